@@ -1,0 +1,1 @@
+"""From the wire to calls: receivers, the linker, roll-ups and the live graph."""

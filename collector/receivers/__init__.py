@@ -1,0 +1,1 @@
+"""One module per protocol: decode to columns, hand on, translate the error. Nothing else."""

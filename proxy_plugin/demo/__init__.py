@@ -1,0 +1,1 @@
+"""The demo mesh: small services behind real Envoy sidecars, with load."""

@@ -1,0 +1,1 @@
+"""Envoy: bootstrap, resources, immutable snapshots, the ADS server, validation and processes."""

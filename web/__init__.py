@@ -1,0 +1,1 @@
+"""What people see, and where everything is wired together."""

@@ -1,0 +1,1 @@
+"""The console: one module per page, written with Dash."""
