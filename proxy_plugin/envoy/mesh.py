@@ -1,0 +1,192 @@
+"""The mesh as values: the sidecars that are there and the policies in force. No state, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Any, Literal, Self
+
+from proxy_plugin.policy import TrafficPolicy
+
+Role = Literal["sidecar", "router"]
+METADATA_KEY = "meshscope"
+LOOPBACK = "127.0.0.1"
+
+
+class UnknownProxyError(ValueError):
+    """A proxy connected whose node does not say what it is the sidecar of."""
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something outside the mesh: the logical `host`:`port` and where it really is."""
+
+    host: str
+    port: int
+    address: str
+    real_port: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def needs_dns(self) -> bool:
+        try:
+            ip_address(self.address)
+        except ValueError:
+            return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One target that a sidecar may call. `prefix`: the paths that a gateway sends there."""
+
+    id: str
+    external: External | None = None
+    prefix: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, namespace: str = "") -> Self:
+        """Read one of
+
+        - ``payments`` (own namespace) or ``shop/payments``: a service of the mesh
+        - ``psp.example:8443`` or ``psp.example:8443=127.0.0.1:18999``: outside, and where it really is
+        - ``/pay=payments``: at a gateway, the paths under ``/pay`` go to that target
+
+        ValueError when it is none of them.
+        """
+        if text.startswith("/"):
+            prefix, _, rest = text.partition("=")
+            return replace(cls.parse(rest, namespace), prefix=prefix)
+        name, _, place = text.partition("=")
+        if ":" in name:
+            host, port = _host_port(name)
+            address, real_port = _host_port(place) if place else (host, port)
+            return cls(name, External(host, port, address, real_port))
+        if place or not name or name.count("/") > 1 or name.startswith("/") or name.endswith("/"):
+            raise ValueError(f"{text!r} is not a target: use name, namespace/name or host:port=address:port")
+        return cls(name if "/" in name or not namespace else f"{namespace}/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """One Envoy and the app beside it. All ports are on `address`; a router (gateway) has no app (port 0)."""
+
+    service: str
+    instance: str
+    namespace: str = ""
+    version: str = "v1"
+    role: Role = "sidecar"
+    address: str = LOOPBACK
+    app_port: int = 0
+    inbound_port: int = 0
+    outbound_port: int = 0
+    admin_port: int = 0
+    upstreams: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Service id: `namespace/service`, or `service` where there is no namespace."""
+        return f"{self.namespace}/{self.service}" if self.namespace else self.service
+
+    @property
+    def node_id(self) -> str:
+        return f"{self.role}~{self.address}~{self.instance}.{self.namespace or 'default'}~mesh.local"
+
+    def targets(self) -> tuple[Upstream, ...]:
+        return tuple(Upstream.parse(text, self.namespace) for text in self.upstreams)
+
+    def metadata(self) -> dict[str, Any]:
+        """Node metadata for the bootstrap; `from_metadata` reads it back."""
+        return {METADATA_KEY: {**asdict(self), "upstreams": list(self.upstreams)}}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self:
+        """What a proxy's node says about itself; UnknownProxyError when it is not ours."""
+        facts = metadata.get(METADATA_KEY)
+        if not isinstance(facts, Mapping):
+            raise UnknownProxyError(f"node metadata has no {METADATA_KEY!r}")
+        try:
+            sidecar = cls(
+                service=str(facts["service"]),
+                instance=str(facts["instance"]),
+                namespace=str(facts["namespace"]),
+                version=str(facts["version"]),
+                role="router" if facts["role"] == "router" else "sidecar",
+                address=str(facts["address"]),
+                app_port=int(facts["app_port"]),
+                inbound_port=int(facts["inbound_port"]),
+                outbound_port=int(facts["outbound_port"]),
+                admin_port=int(facts["admin_port"]),
+                upstreams=tuple(str(text) for text in facts["upstreams"]),
+            )
+            sidecar.targets()
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnknownProxyError(f"node metadata {METADATA_KEY!r} cannot be read: {error!r}") from error
+        return sidecar
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Who is there and which rules are in force. Services are named by their ids."""
+
+    sidecars: tuple[Sidecar, ...] = ()
+    policies: tuple[TrafficPolicy, ...] = ()
+
+    def with_policies(self, policies: Iterable[TrafficPolicy]) -> Mesh:
+        return Mesh(self.sidecars, tuple(policies))
+
+    @cached_property
+    def _by_service(self) -> dict[str, tuple[Sidecar, ...]]:
+        found: dict[str, list[Sidecar]] = {}
+        for sidecar in sorted(self.sidecars, key=lambda each: each.node_id):
+            found.setdefault(sidecar.id, []).append(sidecar)
+        return {service: tuple(sidecars) for service, sidecars in found.items()}
+
+    @cached_property
+    def _callers(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, set[str]] = {}
+        for sidecar in self.sidecars:
+            for upstream in sidecar.targets():
+                found.setdefault(upstream.id, set()).add(sidecar.id)
+        return {target: tuple(sorted(callers)) for target, callers in found.items()}
+
+    def services(self) -> tuple[str, ...]:
+        """Services with at least one sidecar."""
+        return tuple(sorted(self._by_service))
+
+    def targets(self) -> tuple[str, ...]:
+        """Everything that somebody may call: services and externals, there or not."""
+        return tuple(sorted(self._callers))
+
+    def instances(self, service: str) -> tuple[Sidecar, ...]:
+        return self._by_service.get(service, ())
+
+    def versions(self, service: str) -> tuple[str, ...]:
+        return tuple(sorted({sidecar.version for sidecar in self.instances(service)}))
+
+    def callers(self, target: str) -> tuple[str, ...]:
+        """Service ids that have `target` among their upstreams."""
+        return self._callers.get(target, ())
+
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """Every (source, target) that is configured, called or not."""
+        return tuple(
+            sorted((caller, target) for target, callers in self._callers.items() for caller in callers)
+        )
+
+    def policies_for(self, source: str, target: str) -> tuple[TrafficPolicy, ...]:
+        """Enabled policies in force for one edge, by name."""
+        found = (policy for policy in self.policies if policy.applies_to(source, target))
+        return tuple(sorted(found, key=lambda policy: policy.name))
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is not host:port")
+    return host, int(port)

@@ -1,0 +1,306 @@
+"""TrafficPolicy: what a person may ask of the mesh, as the API, the store and every policy target read it.
+
+The model holds shape and ranges; whether a policy makes sense in the mesh that is there is for the target
+to say (`envoy.checks`). Percentages are 0-100, durations are text such as ``250ms``, ``2s`` or ``15m``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$"
+_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+Severity = Literal["error", "warning", "info"]
+RetryOn = Literal[
+    "5xx",
+    "gateway-error",
+    "reset",
+    "connect-failure",
+    "refused-stream",
+    "retriable-4xx",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+]
+
+
+class Duration(str):
+    """A length of time as it was written; `seconds` reads it. Always longer than zero."""
+
+    __slots__ = ()
+
+    @property
+    def seconds(self) -> float:
+        found = re.match(_DURATION, self)
+        if found is None:
+            raise ValueError(f"{str(self)!r} is not a duration such as 250ms, 2s or 15m")
+        return float(found[1]) * _UNIT_SECONDS[found[2]]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            cls._read,
+            core_schema.str_schema(pattern=_DURATION),
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
+        )
+
+    @classmethod
+    def _read(cls, text: str) -> Self:
+        duration = cls(text)
+        if duration.seconds <= 0:
+            raise ValueError("a duration must be longer than zero")
+        return duration
+
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Version = Annotated[str, Field(pattern=rf"^{_ID}$", max_length=100)]
+ServiceId = Annotated[
+    str,
+    Field(
+        pattern=rf"^{_ID}(/{_ID}|:\d{{1,5}})?$",
+        max_length=200,
+        description="`namespace/service`, `service`, or `host:port` of something outside the mesh.",
+    ),
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class HeaderMatch(_Part):
+    """How the value of a request header is compared; exactly one of the three."""
+
+    exact: str | None = None
+    prefix: str | None = Field(default=None, min_length=1)
+    regex: str | None = Field(default=None, min_length=1, description="RE2, over the whole value.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_exact(cls, value: object) -> object:
+        return {"exact": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if len([rule for rule in (self.exact, self.prefix, self.regex) if rule is not None]) != 1:
+            raise ValueError("give exactly one of exact, prefix, regex")
+        return self
+
+
+HeaderName = Annotated[str, Field(pattern=r"^[a-z0-9!#$%&'*+.^_`|~-]+$", max_length=100)]
+
+
+class Route(_Part):
+    """Which requests to the service are meant; all conditions must hold."""
+
+    path_prefix: str = Field(
+        default="/",
+        pattern=r"^/[^\s?#]*$",
+        max_length=1000,
+        description="`/pay` means `/pay` and `/pay/…`, not `/payments`.",
+    )
+    headers: dict[HeaderName, HeaderMatch] = Field(
+        default={}, description="Header name → text (exact) or a match."
+    )
+
+    @property
+    def everything(self) -> bool:
+        return self.path_prefix == "/" and not self.headers
+
+
+class Target(_Part):
+    service: ServiceId
+    route: Route = Route()
+    callers: tuple[ServiceId, ...] = Field(
+        default=(), alias="from", description="Only these callers; empty: all."
+    )
+
+
+class Weight(_Part):
+    version: Version
+    weight: Annotated[int, Field(ge=0, le=100, description="Percent of the requests.")]
+
+
+class Retry(_Part):
+    attempts: Annotated[int, Field(ge=1, le=10, description="Further attempts after the first one.")]
+    per_try_timeout: Duration | None = None
+    on: tuple[RetryOn, ...] = Field(
+        default=("connect-failure", "refused-stream", "gateway-error"), min_length=1
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_on(cls, value: object) -> object:
+        """YAML 1.1 readers take the bare key `on` for true."""
+        if isinstance(value, Mapping) and True in value:
+            return {"on" if key is True else key: rule for key, rule in value.items()}
+        return value
+
+
+class CircuitBreaker(_Part):
+    """Limits per calling proxy, target and version; what is left out keeps Envoy's default."""
+
+    max_connections: Count | None = None
+    max_pending_requests: Count | None = None
+    max_requests: Count | None = None
+    force: Literal["auto", "open", "closed"] = "auto"
+
+
+class OutlierDetection(_Part):
+    consecutive_5xx: Annotated[int, Field(ge=1, le=10000)] = 5
+    interval: Duration = Duration("10s")
+    base_ejection_time: Duration = Duration("30s")
+    max_ejection_percent: Annotated[int, Field(ge=0, le=100)] = 50
+
+
+class Delay(_Part):
+    percent: Percent
+    duration: Duration
+
+
+class Abort(_Part):
+    percent: Percent
+    status: Annotated[int, Field(ge=200, le=599)]
+
+
+class Fault(_Part):
+    delay: Delay | None = None
+    abort: Abort | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.delay is None and self.abort is None:
+            raise ValueError("give a delay, an abort, or both")
+        return self
+
+
+class Mirror(_Part):
+    version: Version
+    percent: Percent
+
+
+class RateLimit(_Part):
+    requests: Annotated[int, Field(ge=1)]
+    per: Duration
+
+
+class Access(_Part):
+    allow: tuple[ServiceId, ...] = ()
+    deny: tuple[ServiceId, ...] = ()
+
+
+class LoadBalancer(_Part):
+    algorithm: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"]
+
+
+class Guard(_Part):
+    """Takes the policy back when `metric` is worse than before by `worse_by` for the time `over`."""
+
+    metric: Literal["error_rate", "p50", "p95", "p99"]
+    worse_by: Annotated[float, Field(gt=0)]
+    over: Duration = Field(alias="for")
+    min_calls: Count = 50
+
+
+class TrafficPolicy(_Part):
+    """One named rule for the calls to one service. What is left out is left as it is."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
+    target: Target
+    split: tuple[Weight, ...] | None = Field(default=None, min_length=1)
+    timeout: Duration | None = None
+    retry: Retry | None = None
+    circuit_breaker: CircuitBreaker | None = None
+    outlier_detection: OutlierDetection | None = None
+    fault: Fault | None = None
+    mirror: Mirror | None = None
+    rate_limit: RateLimit | None = None
+    access: Access | None = None
+    load_balancer: LoadBalancer | None = None
+    mtls: Literal["off", "permissive", "strict"] | None = None
+    lease: Duration | None = Field(
+        default=None, description="The policy is disabled by itself after this time."
+    )
+    guard: Guard | None = None
+    enabled: bool = True
+
+    def document(self) -> dict[str, Any]:
+        """As a person would write it: only what was set, durations as given, JSON types."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def applies_to(self, source: str, target: str) -> bool:
+        """Whether it is in force for calls from `source` to `target` (service ids)."""
+        callers = self.target.callers
+        return self.enabled and self.target.service == target and (not callers or source in callers)
+
+
+RULES = (
+    "split",
+    "timeout",
+    "retry",
+    "circuit_breaker",
+    "outlier_detection",
+    "fault",
+    "mirror",
+    "rate_limit",
+    "access",
+    "load_balancer",
+    "mtls",
+)
+"""The fields that change traffic; the others say where, how long and whether."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to say about a draft; `field` is a path such as `split[0].version` ("" = the whole)."""
+
+    severity: Severity
+    field: str
+    message: str
+    fix: str
+
+
+def read_policy(draft: Mapping[str, Any]) -> tuple[TrafficPolicy | None, list[Finding]]:
+    """The policy, or None and one error finding for each thing that is wrong in shape or range."""
+    try:
+        return TrafficPolicy.model_validate(draft), []
+    except ValidationError as error:
+        return None, [
+            Finding("error", _path(found["loc"]), _sentence(found["msg"]), _fix(found["type"]))
+            for found in error.errors(include_url=False)
+        ]
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc if step != "[key]")
+    return "".join(steps).lstrip(".")
+
+
+def _sentence(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    if text.startswith("String should match pattern '" + _DURATION):
+        text = "not a duration"
+    return text[:1].upper() + text[1:]
+
+
+def _fix(kind: str) -> str:
+    match kind:
+        case "extra_forbidden":
+            return "Remove the field or correct its name."
+        case "missing":
+            return "Add the field."
+        case "string_pattern_mismatch":
+            return "Write it in the form that the documentation shows; durations are like 250ms, 2s, 15m."
+        case _:
+            return "Give a value of the right kind and within the range."
