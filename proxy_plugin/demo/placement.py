@@ -1,0 +1,34 @@
+"""Where the instances of a world run: the file that the mesh writes and the apps' process reads."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dial(Frozen):
+    """How an app reaches a target: a loopback port and the Host header to send there."""
+
+    port: int
+    host: str
+
+
+class Place(Frozen):
+    """One instance of a service, or an external (which calls nobody)."""
+
+    owner: str
+    version: str = "v1"
+    instance: str
+    port: int
+    dial: dict[str, Dial] = {}
+
+
+class Placement(Frozen):
+    """What one process runs. Without `otlp_http` the apps export no spans."""
+
+    seed: int
+    otlp_http: str = ""
+    places: tuple[Place, ...]
