@@ -1,0 +1,105 @@
+"""Databases for the tests: SQLite in a folder, and a PostgreSQL of their own where one is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import psycopg
+import pytest
+from sqlalchemy.engine import Engine
+
+from store.engines import control_engine
+from store.migrate import migrate
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[Engine]:
+    """A migrated control database (SQLite)."""
+    engine = control_engine(None, tmp_path)
+    migrate(engine, "control")
+    yield engine
+    engine.dispose()
+
+
+def _binaries() -> Path | None:
+    """The folder of PostgreSQL's server programs; Debian keeps them out of PATH."""
+    found = [Path(path).resolve() for path in (shutil.which("initdb"), shutil.which("postgres")) if path]
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    return next((path.parent for path in found if (path.parent / "postgres").exists()), None)
+
+
+def _free_port() -> int:
+    """A loopback port below the range from which the system takes its own."""
+    for port in range(25432, 26432):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between 25432 and 26432")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL prefix of a running server, without the database name. Stopped and removed at the end."""
+    programs = _binaries()
+    if programs is None:
+        pytest.skip(
+            "PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql): NOT TESTED"
+        )
+    folder = Path(mkdtemp(prefix="meshscope-pg-"))
+    # PostgreSQL refuses to run as root: then it runs as nobody, who owns the folder.
+    user = "nobody" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    data, port = folder / "data", _free_port()
+
+    def run(*command: str | Path) -> None:
+        done = subprocess.run(command, user=user, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
+
+    try:
+        run(programs / "initdb", "-D", data, "-U", "meshscope", "--auth=trust", "--no-sync", "-E", "UTF8")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        run(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg://meshscope@127.0.0.1:{port}/"
+        finally:
+            run(programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of its own for one test."""
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    plain = postgres_server.replace("+psycopg", "")
+    with psycopg.connect(plain + "postgres", autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+    yield postgres_server + name
+    with psycopg.connect(plain + "postgres", autocommit=True) as server:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def postgres(postgres_url: str, tmp_path: Path) -> Iterator[Engine]:
+    """A migrated control database (PostgreSQL)."""
+    engine = control_engine(postgres_url, tmp_path)
+    migrate(engine, "control")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """One test, both databases."""
+    found: Engine = request.getfixturevalue("control" if request.param == "sqlite" else "postgres")
+    return found
