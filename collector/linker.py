@@ -1,0 +1,364 @@
+"""Spans of whole traces → calls. A pure function, vectorised; one function per rule of the semantics.
+
+A call is a row that adds to one edge, in one second. What two sides say of it stays apart: ``client_*`` columns are
+filled from the calling span, ``server_*`` from the called one, and never from the other. Rows only ever add up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from collector import model, walk
+from collector.histogram import bin_of
+from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
+
+USER: Final = "user"
+UNKNOWN: Final = "unknown"
+
+LINKED: Final = (
+    "trace",  # number of the trace, the same for all of its spans
+    "span",  # u64
+    "parent",  # u64, 0 for none
+    "start",  # ns
+    "duration",  # ns
+    "kind",
+    "service",
+    "version",
+    "instance",
+    "operation",
+    "protocol",
+    "peer",
+    "peer_kind",
+    "peer_version",
+    "destination",
+    "failure",
+    "flags",
+    "proxy",
+    "role",
+    "attempts",
+    "resend",
+    "weight",
+)
+"""The columns of a span that decide calls."""
+
+
+def link(spans: pl.DataFrame) -> pl.DataFrame:
+    """Derive the calls of whole traces.
+
+    Args:
+        spans: columns :data:`LINKED`, each span once, all spans of each trace.
+
+    Returns:
+        Rows with ``trace``, ``time`` (s), the series key and sums of :mod:`collector.model`, and ``client_bin`` and
+        ``server_bin`` (histogram bins, null where that side was not seen).
+    """
+    if spans.is_empty():
+        return _no_calls()
+    return _Linker(spans).calls()
+
+
+class _Linker:
+    """The traces of one derivation as arrays, and the rules over them."""
+
+    def __init__(self, spans: pl.DataFrame) -> None:
+        self.spans = spans.with_row_index("row")
+        self.kind = spans["kind"].to_numpy()
+        self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
+        self.proxy = spans["proxy"].to_numpy()
+        self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
+        parents, has_parent = self._parents()
+        self.forest = _without_hops(walk.forest(parents, has_parent, self.kind, self.service), self.proxy)
+        self.walk = walk.walk_up(self.forest, np.arange(self.forest.size))
+        self.call_of = walk.representatives(self._nested_calling())
+        self.served_by = walk.representatives(self._nested_called())
+
+    def _parents(self) -> tuple[Ints, Bools]:
+        """Parents by span id inside one trace (R1.3). Of a shared id the called half is the parent (R2.5)."""
+        called = pl.col("kind").is_in([model.SERVER, model.CONSUMER])
+        ids = self.spans.sort(called, descending=True, maintain_order=True).unique(
+            ["trace", "span"], keep="first", maintain_order=True
+        )
+        found = self.spans.select("trace", "parent").join(
+            ids.select("trace", "span", at=pl.col("row").cast(pl.Int64)),
+            left_on=["trace", "parent"],
+            right_on=["trace", "span"],
+            how="left",
+            maintain_order="left",
+        )
+        return found["at"].fill_null(-1).to_numpy(), (self.spans["parent"] != 0).to_numpy()
+
+    def _nested_calling(self) -> Ints:
+        """R2.3: a calling span under a calling span of its service is the same call, unless both name other targets."""
+        above = self.walk.at
+        nested = (self.forest.side == CALLING) & (self.walk.end == AT_CALLING)
+        nested &= self.service[above] == self.service
+        peer = self.spans["peer"].to_numpy()
+        return np.where(nested & ~_contradict(peer, peer[above]), above, -1)
+
+    def _nested_called(self) -> Ints:
+        """R2.1: a called span under a called span of its service is the same call if the instance can be the same."""
+        above = self.walk.at
+        nested = (self.forest.side == CALLED) & (self.walk.end == AT_CALLED)
+        nested &= self.service[above] == self.service
+        instance = self.spans["instance"].to_numpy()
+        silent = (instance == "") | (instance[above] == "")
+        proxied = self.proxy | self.proxy[above]
+        return np.where(nested & (silent | proxied | (instance == instance[above])), above, -1)
+
+    def calls(self) -> pl.DataFrame:
+        """All rows of all rules."""
+        live = ~self.forest.cyclic
+        stands = self.served_by == np.arange(self.forest.size)
+        called = (self.forest.side == CALLED) & stands & live
+        calling = (self.forest.side == CALLING) & (self.call_of == np.arange(self.forest.size)) & live
+        paired = called & (self.walk.end == AT_CALLING)
+        parts = [
+            self._pairs(paired),
+            self._unpaired_clients(calling & ~_members(self.call_of[self.walk.at[paired]], self.forest.size)),
+            self._unpaired_servers(called & ~paired),
+            self._jobs(live & (self.forest.side == LOCAL)),
+        ]
+        return pl.concat([p for p in parts if p is not None and not p.is_empty()] or [_no_calls()])
+
+    def _pairs(self, paired: Bools) -> pl.DataFrame | None:
+        """R3.2: per client call one row for each of its servers; the first carries the client's side."""
+        server = np.nonzero(paired)[0]
+        if not len(server):
+            return None
+        client = self.call_of[self.walk.at[server]]
+        order = np.lexsort((self.spans["start"].to_numpy()[server], client))
+        server, client = server[order], client[order]
+        first = np.append(True, client[1:] != client[:-1])
+        attempts = self.spans["attempts"].to_numpy()[client].astype(np.float64)
+        servers = np.bincount(client, minlength=self.forest.size)[client]
+        failures = np.bincount(client, self.failed[self._seen_server(server)], self.forest.size)[client]
+        seen = self._seen_server(server)
+        return self._rows(
+            client=self._seen_client(client),
+            server=seen,
+            with_client=first,
+            failed=self.failed[seen] | (first & (failures == 0) & self.failed[client]),
+            attempts=np.where(first, np.maximum(attempts, servers), 0.0),
+            virtual=np.zeros(len(server), dtype=bool),
+        )
+
+    def _unpaired_clients(self, alone: Bools) -> pl.DataFrame | None:
+        """R5: the target is known from its callers only."""
+        client = np.nonzero(alone)[0]
+        if not len(client):
+            return None
+        return self._rows(
+            client=self._seen_client(client),
+            server=np.full(len(client), -1),
+            with_client=np.ones(len(client), dtype=bool),
+            failed=self.failed[client],
+            attempts=self.spans["attempts"].to_numpy()[client].astype(np.float64),
+            virtual=np.ones(len(client), dtype=bool),
+        )
+
+    def _unpaired_servers(self, alone: Bools) -> pl.DataFrame | None:
+        """R4 and R2.1: roots, missing callers, callers without a client span."""
+        server = np.nonzero(alone)[0]
+        if not len(server):
+            return None
+        seen = self._seen_server(server)
+        return self._rows(
+            client=np.full(len(server), -1),
+            server=seen,
+            with_client=np.zeros(len(server), dtype=bool),
+            failed=self.failed[seen],
+            attempts=np.ones(len(server)),
+            virtual=np.zeros(len(server), dtype=bool),
+            entry=server,
+        )
+
+    def _jobs(self, local: Bools) -> pl.DataFrame | None:
+        """R3.4: a parentless local span is a job that its service served; it has no edge."""
+        job = np.nonzero(local & ~self.forest.has_parent_id)[0]
+        if not len(job):
+            return None
+        return self._rows(
+            client=np.full(len(job), -1),
+            server=job,
+            with_client=np.zeros(len(job), dtype=bool),
+            failed=self.failed[job],
+            attempts=np.ones(len(job)),
+            virtual=np.zeros(len(job), dtype=bool),
+        ).with_columns(source=pl.lit(""), source_kind=pl.lit(""))
+
+    def _seen_client(self, client: Ints) -> Ints:
+        """R7.3: the client's sample is the outermost calling span that is no proxy, else the outermost."""
+        return self._preferred(self.call_of, client)
+
+    def _seen_server(self, server: Ints) -> Ints:
+        """R7.3: the server's sample is the outermost called span that is no proxy, else the outermost."""
+        return self._preferred(self.served_by, server)
+
+    def _preferred(self, stands_for: Ints, rows: Ints) -> Ints:
+        application = ~self.proxy & (stands_for != np.arange(self.forest.size))
+        inner = np.nonzero(application)[0][::-1]
+        best = np.arange(self.forest.size)
+        best[stands_for[inner]] = inner
+        return np.where(self.proxy[rows], best[rows], rows)
+
+    def _rows(
+        self,
+        *,
+        client: Ints,
+        server: Ints,
+        with_client: Bools,
+        failed: Bools,
+        attempts: NDArray[np.float64],
+        virtual: Bools,
+        entry: Ints | None = None,
+    ) -> pl.DataFrame:
+        """Rows of calls from the row numbers of their two sides (−1 = not seen)."""
+        caller, callee = self._side(client, "c_"), self._side(server, "s_")
+        rows = pl.concat([caller, callee], how="horizontal").with_columns(
+            with_client=pl.Series(with_client),
+            is_failed=pl.Series(failed),
+            attempts=pl.Series(attempts),
+            virtual=pl.Series(virtual),
+            entry=self._entry(entry) if entry is not None else pl.Series([None] * len(client), dtype=pl.String),
+        )
+        return _shape(rows).filter(~pl.col("ignored")).drop("ignored")
+
+    def _side(self, rows: Ints, prefix: str) -> pl.DataFrame:
+        index = pl.Series(rows).replace(-1, None)
+        side = self.spans.select(pl.all().gather(index))
+        return side.rename({name: prefix + name for name in side.columns})
+
+    def _entry(self, server: Ints) -> pl.Series:
+        """Name of the caller of a server that has no client span."""
+        end, at = self.walk.end[server], self.walk.at[server]
+        service, peer = self.spans["service"].to_numpy(), self.spans["peer"].to_numpy()[server]
+        outside = np.where(peer != "", peer, np.where(end == ROOT, USER, UNKNOWN))
+        inside = (end == AT_CALLED) | (end == BEHIND_LOCAL)
+        return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)
+
+
+def _shape(rows: pl.DataFrame) -> pl.DataFrame:
+    """Name the edge, weigh both sides, keep the columns of a call."""
+    seen_client, seen_server = pl.col("c_row").is_not_null(), pl.col("s_row").is_not_null()
+    client_weight = pl.when(pl.col("with_client") & seen_client).then(pl.col("c_weight")).otherwise(0.0)
+    server_weight = pl.when(seen_server).then(pl.col("s_weight")).otherwise(0.0)
+    # R9: a call weighs what the heavier of its two sides says.
+    weight = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
+    messaging = _is_message()
+    destination = pl.coalesce(_non_empty("s_destination"), _non_empty("c_destination"), pl.lit(""))
+    unidentified = pl.concat_str(pl.lit("unidentified("), pl.col("c_service"), pl.lit(")"))
+    peer = pl.coalesce(_non_empty("c_peer"), unidentified)
+    # R6.4: a delivery without a known producer comes from its destination, never from `user` or `unknown`.
+    lone_delivery = messaging & ~seen_client & pl.col("entry").is_in([USER, UNKNOWN])
+    source = (
+        pl.when(seen_client).then(pl.col("c_service")).when(lone_delivery).then(destination).otherwise(pl.col("entry"))
+    )
+    failure = (
+        pl.when(pl.col("is_failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
+        .when(pl.col("is_failed")).then(pl.col("c_failure"))
+        .when((pl.col("c_failure") == model.CANCELLED) | (pl.col("s_failure") == model.CANCELLED))
+        .then(pl.lit(model.CANCELLED))
+        .otherwise(pl.lit(model.OK))
+    )  # fmt: skip
+    c_failed = pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
+    s_failed = pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
+    resent = pl.col("c_resend").fill_null(value=False)
+    return rows.select(
+        trace=pl.coalesce("c_trace", "s_trace"),
+        time=pl.coalesce("c_start", "s_start") // 1_000_000_000,
+        source=source,
+        target=pl.when(seen_server).then(pl.col("s_service")).otherwise(peer),
+        kind=pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
+        protocol=pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
+        operation=pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
+        version=pl.coalesce(_non_empty("s_version"), _non_empty("c_peer_version"), pl.lit("")),
+        failure=failure,
+        flags=pl.coalesce(_non_empty("c_flags"), _non_empty("s_flags"), pl.lit("")),
+        evidence=pl.lit("span"),
+        source_kind=pl.when(seen_client).then(pl.col("c_role")).otherwise(_entry_kind(source, destination)),
+        target_kind=pl.when(seen_server).then(pl.col("s_role")).otherwise(_target_kind()),
+        via=pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
+        calls=weight,
+        failed=weight * pl.col("is_failed"),
+        client_calls=client_weight,
+        client_failed=client_weight * c_failed,
+        server_calls=server_weight,
+        server_failed=server_weight * s_failed,
+        requests=pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
+        attempts=weight * pl.col("attempts"),
+        client_bin=pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
+        server_bin=pl.when(seen_server).then(bin_of(pl.col("s_duration"))),
+        # R6.6: receiving and settling talk to the broker; without its address there is no edge.
+        ignored=~seen_server & (pl.col("c_peer_kind") == "receive").fill_null(value=False),
+    )
+
+
+def _is_message() -> pl.Expr:
+    """R6.1, R6.7: PRODUCER → CONSUMER or nothing is a message, CLIENT → CONSUMER too; PRODUCER → SERVER is a call."""
+    consumed = pl.col("s_kind") == model.CONSUMER
+    produced = (pl.col("c_peer_kind") == "messaging") & pl.col("s_row").is_null()
+    return (consumed | produced).fill_null(value=False)
+
+
+def _target_kind() -> pl.Expr:
+    return pl.when(pl.col("c_peer") == "").then(pl.lit("unknown")).otherwise(pl.col("c_peer_kind"))
+
+
+def _entry_kind(source: pl.Expr, destination: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(source == USER).then(pl.lit("user"))
+        .when(source == UNKNOWN).then(pl.lit("unknown"))
+        .when((source == destination) & (destination != "")).then(pl.lit("messaging"))
+        .otherwise(pl.lit("service"))
+    )  # fmt: skip
+
+
+def _non_empty(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(pl.col(name))
+
+
+def _members(rows: Ints, size: int) -> Bools:
+    mask = np.zeros(size, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def _contradict(a: NDArray[Any], b: NDArray[Any]) -> Bools:
+    """Both name a target, and the names disagree: neither is the other without its port (R2.3)."""
+    names = np.stack([a, b], axis=1)
+    pairs = pl.DataFrame({"a": names[:, 0], "b": names[:, 1]}, schema={"a": pl.String, "b": pl.String})
+    same = (pl.col("a") == pl.col("b")) | pl.any_horizontal(
+        pl.col("a").str.starts_with(pl.concat_str("b", pl.lit(":"))),
+        pl.col("b").str.starts_with(pl.concat_str("a", pl.lit(":"))),
+    )
+    return pairs.select(x=(pl.col("a") != "") & (pl.col("b") != "") & ~same)["x"].to_numpy()
+
+
+def _without_hops(spans: walk.Forest, proxy: Bools) -> walk.Forest:
+    """R7.2: of a CLIENT → SERVER pair inside one service of which exactly one is a proxy, the proxy's span is taken out.
+
+    Taken out means walked through, as a local span is: its children belong to its parent.
+    """
+    ended = walk.walk_up(spans, np.nonzero(spans.side == CALLED)[0])
+    above = ended.at
+    pair = (ended.end == AT_CALLING) & (spans.side == CALLED)
+    pair &= (spans.service[above] == spans.service) & (proxy != proxy[above])
+    if not pair.any():
+        return spans
+    server = np.nonzero(pair)[0]
+    taken = np.where(proxy[server], server, above[server])
+    side = spans.side.copy()
+    side[taken] = LOCAL
+    return walk.Forest(spans.parent, spans.has_parent_id, side, spans.service, spans.cyclic)
+
+
+def _no_calls() -> pl.DataFrame:
+    text = dict.fromkeys(model.SERIES_KEY, pl.String)
+    sums = dict.fromkeys(model.SUMS, pl.Float64)
+    bins = {"client_bin": pl.Int16, "server_bin": pl.Int16}
+    return pl.DataFrame(schema={"trace": pl.UInt32, "time": pl.Int64, **text, **sums, **bins})
+

@@ -1,0 +1,100 @@
+"""The Arrow schemas that travel through the collector: every column, its unit, its source.
+
+SPANS    one row per span, as stored. Ids are raw bytes; an absent parent is eight zero bytes.
+CALLS    one row per changed (second, series): signed differences, ready to be summed.
+POINTS   one row per metric data point that we read (breaker gauges, versions).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+UNSPECIFIED, INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(6)
+STATUS_UNSET, STATUS_OK, STATUS_ERROR = range(3)
+
+# Failure classes (semantics R10.5). `cancelled` is counted beside the failed ones, never among them.
+OK: Final = "ok"
+CANCELLED: Final = "cancelled"
+FAILED_CLASSES: Final = ("client_error", "server_error", "no_response", "timeout")
+FAILURES: Final = (OK, CANCELLED, *FAILED_CLASSES)
+
+_TEXT = pa.string()
+_LABELS = pa.map_(pa.string(), pa.string())
+_TIME = pa.timestamp("ns", tz="UTC")
+
+SPANS: Final = pa.schema(
+    [
+        ("trace_id", pa.binary(16)),
+        ("span_id", pa.binary(8)),
+        ("parent_span_id", pa.binary(8)),
+        ("start", _TIME),
+        ("duration", pa.uint64()),  # ns; end < start is stored as 0 (R8)
+        ("kind", pa.int8()),  # as OTLP numbers them
+        ("status", pa.int8()),  # as OTLP numbers them
+        ("service", _TEXT),  # node id: namespace/service, or service
+        ("version", _TEXT),  # resource service.version
+        ("instance", _TEXT),  # resource service.instance.id, else pod, else host address
+        ("operation", _TEXT),  # span name, templated
+        ("protocol", _TEXT),  # http, grpc, sql, … from the attributes
+        ("peer", _TEXT),  # name of the target if no server span comes (R5), "" if none
+        ("peer_kind", _TEXT),  # service, database, messaging, external
+        ("destination", _TEXT),  # messaging node system:destination, "" if none
+        ("peer_version", _TEXT),  # version that a proxy says it chose
+        ("failure", _TEXT),  # one of FAILURES
+        ("flags", _TEXT),  # Envoy response flags, "" if none
+        ("proxy", pa.bool_()),  # R7.1
+        ("role", _TEXT),  # gateway for a proxy with a name of its own, else service
+        ("attempts", pa.uint16()),  # upstream attempts that a proxy states, else 1
+        ("resend", pa.bool_()),  # http.request.resend_count > 0
+        ("weight", pa.float64()),  # sampling weight (R9)
+        ("scope", _TEXT),
+        ("attributes", _LABELS),
+        ("resource", _LABELS),
+    ]
+)
+
+SERIES_KEY: Final = (
+    "source",
+    "target",
+    "kind",  # call or messaging
+    "protocol",
+    "operation",
+    "version",  # of the target
+    "failure",
+    "flags",
+    "evidence",  # span, log or metric
+    "source_kind",
+    "target_kind",
+    "via",  # the messaging destination between them, "" if none
+)
+SUMS: Final = (
+    "calls",
+    "failed",
+    "client_calls",
+    "client_failed",
+    "server_calls",
+    "server_failed",
+    "requests",
+    "attempts",
+)
+_HISTOGRAM = pa.map_(pa.int16(), pa.float64())
+
+CALLS: Final = pa.schema(
+    [("time", pa.timestamp("s", tz="UTC"))]
+    + [(name, _TEXT) for name in SERIES_KEY]
+    + [(name, pa.float64()) for name in SUMS]
+    + [("client_histogram", _HISTOGRAM), ("server_histogram", _HISTOGRAM)]
+)
+
+POINTS: Final = pa.schema(
+    [
+        ("time", _TIME),
+        ("service", _TEXT),
+        ("instance", _TEXT),
+        ("metric", _TEXT),
+        ("cluster", _TEXT),
+        ("value", pa.float64()),
+    ]
+)

@@ -1,0 +1,198 @@
+"""What a span's attributes say: peer, protocol, failure class, proxy, weight. Polars expressions over text columns.
+
+The column names are those of :data:`TEXTS`: each is the first attribute present among the current and the older
+names of the semantic conventions. Every value is text, whatever type it came as.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from collector import model
+
+TEXTS: Final[dict[str, tuple[str, ...]]] = {
+    "peer_service": ("service.peer.name", "peer.service"),
+    "peer_namespace": ("service.peer.namespace",),
+    "db_system": ("db.system.name", "db.system"),
+    "db_namespace": ("db.namespace", "db.name"),
+    "server_address": ("server.address", "net.peer.name"),
+    "server_port": ("server.port", "net.peer.port"),
+    "rpc_service": ("rpc.service",),
+    "rpc_system": ("rpc.system.name", "rpc.system"),
+    "url": ("url.full", "http.url"),
+    "network_address": ("network.peer.address", "net.sock.peer.addr"),
+    "network_port": ("network.peer.port", "net.sock.peer.port"),
+    "upstream_cluster": ("upstream_cluster.name", "upstream_cluster"),
+    "upstream_version": ("upstream.version",),
+    "messaging_system": ("messaging.system",),
+    "messaging_destination": ("messaging.destination.name", "messaging.destination"),
+    "messaging_operation": ("messaging.operation.type", "messaging.operation"),
+    "http_status": ("http.response.status_code", "http.status_code"),
+    "http_method": ("http.request.method", "http.method"),
+    "grpc_status": ("rpc.grpc.status_code", "rpc.response.status_code", "grpc.status_code"),
+    "flags": ("response_flags", "envoy.response_flags"),
+    "error": ("error",),
+    "error_type": ("error.type",),
+    "component": ("component",),
+    "node_id": ("node_id",),
+    "request_id": ("guid:x-request-id",),
+    "resend_count": ("http.request.resend_count", "http.resend_count"),
+    "attempts": ("envoy.attempts",),
+}
+"""Column name → attribute keys, the current convention first."""
+
+GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
+_SENDING: Final = ("create", "send", "publish")
+_CALLING: Final = (model.CLIENT, model.PRODUCER)
+
+
+def service_id(namespace: pl.Expr, name: pl.Expr) -> pl.Expr:
+    """Node id of a service: ``namespace/name``, or ``name`` alone."""
+    return pl.when(present(namespace)).then(pl.concat_str(namespace, pl.lit("/"), name)).otherwise(name)
+
+
+def present(column: pl.Expr) -> pl.Expr:
+    """True where a text column says something (Envoy writes "-" for nothing)."""
+    return column.is_not_null() & (column != "") & (column != "-")
+
+
+def number(name: str) -> pl.Expr:
+    """A text column read as an integer, null where it is none."""
+    return pl.col(name).cast(pl.Int64, strict=False)
+
+
+def protocol() -> pl.Expr:
+    """The most telling protocol name of a span."""
+    return (
+        pl.when(present(pl.col("messaging_system")))
+        .then(pl.col("messaging_system"))
+        .when(present(pl.col("db_system")))
+        .then(pl.col("db_system"))
+        .when(present(pl.col("rpc_system")))
+        .then(pl.col("rpc_system"))
+        .when(present(pl.col("grpc_status")))
+        .then(pl.lit("grpc"))
+        .when(present(pl.col("http_method")) | present(pl.col("http_status")))
+        .then(pl.lit("http"))
+        .otherwise(pl.lit(""))
+    )
+
+
+def destination() -> pl.Expr:
+    """Messaging destination node ``system:destination`` (R6.5), "" where the span names none."""
+    named = present(pl.col("messaging_destination"))
+    system = pl.col("messaging_system").fill_null("messaging")
+    node = pl.concat_str(system, pl.lit(":"), pl.col("messaging_destination"))
+    return pl.when(named).then(node).otherwise(pl.lit(""))
+
+
+def _address(host: str, port: str) -> pl.Expr:
+    with_port = pl.concat_str(pl.col(host), pl.lit(":"), pl.col(port))
+    return pl.when(present(pl.col(port))).then(with_port).otherwise(pl.col(host))
+
+
+def _database() -> pl.Expr:
+    """Database node (R5.2): host[:port], else system/namespace, else system."""
+    return (
+        pl.when(present(pl.col("server_address")))
+        .then(_address("server_address", "server_port"))
+        .when(present(pl.col("db_namespace")))
+        .then(pl.concat_str(pl.col("db_system"), pl.lit("/"), pl.col("db_namespace")))
+        .otherwise(pl.col("db_system"))
+    )
+
+
+def peer(destination_column: str = "destination") -> tuple[pl.Expr, pl.Expr]:
+    """Name and kind of the target of a calling span that stays without a server span (R5.1), "" where unknown."""
+    host_of_url = pl.col("url").str.extract(r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1)
+    named = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
+    about_messages = present(pl.col(destination_column))
+    sends = (pl.col("kind") == model.PRODUCER) | pl.col("messaging_operation").is_in(_SENDING)
+    ranks = (
+        (present(pl.col("peer_service")), named, "service"),
+        (present(pl.col("db_system")), _database(), "database"),
+        (about_messages & sends, pl.col(destination_column), "messaging"),
+        (present(pl.col("server_address")), _address("server_address", "server_port"), "external"),
+        (about_messages, pl.lit(""), "receive"),  # R6.6: the broker's address or nothing
+        (present(pl.col("rpc_service")), pl.col("rpc_service"), "service"),
+        (present(host_of_url), host_of_url, "external"),
+        (present(pl.col("network_address")), _address("network_address", "network_port"), "external"),
+        (present(pl.col("upstream_cluster")), pl.col("upstream_cluster"), "external"),
+    )
+    name = kind = pl.lit("")
+    for condition, value, label in reversed(ranks):
+        name = pl.when(condition).then(value).otherwise(name)
+        kind = pl.when(condition).then(pl.lit(label)).otherwise(kind)
+    calling = pl.col("kind").is_in(_CALLING)
+    return (
+        pl.when(calling).then(name).otherwise(_caller_name(named)),
+        pl.when(calling).then(kind).otherwise(pl.lit("service")),
+    )
+
+
+def _caller_name(named: pl.Expr) -> pl.Expr:
+    """A SERVER span may name its caller (R4.3)."""
+    says = (pl.col("kind") == model.SERVER) & present(pl.col("peer_service"))
+    return pl.when(says).then(named).otherwise(pl.lit(""))
+
+
+def failure() -> pl.Expr:
+    """Failure class of one span (R10): first rule that applies."""
+    http, grpc = number("http_status"), number("grpc_status")
+    client = pl.col("kind").is_in(_CALLING)
+    flags = pl.col("flags").fill_null("")
+    flagged = present(flags)
+    grpc_failed = pl.when(client).then(grpc != 0).otherwise(grpc.is_in(GRPC_SERVER_ERRORS))
+    http_failed = pl.when(client).then(http >= 400).otherwise(http >= 500)
+    error_tag = pl.col("error").is_not_null() & (pl.col("error").str.to_lowercase() != "false")
+    no_code = (http.is_null() | (http == 0)) & grpc.is_null()
+    failed = (
+        (pl.col("status") == model.STATUS_ERROR)
+        | (no_code & flagged & (http == 0))
+        | pl.when(grpc.is_not_null()).then(grpc_failed).otherwise(http_failed).fill_null(value=False)
+        | error_tag
+    )
+    timeout = (
+        (grpc == 4)
+        | has_flag(flags, "UT")
+        | pl.col("error_type").fill_null("").str.to_lowercase().str.contains("timeout", literal=True)
+    )
+    server_error = (
+        (http >= 500)
+        | grpc.is_in(GRPC_SERVER_ERRORS)
+        | (no_code & (~client | present(pl.col("db_system"))))
+    )
+    cancelled = (http == 499) | (grpc == 1) | has_flag(flags, "DC")
+    return (
+        pl.when(pl.col("status") == model.STATUS_OK)
+        .then(pl.lit(model.OK))
+        .when(cancelled)
+        .then(pl.lit(model.CANCELLED))
+        .when(~failed)
+        .then(pl.lit(model.OK))
+        .when(timeout)
+        .then(pl.lit("timeout"))
+        .when((http == 0) | (no_code & client & ~present(pl.col("db_system"))))
+        .then(pl.lit("no_response"))
+        .when(server_error)
+        .then(pl.lit("server_error"))
+        .otherwise(pl.lit("client_error"))
+    )
+
+
+def has_flag(flags: pl.Expr, flag: str) -> pl.Expr:
+    """True where a comma-separated list of Envoy response flags holds ``flag``."""
+    return flags.str.split(",").list.contains(flag)
+
+
+def weight(tracestate: str) -> pl.Expr:
+    """Sampling weight (R9): 2^56 / (2^56 − T) of ``ot=th:T``, else 2^n of the older ``p:n``, else 1."""
+    entry = pl.col(tracestate).str.extract(r"(?:^|,)\s*ot=([^,]*)", 1)
+    threshold = entry.str.extract(r"(?:^|;)th:([0-9a-f]{1,14})(?:;|$)", 1).str.pad_end(14, "0")
+    rejected = threshold.str.to_integer(base=16, strict=False).cast(pl.Float64)
+    power = entry.str.extract(r"(?:^|;)p:(\d{1,2})(?:;|$)", 1).cast(pl.Float64, strict=False)
+    older = pl.when(power == 63).then(0.0).otherwise(pl.lit(2.0).pow(power))
+    full = float(2**56)
+    return pl.coalesce(full / (full - rejected), older, pl.lit(1.0))

@@ -1,0 +1,137 @@
+"""OTLP messages as Arrow columns: protobuf and JSON bodies to one decoded batch.
+
+The message types are those of ``opentelemetry-proto`` with two changes that the wire does not notice: values that
+could nest in themselves (arrays, key-value lists) stay bytes, because columns cannot recurse, and fields that we
+do not keep are left out, because an unknown field costs nothing to skip.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import ptars
+import pyarrow as pa
+from google.protobuf import json_format
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from collector.consumer import Batch, Rejected, Signal
+
+REQUESTS: dict[Signal, Any] = {
+    Signal.SPANS: trace_service_pb2.ExportTraceServiceRequest,
+    Signal.LOGS: logs_service_pb2.ExportLogsServiceRequest,
+    Signal.POINTS: metrics_service_pb2.ExportMetricsServiceRequest,
+}
+RESPONSES: dict[Signal, Any] = {
+    Signal.SPANS: trace_service_pb2.ExportTraceServiceResponse,
+    Signal.LOGS: logs_service_pb2.ExportLogsServiceResponse,
+    Signal.POINTS: metrics_service_pb2.ExportMetricsServiceResponse,
+}
+
+_RECURSIVE = frozenset({"ArrayValue", "KeyValueList"})
+# "Message.field", or a field name where every message that has it goes without.
+_UNUSED = frozenset(
+    {
+        "schema_url",
+        "key_strindex",
+        "string_value_strindex",
+        "dropped_attributes_count",
+        "dropped_events_count",
+        "dropped_links_count",
+        "entity_refs",
+        "exemplars",
+        "observed_time_unix_nano",
+        "InstrumentationScope.attributes",
+        "Link.trace_state",
+        "Link.flags",
+        "Metric.metadata",
+        "Metric.description",
+        "Metric.unit",
+        "Metric.histogram",
+        "Metric.exponential_histogram",
+        "Metric.summary",
+    }
+)
+
+
+def decode(signal: Signal, body: bytes) -> Batch:
+    """Protobuf bytes of one export request to a batch.
+
+    Raises:
+        Rejected: the bytes are not such a request.
+    """
+    try:
+        records = _decoder(signal).list_to_record_batch([body])
+    except ValueError as error:
+        raise Rejected(f"the body is not an OTLP {signal} request in protobuf: {error}") from None
+    return Batch(signal, records, len(body))
+
+
+def decode_json(signal: Signal, body: bytes) -> Batch:
+    """OTLP/JSON bytes of one export request to a batch.
+
+    OTLP writes ids as hex where protobuf's own JSON form has base64, so ids are translated first.
+
+    Raises:
+        Rejected: the bytes are not such a request.
+    """
+    from collector.receivers.otlp_json import canonical  # JSON is the rare form: not on the hot path
+
+    try:
+        message = json_format.Parse(canonical(body), REQUESTS[signal](), ignore_unknown_fields=True)
+    except (ValueError, json_format.ParseError) as error:
+        raise Rejected(f"the body is not an OTLP {signal} request in JSON: {error}") from None
+    return decode(signal, message.SerializeToString())
+
+
+@cache
+def _decoder(signal: Signal) -> Any:
+    request = REQUESTS[signal].DESCRIPTOR
+    pool = DescriptorPool()
+    names = []
+    for file in _with_dependencies(request.file):
+        pool.Add(_columnar(file))
+        names.append(file.name)
+    handlers = ptars.HandlerPool([pool.FindFileByName(name) for name in names])
+    return handlers.get_for_message(pool.FindMessageTypeByName(request.full_name))
+
+
+def _with_dependencies(file: FileDescriptor) -> list[FileDescriptor]:
+    found: list[FileDescriptor] = []
+    for dependency in file.dependencies:
+        found += [f for f in _with_dependencies(dependency) if f not in found]
+    return [*found, file]
+
+
+def _columnar(file: FileDescriptor) -> FileDescriptorProto:
+    proto = FileDescriptorProto()
+    file.CopyToProto(proto)
+    del proto.service[:]
+    for message in proto.message_type:
+        _flatten_message(message)
+    return proto
+
+
+def _flatten_message(message: DescriptorProto) -> None:
+    for nested in message.nested_type:
+        _flatten_message(nested)
+    kept = [f for f in message.field if not {f.name, f"{message.name}.{f.name}"} & _UNUSED]
+    for field in kept:
+        if field.type_name.rsplit(".", 1)[-1] in _RECURSIVE:
+            field.type = FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+        elif field.type == FieldDescriptorProto.TYPE_ENUM:  # numbers survive what names would refuse
+            field.type = FieldDescriptorProto.TYPE_INT32
+            field.ClearField("type_name")
+    message.ClearField("field")
+    message.field.extend(kept)
+
+
+def schema(signal: Signal) -> pa.Schema:
+    """The nested Arrow schema of one decoded request."""
+    return _decoder(signal).list_to_record_batch([]).schema

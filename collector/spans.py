@@ -1,0 +1,151 @@
+"""Decoded trace requests → rows of :data:`collector.model.SPANS`. Many requests at once: flattening small ones costs more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector import model, naming
+from collector.attributes import Attributes
+
+_NO_PARENT: Final = b"\0" * 8
+
+
+@dataclass(frozen=True, slots=True)
+class Flattened:
+    """Rows of SPANS, and what was refused of each request."""
+
+    table: pa.Table
+    rejected: list[int]  # one count per request
+    reason: str = "trace_id must have 16 bytes, span_id 8 bytes, neither all zero"
+
+
+def flatten(requests: Sequence[pa.RecordBatch]) -> Flattened:
+    """One table for all ``requests``; spans with malformed ids are left out and counted per request."""
+    request_of, groups = _children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
+    group_of_scope, scopes = _children(groups.field("scope_spans"))
+    scope_of_span, spans = _children(scopes.field("spans"))
+    group_of_span = group_of_scope[scope_of_span]
+    valid = _valid_ids(spans)
+    request_of_span = request_of[group_of_span]
+    rejected = np.bincount(request_of_span[~valid], minlength=len(requests)).tolist()
+    if not valid.all():
+        keep = pa.array(np.nonzero(valid)[0])
+        spans, scope_of_span, group_of_span = spans.take(keep), scope_of_span[valid], group_of_span[valid]
+    resource = _Resource(groups.field("resource").field("attributes"))
+    table = _columns(spans, resource, group_of_span, scopes.field("scope").field("name").take(scope_of_span))
+    return Flattened(table, rejected)
+
+
+def _children(lists: pa.Array) -> tuple[np.ndarray[Any, Any], Any]:
+    """Parent row of each child, and the children themselves."""
+    return pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), pc.list_flatten(lists)
+
+
+def _valid_ids(spans: Any) -> np.ndarray[Any, Any]:
+    good = np.ones(len(spans), dtype=bool)
+    for name, length in (("trace_id", 16), ("span_id", 8)):
+        ids = spans.field(name)
+        lengths = pc.binary_length(ids).to_numpy(zero_copy_only=False)
+        good &= (lengths == length) & pc.not_equal(ids, b"\0" * length).to_numpy(zero_copy_only=False)
+    return good
+
+
+class _Resource:
+    """What the resources of a request say, one row per resource."""
+
+    def __init__(self, lists: pa.ListArray) -> None:
+        attributes = Attributes(lists)
+        frame = pl.DataFrame(
+            {
+                "name": attributes.text("service.name"),
+                "namespace": attributes.text("service.namespace", "k8s.namespace.name"),
+                "version": attributes.text("service.version"),
+                "instance": attributes.text("service.instance.id", "k8s.pod.name", "k8s.pod.ip", "host.ip"),
+            }
+        ).with_columns(pl.when(naming.present(pl.col("name"))).then(pl.col("name")).otherwise(pl.lit("unknown_service")))
+        self.frame = frame.select(
+            service=naming.service_id(pl.col("namespace"), pl.col("name")),
+            version=pl.col("version").fill_null(""),
+            instance=pl.col("instance").fill_null(""),
+        )
+        self.map = attributes.map()
+
+
+def _columns(spans: Any, resource: _Resource, group_of_span: np.ndarray[Any, Any], scope: pa.Array) -> pa.Table:
+    attributes = Attributes(spans.field("attributes"))
+    facts = pl.DataFrame({name: attributes.text(*keys) for name, keys in naming.TEXTS.items()}).with_columns(
+        kind=pl.Series(spans.field("kind")).cast(pl.Int8),
+        status=pl.Series(spans.field("status").field("code")).fill_null(0).cast(pl.Int8),
+        tracestate=pl.Series(spans.field("trace_state")),
+        mesh_tagged=pl.Series(attributes.has_prefix("istio.")),
+    )
+    said = _said(facts)
+    start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
+    end = spans.field("end_time_unix_nano").to_numpy(zero_copy_only=False)
+    owner = resource.frame[group_of_span] if len(group_of_span) else resource.frame.clear()
+    columns = {
+        "trace_id": _fixed(spans.field("trace_id"), 16),
+        "span_id": _fixed(spans.field("span_id"), 8),
+        "parent_span_id": _fixed(_parents(spans.field("parent_span_id")), 8),
+        "start": pa.array(start.astype(np.int64), pa.timestamp("ns", tz="UTC")),
+        "duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
+        "operation": pc.cast(spans.field("name"), pa.string()),
+        "scope": scope,
+        "attributes": attributes.map(),
+        "resource": resource.map.take(pa.array(group_of_span)),
+    }
+    for frame in (said, owner):
+        columns |= {name: frame[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in frame.columns}
+    arrays = [_cast(columns[field.name], field.type) for field in model.SPANS]
+    return pa.Table.from_arrays(arrays, schema=model.SPANS)
+
+
+def _said(facts: pl.DataFrame) -> pl.DataFrame:
+    """The columns that are read off the attributes."""
+    facts = facts.with_columns(destination=naming.destination())
+    name, kind = naming.peer()
+    proxy = (
+        (pl.col("component") == "proxy")
+        | pl.col("upstream_cluster").is_not_null()
+        | pl.col("node_id").is_not_null()
+        | pl.col("request_id").is_not_null()
+        | pl.col("mesh_tagged")
+    ).fill_null(value=False)
+    gateway = pl.col("node_id").str.starts_with("router~").fill_null(value=False)
+    flags = pl.col("flags")
+    return facts.select(
+        "kind",
+        "status",
+        "destination",
+        protocol=naming.protocol(),
+        peer=name.fill_null(""),
+        peer_kind=kind,
+        peer_version=pl.when(naming.present(pl.col("upstream_version"))).then(pl.col("upstream_version")).otherwise(pl.lit("")),
+        failure=naming.failure(),
+        flags=pl.when(naming.present(flags)).then(flags).otherwise(pl.lit("")),
+        proxy=proxy,
+        role=pl.when(gateway).then(pl.lit("gateway")).otherwise(pl.lit("service")),
+        attempts=naming.number("attempts").fill_null(1).clip(1, 65535),
+        resend=(naming.number("resend_count") > 0).fill_null(value=False),
+        weight=naming.weight("tracestate"),
+    )
+
+
+def _parents(parents: pa.Array) -> pa.Array:
+    """Absent or malformed parent ids become zeros: the span is a root."""
+    return pc.if_else(pc.equal(pc.binary_length(parents), 8), parents, pa.scalar(_NO_PARENT, pa.binary()))
+
+
+def _fixed(ids: pa.Array, length: int) -> pa.Array:
+    return pc.cast(ids, pa.binary(length))
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column if column.type == kind else pc.cast(column, kind)

@@ -1,0 +1,114 @@
+"""Walking up a trace with whole columns: every span takes one step per round, all of them at once (semantics R2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LOCAL, CALLING, CALLED = 0, 1, 2
+SIDE_OF_KIND: Final = np.array([LOCAL, LOCAL, CALLED, CALLING, CALLING, CALLED], dtype=np.int8)
+
+# What a walk ended at.
+ROOT: Final = 0  # no parent id at the top of the chain
+ORPHAN: Final = 1  # a parent id that is not stored
+AT_CALLING: Final = 2
+AT_CALLED: Final = 3
+BEHIND_LOCAL: Final = 4  # behind local spans of another service
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The spans of some traces as arrays; ``parent`` holds row numbers, −1 for none stored."""
+
+    parent: Ints
+    has_parent_id: Bools
+    side: NDArray[np.int8]
+    service: NDArray[np.int32]
+    cyclic: Bools  # on a parent cycle: gives no edge
+
+    @property
+    def size(self) -> int:
+        return len(self.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where each walker's way up ended: ``end`` (one of the constants) and ``at`` (a row, −1 for none)."""
+
+    end: NDArray[np.int8]
+    at: Ints
+
+
+def forest(parent: Ints, has_parent_id: Bools, kind: NDArray[np.int8], service: NDArray[np.int32]) -> Forest:
+    """Spans as a forest: self-parents are parentless, cycles are cut and marked (R2.4)."""
+    rows = np.arange(len(parent))
+    own = parent == rows
+    parent = np.where(own, -1, parent)
+    cyclic = _on_cycle(parent)
+    return Forest(np.where(cyclic, -1, parent), has_parent_id & ~own, SIDE_OF_KIND[kind], service, cyclic)
+
+
+def _on_cycle(parent: Ints) -> Bools:
+    """After as many jumps as there are spans, only spans on a cycle can be reached."""
+    size = len(parent)
+    jump = np.append(parent, size)
+    jump[jump < 0] = size  # the sink, its own parent
+    for _ in range(max(1, size).bit_length()):
+        jump = jump[jump]
+    reached = np.zeros(size + 1, dtype=bool)
+    reached[jump] = True
+    return reached[:size]
+
+
+def walk_up(spans: Forest, walkers: Ints) -> Walk:
+    """From each walker up through local spans of one service, its own first, then the caller's (R2.1)."""
+    end = np.full(spans.size, ROOT, dtype=np.int8)
+    at = np.full(spans.size, -1, dtype=np.int64)
+    top = walkers.copy()  # the highest span reached so far
+    here = spans.parent[walkers]
+    caller = np.full(len(walkers), -1, dtype=np.int64)
+    active = walkers
+    while len(active):
+        gone = here < 0
+        side = np.where(gone, LOCAL, spans.side[here])
+        foreign = ~gone & (spans.service[here] != spans.service[np.where(caller < 0, active, caller)])
+        local = ~gone & (side == LOCAL)
+        enters = local & foreign & (caller < 0)
+        blocked = local & foreign & (caller >= 0)
+        climbs = local & ~blocked
+        caller = np.where(enters, here, caller)
+        _settle(spans, end, at, active[~climbs], here[~climbs], caller[~climbs], top[~climbs])
+        top = here[climbs]
+        active, caller, here = active[climbs], caller[climbs], spans.parent[top]
+    return Walk(end, at)
+
+
+def _settle(
+    spans: Forest, end: NDArray[np.int8], at: Ints, walker: Ints, here: Ints, caller: Ints, top: Ints
+) -> None:
+    """Write down why these walkers stopped."""
+    stored = here >= 0
+    side = np.where(stored, spans.side[here], LOCAL)
+    orphan = ~stored & spans.has_parent_id[top]
+    behind = (caller >= 0) & (side == LOCAL)
+    end[walker] = np.select(
+        [behind, side == CALLING, side == CALLED, orphan], [BEHIND_LOCAL, AT_CALLING, AT_CALLED, ORPHAN], ROOT
+    )
+    at[walker] = np.where(behind, caller, np.where(stored, here, -1))
+
+
+def representatives(merged_into: Ints) -> Ints:
+    """Follow ``merged_into`` (−1 = stands for itself) to the end of each chain."""
+    target = np.where(merged_into < 0, np.arange(len(merged_into)), merged_into)
+    for _ in range(max(1, len(target)).bit_length()):
+        further = target[target]
+        if np.array_equal(further, target):
+            break
+        target = further
+    return target

@@ -1,0 +1,105 @@
+"""The notation of the cases: ``id<parent KIND service [attributes] duration-ms !`` → a real OTLP request.
+
+``1 C a 20; 2<1 S b 10`` is a client span of 20 ms in service a and its server span in b. KIND: C client, S server,
+P producer, N consumer, I internal, U unset. ``!`` = status ERROR, ``px`` = a proxy span, ``@x`` = instance x,
+``+5`` = starts 5 ms after the trace, ``t2`` = another trace.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import polars as pl
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from collector.consumer import Signal
+from collector.receivers.otlp import decode
+from collector.spans import flatten
+from collector.traces import Traces
+
+START = 1_700_000_000 * 10**9
+KINDS = {"U": 0, "I": 1, "S": 2, "C": 3, "P": 4, "N": 5}
+_SPAN = re.compile(
+    r"(?:t(?P<trace>\d+) )?(?P<id>\w+)(?:<(?P<parent>\w+))? (?P<kind>[UISCPN]) (?P<service>\S+)"
+    r"(?: \[(?P<attributes>[^]]*)\])?(?P<rest>.*)"
+)
+
+
+def request(text: str) -> pb.ExportTraceServiceRequest:
+    """The spans of a case as one export request."""
+    message = pb.ExportTraceServiceRequest()
+    for part in filter(None, (p.strip() for p in text.split(";"))):
+        _add(message, part)
+    return message
+
+
+def _add(message: pb.ExportTraceServiceRequest, part: str) -> None:
+    match = _SPAN.fullmatch(part)
+    if match is None:
+        raise ValueError(f"not a span: {part!r}")
+    rest = match["rest"].split()
+    group = message.resource_spans.add()
+    namespace, _, name = match["service"].rpartition("/")
+    resource = {"service.name": name, "service.namespace": namespace}
+    resource["service.instance.id"] = next((r[1:] for r in rest if r.startswith("@")), "")
+    _attributes(group.resource.attributes, resource)
+    span = group.scope_spans.add().spans.add()
+    span.trace_id = int(match["trace"] or 1).to_bytes(16, "big")
+    span.span_id = _span_id(match["id"])
+    if match["parent"]:
+        span.parent_span_id = _span_id(match["parent"])
+    span.kind = KINDS[match["kind"]]  # type: ignore[assignment]
+    span.name = f"op-{match['id']}"
+    offset = next((int(r[1:]) for r in rest if r.startswith("+")), 0)
+    duration = next((int(r) for r in rest if r.isdigit()), 1)
+    span.start_time_unix_nano = START + offset * 10**6
+    span.end_time_unix_nano = span.start_time_unix_nano + duration * 10**6
+    span.trace_state = next((r for r in rest if r.startswith("ot=")), "")
+    if "!" in rest:
+        span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
+    if "px" in rest:
+        _attributes(span.attributes, {"component": "proxy"})
+    pairs = (p.split("=", 1) for p in (match["attributes"] or "").split(",") if p.strip())
+    _attributes(span.attributes, {k.strip(): v.strip() for k, v in pairs})
+
+
+def _span_id(text: str) -> bytes:
+    return int(text).to_bytes(8, "big")
+
+
+def _attributes(target: Iterable[object], values: dict[str, str]) -> None:
+    for key, value in values.items():
+        if value:
+            item = target.add()  # type: ignore[attr-defined]
+            item.key, item.value.string_value = key, value
+
+
+def table(text: str):  # type: ignore[no-untyped-def]
+    """The SPANS table of a case."""
+    return flatten([decode(Signal.SPANS, request(text).SerializeToString()).records]).table
+
+
+def calls(*batches: str) -> pl.DataFrame:
+    """Signed call rows of a case that arrives in these batches, summed per edge and kind."""
+    traces = Traces()
+    deltas = pl.concat([traces.add(table(text), now=float(i)) for i, text in enumerate(batches)])
+    return deltas
+
+
+def edges(*batches: str) -> dict[str, str]:
+    """``{"a→b": "2/1"}``: calls and failed calls per edge, as the cases write them."""
+    sums = calls(*batches).filter(pl.col("source") != "").group_by("source", "target").agg(
+        pl.col("calls", "failed").sum()
+    )
+    rows = sums.filter(pl.col("calls").abs() > 1e-9).sort("source", "target").iter_rows(named=True)
+    return {f"{r['source']}→{r['target']}": f"{r['calls']:g}/{r['failed']:g}" for r in rows}
+
+
+def side(text: str, edge: str) -> dict[str, float]:
+    """Sums of one edge: both sides, requests and attempts."""
+    source, target = edge.split("→")
+    of_edge = calls(text).filter((pl.col("source") == source) & (pl.col("target") == target))
+    names = ("client_calls", "client_failed", "server_calls", "server_failed", "requests", "attempts")
+    return {name: float(of_edge[name].sum()) for name in names}
