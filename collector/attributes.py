@@ -95,7 +95,9 @@ def _json_text(name: str, value: bytes) -> str:
             return value.hex()
         if name == "array_value":
             return json.dumps([_plain(v) for v in common_pb2.ArrayValue.FromString(value).values])
-        return json.dumps({kv.key: _plain(kv.value) for kv in common_pb2.KeyValueList.FromString(value).values})
+        return json.dumps(
+            {kv.key: _plain(kv.value) for kv in common_pb2.KeyValueList.FromString(value).values}
+        )
     except (ValueError, RecursionError):
         return value.hex()
 

@@ -150,7 +150,9 @@ def _nodes(window: Buckets) -> pl.DataFrame:
 
 
 def _flags(sums: pl.DataFrame) -> pl.DataFrame:
-    flagged = sums.filter(pl.col("flags") != "").with_columns(flag=pl.col("flags").str.split(",")).explode("flag")
+    flagged = (
+        sums.filter(pl.col("flags") != "").with_columns(flag=pl.col("flags").str.split(",")).explode("flag")
+    )
     return flagged.group_by(*EDGE, "flag").agg(n=pl.col("calls").sum()).filter(pl.col("n") > 0).sort("flag")
 
 
@@ -160,4 +162,6 @@ def _versions(window: Buckets) -> pl.DataFrame:
     known = window.sums.filter(pl.col("version") != "")
     figures = known.group_by(by).agg(pl.col("calls", "failed", "server_calls").sum()).with_columns(side=side)
     bins = window.bins.join(figures.select(*by, "side"), on=[*by, "side"], how="semi")
-    return figures.drop("server_calls", "side").join(quantiles(bins, by, QUANTILES), on=by, how="left").sort(by)
+    return (
+        figures.drop("server_calls", "side").join(quantiles(bins, by, QUANTILES), on=by, how="left").sort(by)
+    )

@@ -223,7 +223,9 @@ class _Linker:
             is_failed=pl.Series(failed),
             attempts=pl.Series(attempts),
             virtual=pl.Series(virtual),
-            entry=self._entry(entry) if entry is not None else pl.Series([None] * len(client), dtype=pl.String),
+            entry=self._entry(entry)
+            if entry is not None
+            else pl.Series([None] * len(client), dtype=pl.String),
         )
         return _shape(rows).filter(~pl.col("ignored")).drop("ignored")
 
@@ -255,7 +257,11 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     # R6.4: a delivery without a known producer comes from its destination, never from `user` or `unknown`.
     lone_delivery = messaging & ~seen_client & pl.col("entry").is_in([USER, UNKNOWN])
     source = (
-        pl.when(seen_client).then(pl.col("c_service")).when(lone_delivery).then(destination).otherwise(pl.col("entry"))
+        pl.when(seen_client)
+        .then(pl.col("c_service"))
+        .when(lone_delivery)
+        .then(destination)
+        .otherwise(pl.col("entry"))
     )
     failure = (
         pl.when(pl.col("is_failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
@@ -361,4 +367,3 @@ def _no_calls() -> pl.DataFrame:
     sums = dict.fromkeys(model.SUMS, pl.Float64)
     bins = {"client_bin": pl.Int16, "server_bin": pl.Int16}
     return pl.DataFrame(schema={"trace": pl.UInt32, "time": pl.Int64, **text, **sums, **bins})
-

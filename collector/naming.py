@@ -106,7 +106,9 @@ def _database() -> pl.Expr:
 
 def peer(destination_column: str = "destination") -> tuple[pl.Expr, pl.Expr]:
     """Name and kind of the target of a calling span that stays without a server span (R5.1), "" where unknown."""
-    host_of_url = pl.col("url").str.extract(r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1)
+    host_of_url = pl.col("url").str.extract(
+        r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1
+    )
     named = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
     about_messages = present(pl.col(destination_column))
     sends = (pl.col("kind") == model.PRODUCER) | pl.col("messaging_operation").is_in(_SENDING)
@@ -160,9 +162,7 @@ def failure() -> pl.Expr:
         | pl.col("error_type").fill_null("").str.to_lowercase().str.contains("timeout", literal=True)
     )
     server_error = (
-        (http >= 500)
-        | grpc.is_in(GRPC_SERVER_ERRORS)
-        | (no_code & (~client | present(pl.col("db_system"))))
+        (http >= 500) | grpc.is_in(GRPC_SERVER_ERRORS) | (no_code & (~client | present(pl.col("db_system"))))
     )
     cancelled = (http == 499) | (grpc == 1) | has_flag(flags, "DC")
     return (

@@ -42,7 +42,9 @@ class Buckets:
         if not parts:
             return Buckets.empty()
         sums = pl.concat([p.sums for p in parts]).group_by("time", *SERIES).agg(pl.col(SUMS).sum())
-        bins = pl.concat([p.bins for p in parts]).group_by("time", *SERIES, "side", "bin").agg(pl.col("n").sum())
+        bins = (
+            pl.concat([p.bins for p in parts]).group_by("time", *SERIES, "side", "bin").agg(pl.col("n").sum())
+        )
         changed = pl.any_horizontal(pl.col(SUMS).abs() > _NOTHING)
         return Buckets(sums.filter(changed), bins.filter(pl.col("n").abs() > _NOTHING))
 
@@ -58,7 +60,11 @@ def buckets(rows: pl.DataFrame) -> Buckets:
         return Buckets.empty()
     sides = [
         rows.select(
-            "time", *SERIES, side=pl.lit(number, pl.Int8), bin=pl.col(f"{name}_bin"), n=pl.col(f"{name}_calls")
+            "time",
+            *SERIES,
+            side=pl.lit(number, pl.Int8),
+            bin=pl.col(f"{name}_bin"),
+            n=pl.col(f"{name}_calls"),
         ).filter(pl.col("bin").is_not_null())
         for number, name in ((CLIENT, "client"), (SERVER, "server"))
     ]

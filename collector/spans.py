@@ -17,33 +17,50 @@ from collector.attributes import Attributes
 _NO_PARENT: Final = b"\0" * 8
 
 
+MALFORMED: Final = "trace_id must have 16 bytes and span_id 8, neither all zero"
+TOO_OLD: Final = "the span is older than the retention"
+
+
 @dataclass(frozen=True, slots=True)
 class Flattened:
-    """Rows of SPANS, and what was refused of each request."""
+    """Rows of SPANS, and what was refused of each request: a count per request and reason."""
 
     table: pa.Table
-    rejected: list[int]  # one count per request
-    reason: str = "trace_id must have 16 bytes, span_id 8 bytes, neither all zero"
+    rejected: dict[str, list[int]]
 
 
-def flatten(requests: Sequence[pa.RecordBatch]) -> Flattened:
-    """One table for all ``requests``; spans with malformed ids are left out and counted per request."""
-    request_of, groups = _children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
-    group_of_scope, scopes = _children(groups.field("scope_spans"))
-    scope_of_span, spans = _children(scopes.field("spans"))
+def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0) -> Flattened:
+    """One table for all ``requests``.
+
+    Args:
+        requests: decoded export requests.
+        oldest: spans that start before this (unix ns) are refused, as are spans with malformed ids.
+    """
+    request_of, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
+    group_of_scope, scopes = children(groups.field("scope_spans"))
+    scope_of_span, spans = children(scopes.field("spans"))
     group_of_span = group_of_scope[scope_of_span]
-    valid = _valid_ids(spans)
     request_of_span = request_of[group_of_span]
-    rejected = np.bincount(request_of_span[~valid], minlength=len(requests)).tolist()
-    if not valid.all():
-        keep = pa.array(np.nonzero(valid)[0])
-        spans, scope_of_span, group_of_span = spans.take(keep), scope_of_span[valid], group_of_span[valid]
-    resource = _Resource(groups.field("resource").field("attributes"))
-    table = _columns(spans, resource, group_of_span, scopes.field("scope").field("name").take(scope_of_span))
+    named = _valid_ids(spans)
+    recent = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False) >= oldest
+    rejected = {
+        reason: np.bincount(request_of_span[bad], minlength=len(requests)).tolist()
+        for reason, bad in ((MALFORMED, ~named), (TOO_OLD, named & ~recent))
+        if bad.any()
+    }
+    if rejected:
+        kept = np.nonzero(named & recent)[0]
+        spans, scope_of_span, group_of_span = (
+            spans.take(pa.array(kept)),
+            scope_of_span[kept],
+            group_of_span[kept],
+        )
+    scope = scopes.field("scope").field("name").take(pa.array(scope_of_span))
+    table = _columns(spans, groups.field("resource").field("attributes"), group_of_span, scope)
     return Flattened(table, rejected)
 
 
-def _children(lists: pa.Array) -> tuple[np.ndarray[Any, Any], Any]:
+def children(lists: pa.Array) -> tuple[np.ndarray[Any, Any], Any]:
     """Parent row of each child, and the children themselves."""
     return pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), pc.list_flatten(lists)
 
@@ -57,28 +74,30 @@ def _valid_ids(spans: Any) -> np.ndarray[Any, Any]:
     return good
 
 
-class _Resource:
-    """What the resources of a request say, one row per resource."""
+def resources(lists: pa.ListArray) -> pl.DataFrame:
+    """What resources say of their owner: ``service`` (node id), ``version``, ``instance``; one row per resource."""
+    attributes = Attributes(lists)
+    frame = pl.DataFrame(
+        {
+            "name": attributes.text("service.name"),
+            "namespace": attributes.text("service.namespace", "k8s.namespace.name"),
+            "version": attributes.text("service.version"),
+            "instance": attributes.text("service.instance.id", "k8s.pod.name", "k8s.pod.ip", "host.ip"),
+        },
+        schema=dict.fromkeys(("name", "namespace", "version", "instance"), pl.String),
+    )
+    named = naming.present(pl.col("name"))
+    frame = frame.with_columns(pl.when(named).then("name").otherwise(pl.lit("unknown_service")).alias("name"))
+    return frame.select(
+        service=naming.service_id(pl.col("namespace"), pl.col("name")),
+        version=pl.col("version").fill_null(""),
+        instance=pl.col("instance").fill_null(""),
+    )
 
-    def __init__(self, lists: pa.ListArray) -> None:
-        attributes = Attributes(lists)
-        frame = pl.DataFrame(
-            {
-                "name": attributes.text("service.name"),
-                "namespace": attributes.text("service.namespace", "k8s.namespace.name"),
-                "version": attributes.text("service.version"),
-                "instance": attributes.text("service.instance.id", "k8s.pod.name", "k8s.pod.ip", "host.ip"),
-            }
-        ).with_columns(pl.when(naming.present(pl.col("name"))).then(pl.col("name")).otherwise(pl.lit("unknown_service")))
-        self.frame = frame.select(
-            service=naming.service_id(pl.col("namespace"), pl.col("name")),
-            version=pl.col("version").fill_null(""),
-            instance=pl.col("instance").fill_null(""),
-        )
-        self.map = attributes.map()
 
-
-def _columns(spans: Any, resource: _Resource, group_of_span: np.ndarray[Any, Any], scope: pa.Array) -> pa.Table:
+def _columns(
+    spans: Any, resource: pa.ListArray, group_of_span: np.ndarray[Any, Any], scope: pa.Array
+) -> pa.Table:
     attributes = Attributes(spans.field("attributes"))
     facts = pl.DataFrame({name: attributes.text(*keys) for name, keys in naming.TEXTS.items()}).with_columns(
         kind=pl.Series(spans.field("kind")).cast(pl.Int8),
@@ -89,7 +108,7 @@ def _columns(spans: Any, resource: _Resource, group_of_span: np.ndarray[Any, Any
     said = _said(facts)
     start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
     end = spans.field("end_time_unix_nano").to_numpy(zero_copy_only=False)
-    owner = resource.frame[group_of_span] if len(group_of_span) else resource.frame.clear()
+    owner = resources(resource)[group_of_span] if len(group_of_span) else resources(resource).clear()
     columns = {
         "trace_id": _fixed(spans.field("trace_id"), 16),
         "span_id": _fixed(spans.field("span_id"), 8),
@@ -99,10 +118,12 @@ def _columns(spans: Any, resource: _Resource, group_of_span: np.ndarray[Any, Any
         "operation": pc.cast(spans.field("name"), pa.string()),
         "scope": scope,
         "attributes": attributes.map(),
-        "resource": resource.map.take(pa.array(group_of_span)),
+        "resource": Attributes(resource).map().take(pa.array(group_of_span)),
     }
     for frame in (said, owner):
-        columns |= {name: frame[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in frame.columns}
+        columns |= {
+            name: frame[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in frame.columns
+        }
     arrays = [_cast(columns[field.name], field.type) for field in model.SPANS]
     return pa.Table.from_arrays(arrays, schema=model.SPANS)
 
@@ -127,7 +148,9 @@ def _said(facts: pl.DataFrame) -> pl.DataFrame:
         protocol=naming.protocol(),
         peer=name.fill_null(""),
         peer_kind=kind,
-        peer_version=pl.when(naming.present(pl.col("upstream_version"))).then(pl.col("upstream_version")).otherwise(pl.lit("")),
+        peer_version=pl.when(naming.present(pl.col("upstream_version")))
+        .then(pl.col("upstream_version"))
+        .otherwise(pl.lit("")),
         failure=naming.failure(),
         flags=pl.when(naming.present(flags)).then(flags).otherwise(pl.lit("")),
         proxy=proxy,

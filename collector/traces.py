@@ -63,7 +63,9 @@ class Traces:
 
     def _forget(self, ids: pl.DataFrame, now: float) -> None:
         """Let go of the traces that nothing has touched for ``keep`` seconds."""
-        touched = pl.concat([ids.with_columns(at=pl.lit(now)), self._touched]).unique(_ID, keep="first", maintain_order=True)
+        touched = pl.concat([ids.with_columns(at=pl.lit(now)), self._touched]).unique(
+            _ID, keep="first", maintain_order=True
+        )
         old = touched.filter(pl.col("at") < now - self.keep)
         if old.height < touched.height / 8:  # in strokes, not a few rows at every batch
             self._touched = touched
@@ -94,7 +96,9 @@ def _compact(table: pa.Table) -> pl.DataFrame:
 def _words(ids: pa.ChunkedArray, count: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
     column = ids.combine_chunks()
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    raw = b"".join(c.buffers()[1][c.offset * 8 * count : (c.offset + len(c)) * 8 * count].to_pybytes() for c in chunks)
+    raw = b"".join(
+        c.buffers()[1][c.offset * 8 * count : (c.offset + len(c)) * 8 * count].to_pybytes() for c in chunks
+    )
     return np.frombuffer(raw, dtype=">u8").astype(np.uint64).reshape(-1, count)
 
 

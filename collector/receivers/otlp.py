@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from collector.consumer import Batch, Rejected, Signal
+from collector.consumer import Accepted, Batch, Rejected, Signal
 
 REQUESTS: dict[Signal, Any] = {
     Signal.SPANS: trace_service_pb2.ExportTraceServiceRequest,
@@ -135,3 +135,13 @@ def _flatten_message(message: DescriptorProto) -> None:
 def schema(signal: Signal) -> pa.Schema:
     """The nested Arrow schema of one decoded request."""
     return _decoder(signal).list_to_record_batch([]).schema
+
+
+def answer(signal: Signal, accepted: Accepted) -> Any:
+    """The export response: partial success where rows were rejected."""
+    response = RESPONSES[signal]()
+    if accepted.rejected:
+        rejected = {Signal.SPANS: "rejected_spans", Signal.LOGS: "rejected_log_records"}
+        setattr(response.partial_success, rejected.get(signal, "rejected_data_points"), accepted.rejected)
+        response.partial_success.error_message = "; ".join(accepted.reasons)
+    return response

@@ -1,0 +1,44 @@
+"""Decoded metric requests → rows of :data:`collector.model.POINTS`: number points of gauges and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.attributes import Attributes
+from collector.spans import children, resources
+
+
+def flatten(requests: Sequence[pa.RecordBatch]) -> pl.DataFrame:
+    """One frame for all ``requests``; histograms and summaries are not read."""
+    _, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
+    group_of_scope, scopes = children(groups.field("scope_metrics"))
+    scope_of_metric, metrics = children(scopes.field("metrics"))
+    owner = resources(groups.field("resource").field("attributes"))
+    group_of_metric = group_of_scope[scope_of_metric]
+    parts = [_points(metrics, field, owner, group_of_metric) for field in ("gauge", "sum")]
+    return pl.concat(parts)
+
+
+def _points(
+    metrics: Any, field: str, owner: pl.DataFrame, group_of_metric: np.ndarray[Any, Any]
+) -> pl.DataFrame:
+    metric_of_point, points = children(metrics.field(field).field("data_points"))
+    attributes = Attributes(points.field("attributes"))
+    value = pc.coalesce(points.field("as_double"), pc.cast(points.field("as_int"), pa.float64(), safe=False))
+    named = pl.DataFrame(
+        {
+            "time": pc.cast(points.field("time_unix_nano"), pa.int64()),
+            "metric": metrics.field("name").take(pa.array(metric_of_point)),
+            "cluster": pc.fill_null(attributes.text("envoy.cluster_name", "cluster_name"), ""),
+            "value": value,
+        },
+        schema={"time": pl.Int64, "metric": pl.String, "cluster": pl.String, "value": pl.Float64},
+    )
+    whose = owner[group_of_metric[metric_of_point]] if len(metric_of_point) else owner.clear()
+    return pl.concat([named, whose.select("service", "instance")], how="horizontal")

@@ -1,0 +1,77 @@
+"""Calls in buckets of one second: the write half, and the read half of a window."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from collector import model
+from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
+from store import telemetry
+
+_KEY: Final = ["time", *SERIES]
+_HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
+
+
+def write(engine: Engine, buckets: Buckets) -> None:
+    """Store signed buckets; buckets of one key add up in the store."""
+    if buckets.sums.is_empty():
+        return
+    rows = buckets.sums
+    for side, name in _HISTOGRAMS.items():
+        bins = buckets.bins.filter(pl.col("side") == side)
+        packed = bins.group_by(_KEY).agg(pl.struct(key="bin", value="n").alias(name))
+        rows = rows.join(packed, on=_KEY, how="left")
+    telemetry.insert(engine, telemetry.calls, _arrow(rows))
+
+
+def _arrow(rows: pl.DataFrame) -> pa.Table:
+    columns = []
+    for field in model.CALLS:
+        if pa.types.is_map(field.type):
+            columns.append(_map(rows[field.name], field.type))
+        else:
+            columns.append(rows[field.name].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(field.type))
+    return pa.Table.from_arrays(columns, schema=model.CALLS)
+
+
+def _map(lists: pl.Series, kind: pa.MapType) -> pa.Array:
+    """A list of (key, value) structs as an Arrow map; null is the empty map."""
+    pairs = lists.explode(empty_as_null=False, keep_nulls=False)
+    lengths = lists.list.len().fill_null(0)
+    offsets = pl.concat([pl.Series([0]), lengths.cum_sum().cast(pl.Int64)]).cast(pl.Int32)
+    return pa.MapArray.from_arrays(
+        offsets.to_arrow(),
+        pairs.struct.field("key").cast(pl.Int16).to_arrow(),
+        pairs.struct.field("value").to_arrow(),
+    ).cast(kind)
+
+
+def between(engine: Engine, start: int, end: int) -> Buckets:
+    """The buckets of ``[start, end)``, unix seconds."""
+    table = telemetry.calls
+    time = sa.func.toUnixTimestamp(table.c.time)
+    histograms = [
+        part(table.c[name]).label(f"{name}_{label}")
+        for name in _HISTOGRAMS.values()
+        for part, label in ((sa.func.mapKeys, "bin"), (sa.func.mapValues, "n"))
+    ]
+    columns = [table.c[name] for name in (*SERIES, *SUMS)]
+    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *histograms).where(
+        table.c.time >= sa.func.toDateTime(start), table.c.time < sa.func.toDateTime(end)
+    )
+    rows = pl.from_arrow(telemetry.read(engine, query))
+    assert isinstance(rows, pl.DataFrame)
+    if rows.is_empty():
+        return Buckets.empty()
+    bins = pl.concat([_bins(rows, side, name) for side, name in _HISTOGRAMS.items()])
+    return Buckets.merge([Buckets(rows.select(*_KEY, *SUMS), bins)])
+
+
+def _bins(rows: pl.DataFrame, side: int, name: str) -> pl.DataFrame:
+    pairs = rows.select(*_KEY, bin=pl.col(f"{name}_bin"), n=pl.col(f"{name}_n")).explode("bin", "n")
+    return pairs.filter(pl.col("n").is_not_null()).select(*_KEY, pl.lit(side, pl.Int8).alias("side"), "bin", "n")

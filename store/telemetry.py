@@ -1,0 +1,35 @@
+"""The telemetry tables as SQLAlchemy sees them. The migrations make them; queries are built from these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from collector import model
+
+metadata = sa.MetaData()
+
+spans = sa.Table("spans", metadata, *(sa.Column(field.name) for field in model.SPANS))
+calls = sa.Table("calls", metadata, *(sa.Column(field.name) for field in model.CALLS))
+
+
+def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:
+    """Insert Arrow rows as one block; returns when the store has it on disk."""
+    with engine.connect() as connection:
+        client(connection).insert_arrow(table.name, rows)
+
+
+def read(engine: Engine, query: sa.Select[Any]) -> pa.Table:
+    """Rows of a query as Arrow columns."""
+    with engine.connect() as connection:
+        sql = query.compile(engine, compile_kwargs={"literal_binds": True})
+        table: pa.Table = client(connection).query_arrow(str(sql), use_strings=True)
+        return table
+
+
+def client(connection: sa.Connection) -> Any:
+    """The ClickHouse client beneath a connection: Arrow in and out has no place in the DB-API."""
+    return connection.connection.dbapi_connection.client  # type: ignore[union-attr]
