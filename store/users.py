@@ -94,9 +94,10 @@ def remove_session(session: Session, secret: str) -> bool:
     return _affected(session, sa.delete(SessionRow).where(SessionRow.hash == digest(secret))) == 1
 
 
-def remove_sessions(session: Session) -> int:
-    """End all sessions; returns how many there were."""
-    return _affected(session, sa.delete(SessionRow))
+def remove_sessions(session: Session, actor: str | None = None) -> int:
+    """End all sessions, or those of one actor; returns how many there were."""
+    chosen = sa.delete(SessionRow)
+    return _affected(session, chosen if actor is None else chosen.where(SessionRow.actor == actor))
 
 
 def add_link(session: Session, secret: str, now: datetime, expires: datetime) -> None:

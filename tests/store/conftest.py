@@ -51,9 +51,7 @@ def postgres_server() -> Iterator[str]:
     """URL prefix of a running server, without the database name. Stopped and removed at the end."""
     programs = _binaries()
     if programs is None:
-        pytest.skip(
-            "PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql): NOT TESTED"
-        )
+        pytest.skip("PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql): NOT TESTED")
     folder = Path(mkdtemp(prefix="meshscope-pg-"))
     # PostgreSQL refuses to run as root: then it runs as nobody, who owns the folder.
     user = "nobody" if os.geteuid() == 0 else None
