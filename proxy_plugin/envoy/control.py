@@ -2,54 +2,244 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from proxy_plugin.envoy.bootstrap import TelemetryTarget
-from proxy_plugin.envoy.mesh import Mesh
-from proxy_plugin.envoy.status import ProxyStatus, PushResult, Rendering
+import grpc.aio
+import structlog
+
+from proxy_plugin.envoy.api import EDS, InvalidResourceError
+from proxy_plugin.envoy.binary import envoy_binary
+from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
+from proxy_plugin.envoy.goodbye import goodbye_handler
+from proxy_plugin.envoy.mesh import LOOPBACK, Mesh, Sidecar
+from proxy_plugin.envoy.ports import PortBusyError
+from proxy_plugin.envoy.push import Concern, Progress, progress
+from proxy_plugin.envoy.registry import Registry
+from proxy_plugin.envoy.rendering import Draft, drafts
+from proxy_plugin.envoy.resources.render import render
+from proxy_plugin.envoy.roster import Roster
+from proxy_plugin.envoy.snapshot import Snapshot
+from proxy_plugin.envoy.status import Change, ProxyStatus, PushResult, Rendering, Verdict
+from proxy_plugin.envoy.validate import Validator
+from proxy_plugin.envoy.xds import TYPE_NAMES, AdsServer, Stream
 from proxy_plugin.policy import TrafficPolicy
+
+SETTLE = RECONNECT_WITHIN + 0.2
+"""Seconds after the start in which the proxies of a former control plane all return. Until then they keep
+what they have: told now, they would forget the endpoints of those that are still on their way."""
+
+_DEBOUNCE = 0.03
+_RESTORE_WITHIN = 3.0
+_GOODBYE_WITHIN = 1.0
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
 
 
 class ControlPlane:
     """Joins sidecars, renders, validates, pushes. Everything runs on the event loop that called `start`."""
 
-    def __init__(
-        self, *, telemetry: TelemetryTarget, envoy: Path | None = None, grace: float = 10.0
-    ) -> None: ...
+    def __init__(self, *, telemetry: TelemetryTarget, envoy: Path | None = None, grace: float = 10.0) -> None:
+        """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out."""
+        self._ads = AdsServer(self)
+        self._registry = Registry(self._refresh_soon, grace)
+        self._roster = Roster()
+        self._validator = Validator(envoy or envoy_binary(), telemetry)
+        self._policies: tuple[TrafficPolicy, ...] | None = None
+        self._snapshots: dict[str, Snapshot] = {}
+        self._revision = 0
+        self._listeners: list[Callable[[], None]] = []
+        self._news = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._one_push = asyncio.Lock()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._server: grpc.aio.Server | None = None
+        self._port = 0
+        self._log = structlog.get_logger()
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Serve ADS; returns the bound port (0 asks for any free one)."""
-        raise NotImplementedError
+    async def start(self, host: str = LOOPBACK, port: int = 0) -> int:
+        """Serve ADS; returns the bound port (0 asks for any free one). PortBusyError when it is taken."""
+        server = grpc.aio.server(options=_OPTIONS)
+        server.add_generic_rpc_handlers((self._ads.handler(), goodbye_handler(self._goodbye)))
+        try:
+            self._port = server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise PortBusyError(host, port, "xDS") from error
+        await server.start()
+        self._server = server
+        self._after(SETTLE, "settle", self._end_settling)
+        return self._port
 
     async def stop(self) -> None:
-        raise NotImplementedError
+        """Proxies keep what they have and go on serving."""
+        if self._server is not None:
+            await self._server.stop(None)
+        self._registry.close()
+        for timer in self._timers.values():
+            timer.cancel()
 
     @property
     def port(self) -> int:
-        raise NotImplementedError
+        return self._port
 
     def set_policies(self, policies: Sequence[TrafficPolicy]) -> None:
         """The initial state; proxies are answered nothing before it was called once."""
-        raise NotImplementedError
+        self._policies = tuple(policies)
+        self._refresh_soon()
 
     def policies(self) -> tuple[TrafficPolicy, ...]:
         """What is in force (enabled or not), as it was last set or pushed."""
-        raise NotImplementedError
+        return self._policies or ()
 
     def mesh(self) -> Mesh:
-        raise NotImplementedError
+        return Mesh(self._registry.sidecars(), self.policies())
 
     def proxies(self) -> list[ProxyStatus]:
-        raise NotImplementedError
+        """Connected or lately connected, by service and instance."""
+        return self._roster.proxies(self._ads.streams())
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """`callback` is called on the event loop whenever anything in `proxies()` changed."""
+        self._listeners.append(callback)
 
     async def render(self, policies: Sequence[TrafficPolicy]) -> Rendering:
-        raise NotImplementedError
+        """Renders `policies` for every sidecar and has Envoy try what changes. Sends and keeps nothing."""
+        found = self._drafts(policies)
+        changed = [draft for draft in found if draft.types()]
+        verdicts = await asyncio.gather(*(self._verdict(draft) for draft in changed))
+        changes = (_change(draft, verdict) for draft, verdict in zip(changed, verdicts, strict=True))
+        return Rendering(
+            resources={draft.sidecar.node_id: draft.after for draft in found},
+            changes={change.node_id: change for change in changes},
+        )
 
     async def push(
         self, policies: Sequence[TrafficPolicy], wait: float = 5.0, *, validate: bool = True
     ) -> PushResult:
-        raise NotImplementedError
+        """Puts `policies` into force at all proxies or at none, and says what each proxy answered.
 
-    def listen(self, callback: Callable[[], None]) -> None:
-        raise NotImplementedError
+        When a proxy refuses, or does not answer within `wait` seconds, the policies before are pushed back
+        and `reverted` is set. What Envoy's dry run refuses is not sent at all (`refused`).
+        """
+        async with self._one_push:
+            await self._settled.wait()
+            started = time.monotonic()
+            if validate and (words := (await self.render(policies)).refusals()):
+                return PushResult(refused=words, seconds=time.monotonic() - started)
+            concerns = self._concerns(self._drafts(policies))
+            before, self._policies = self.policies(), tuple(policies)
+            self._publish()
+            seen = await self._outcome(concerns, wait)
+            if seen.over and not seen.nacked:
+                return seen.result(seconds=time.monotonic() - started)
+            self._policies = before
+            self._publish()
+            restored = (await self._outcome(concerns, _RESTORE_WITHIN)).over
+            self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
+            return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
+
+    # What the streams tell (xds.Events)
+
+    def joined(self, sidecar: Sidecar) -> None:
+        self._roster.forget(sidecar.node_id)
+        self._registry.joined(sidecar)
+        self._refresh_soon()
+        self.answered()
+
+    def left(self, stream: Stream) -> None:
+        self._roster.left(stream)
+        self._registry.lost(stream.sidecar.node_id)
+        self.answered()
+
+    def answered(self) -> None:
+        self._news.set()
+        for callback in self._listeners:
+            callback()
+
+    # Publishing
+
+    def _refresh_soon(self) -> None:
+        if self._server is not None and "refresh" not in self._timers:
+            self._after(_DEBOUNCE, "refresh", self._publish)
+
+    def _end_settling(self) -> None:
+        self._settled.set()
+        self._publish()
+
+    def _publish(self) -> None:
+        """Give every stream what it should have now; unchanged types have unchanged versions."""
+        if self._policies is None:
+            return
+        mesh = self.mesh()
+        self._revision = max(self._revision + 1, int(time.time() * 1000))
+        for stream in self._ads.streams():
+            if stream.returning and not self._settled.is_set():
+                continue
+            node_id = stream.sidecar.node_id
+            try:
+                resources = render(stream.sidecar, mesh)
+                snapshot = Snapshot.of(resources, self._revision, self._snapshots.get(node_id))
+            except InvalidResourceError as error:
+                self._log.exception("render_failed", node=node_id, error=str(error))
+                continue
+            self._snapshots[node_id] = snapshot
+            stream.publish(snapshot)
+
+    def _after(self, seconds: float, name: str, action: Callable[[], None]) -> None:
+        def run() -> None:
+            del self._timers[name]
+            action()
+
+        self._timers[name] = asyncio.get_running_loop().call_later(seconds, run)
+
+    # Drafts and answers
+
+    def _drafts(self, policies: Sequence[TrafficPolicy]) -> list[Draft]:
+        mesh = self.mesh()
+        return drafts(mesh.sidecars, mesh, mesh.with_policies(policies))
+
+    async def _verdict(self, draft: Draft) -> Verdict:
+        if fault := draft.fault():
+            return Verdict(False, fault)
+        return await self._validator.verdict(draft.sidecar, draft.after)
+
+    def _concerns(self, found: Iterable[Draft]) -> list[Concern]:
+        """Connected proxies whose resources change."""
+        return [
+            Concern(draft.sidecar, stream, types)
+            for draft in found
+            if (types := draft.types()) and (stream := self._ads.stream(draft.sidecar.node_id))
+        ]
+
+    async def _outcome(self, concerns: Sequence[Concern], wait: float) -> Progress:
+        """What the proxies say, as soon as it is decided or the time is over."""
+        try:
+            async with asyncio.timeout(wait):
+                while not (seen := progress(concerns, self._ads)).over:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            seen = progress(concerns, self._ads)
+        return seen
+
+    async def _goodbye(self, node_id: str) -> None:
+        """Takes a sidecar out and returns when its callers know, or nearly so."""
+        leaving = [each for each in self._registry.sidecars() if each.node_id == node_id]
+        callers = [
+            Concern(stream.sidecar, stream, (EDS,))
+            for stream in self._ads.streams()
+            if any(target.id == each.id for each in leaving for target in stream.sidecar.targets())
+        ]
+        self._registry.remove(node_id)
+        self._publish()
+        await self._outcome(callers, _GOODBYE_WITHIN)
+
+
+def _change(draft: Draft, verdict: Verdict) -> Change:
+    types = tuple(TYPE_NAMES[kind] for kind in draft.types())
+    return Change(draft.sidecar.node_id, draft.sidecar.id, types, draft.diff(), verdict)

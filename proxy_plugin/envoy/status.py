@@ -54,22 +54,26 @@ class ProxyOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """All or none: `reverted` says that the policies before were pushed back.
+    """All or none, one outcome for each changed type of each connected proxy.
 
-    A proxy is acked when all its changed types are; `restored` is False when, after a revert, some proxy
-    did not confirm the former configuration in time either (it gets it as soon as it can be reached).
+    `reverted`: a proxy refused or the wait ended, and the policies before were pushed back; `restored` is
+    False when some proxy did not confirm those in time either (it gets them as soon as it answers).
+    `refused`: what Envoy said in the dry run; then nothing was sent. `gone`: disconnected meanwhile; when
+    such a proxy returns it gets what is in force then, so it decides nothing.
     """
 
     acked: tuple[ProxyOutcome, ...] = ()
     nacked: tuple[ProxyOutcome, ...] = ()
     pending: tuple[ProxyOutcome, ...] = ()
+    gone: tuple[ProxyOutcome, ...] = ()
+    refused: tuple[str, ...] = ()
     reverted: bool = False
     restored: bool = True
     seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
-        return not self.nacked and not self.pending
+        return not self.nacked and not self.pending and not self.refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""Ports on one host: which are free, and a clear word about the one that is not."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+from proxy_plugin.envoy.mesh import LOOPBACK
+
+# Below the ports that the kernel gives to outgoing connections (32768-60999), above the well-known ones.
+_LOW, _HIGH = 20000, 32767
+
+
+class PortBusyError(OSError):
+    """Something else listens there already."""
+
+    def __init__(self, host: str, port: int, purpose: str) -> None:
+        super().__init__(f"port {port} on {host} ({purpose}) is in use already")
+        self.port = port
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether nothing listens there. Without SO_REUSEPORT: another Envoy's port counts as taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def demand(host: str, ports: dict[str, int]) -> None:
+    """PortBusyError for the first of `ports` (purpose → port) that is not free."""
+    for purpose, port in ports.items():
+        if not is_free(host, port):
+            raise PortBusyError(host, port, purpose)
+
+
+def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
+    """Different free ports that no outgoing connection will take by chance."""
+    candidates = random.sample(range(_LOW, _HIGH), k=_HIGH - _LOW)
+    found: list[int] = []
+    for port in candidates:
+        if len(found) == count:
+            break
+        if is_free(host, port):
+            found.append(port)
+    return found

@@ -1,0 +1,71 @@
+"""What a draft changes: the resources of each sidecar before and after, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import unified_diff
+
+import yaml
+
+from proxy_plugin.envoy.api import ORDER, InvalidResourceError, envoy_api
+from proxy_plugin.envoy.mesh import Mesh, Sidecar
+from proxy_plugin.envoy.resources.render import Resources, render
+from proxy_plugin.envoy.resources.values import Json
+from proxy_plugin.envoy.snapshot import consistent
+from proxy_plugin.envoy.xds import TYPE_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One sidecar's resources as they are and as they would be."""
+
+    sidecar: Sidecar
+    before: Resources
+    after: Resources
+
+    def types(self) -> tuple[str, ...]:
+        """Type URLs that change."""
+        return tuple(kind for kind in ORDER if self.before[kind] != self.after[kind])
+
+    def diff(self) -> str:
+        """Unified diff as YAML, one file for each resource that changes."""
+        return "".join(
+            line
+            for kind in self.types()
+            for name in sorted({*self.before[kind], *self.after[kind]})
+            for line in _diff(
+                f"{TYPE_NAMES[kind]}/{name}", self.before[kind].get(name), self.after[kind].get(name)
+            )
+        )
+
+    def fault(self) -> str:
+        """Why it cannot be sent at all; empty when it can."""
+        try:
+            for kind in self.types():
+                for name, body in self.after[kind].items():
+                    if body != self.before[kind].get(name):
+                        envoy_api().pack(body)
+        except InvalidResourceError as error:
+            return str(error)
+        return "; ".join(consistent(self.after))
+
+
+def drafts(sidecars: Iterable[Sidecar], before: Mesh, after: Mesh) -> list[Draft]:
+    """One per sidecar, changed or not."""
+    return [Draft(each, render(each, before), render(each, after)) for each in sidecars]
+
+
+def _diff(path: str, before: Json | None, after: Json | None) -> Iterator[str]:
+    if before == after:
+        return
+    yield from unified_diff(
+        _lines(before),
+        _lines(after),
+        f"a/{path}" if before is not None else "/dev/null",
+        f"b/{path}" if after is not None else "/dev/null",
+    )
+
+
+def _lines(body: Json | None) -> list[str]:
+    return yaml.safe_dump(body, sort_keys=False).splitlines(keepends=True) if body is not None else []

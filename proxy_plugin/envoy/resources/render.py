@@ -1,0 +1,85 @@
+"""render: everything that one sidecar is to know, from the mesh as it is."""
+
+from __future__ import annotations
+
+from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS
+from proxy_plugin.envoy.mesh import Mesh, Sidecar, Upstream
+from proxy_plugin.envoy.resources import clusters, listeners
+from proxy_plugin.envoy.resources.routes import match, virtual_host
+from proxy_plugin.envoy.resources.values import (
+    INBOUND,
+    LOCAL_APP,
+    OUTBOUND,
+    SOURCE_HEADER,
+    Json,
+    domains,
+)
+from proxy_plugin.envoy.rules import route_rules
+from proxy_plugin.policy import Route
+
+Resources = dict[str, dict[str, Json]]
+"""Type URL → resource name → the resource as JSON with its ``@type``."""
+
+
+def render(sidecar: Sidecar, mesh: Mesh) -> Resources:
+    """Clusters, endpoints, listeners and routes of one sidecar. Only what it calls."""
+    upstreams = {upstream.id: upstream for upstream in sidecar.targets()}.values()
+    outward = [cluster for each in upstreams for cluster in clusters.clusters(sidecar, each, mesh)]
+    endpoints = [found for each in upstreams for found in clusters.assignments(sidecar, each, mesh)]
+    return {
+        CDS: {LOCAL_APP: clusters.local_app(sidecar)} | {cluster["name"]: cluster for cluster in outward},
+        EDS: {found["cluster_name"]: found for found in endpoints},
+        LDS: {INBOUND: listeners.inbound(sidecar), OUTBOUND: listeners.outbound(sidecar)},
+        RDS: {
+            INBOUND: _gateway_routes(sidecar) if sidecar.role == "router" else _app_routes(sidecar),
+            OUTBOUND: _outbound_routes(sidecar, mesh, list(upstreams)),
+        },
+    }
+
+
+def _outbound_routes(sidecar: Sidecar, mesh: Mesh, upstreams: list[Upstream]) -> Json:
+    hosts = [
+        virtual_host(sidecar, upstream, route_rules(mesh, sidecar.id, upstream.id)) for upstream in upstreams
+    ]
+    return _route_configuration(OUTBOUND, hosts)
+
+
+def _app_routes(sidecar: Sidecar) -> Json:
+    to_app = {
+        "name": sidecar.id,
+        "match": {"prefix": "/"},
+        "route": {
+            "cluster": LOCAL_APP,
+            "timeout": "0s",
+            # The app may close an idle connection just when a request is written to it.
+            "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2},
+        },
+    }
+    return _route_configuration(INBOUND, [{"name": INBOUND, "domains": ["*"], "routes": [to_app]}])
+
+
+def _gateway_routes(sidecar: Sidecar) -> Json:
+    """By path to the gateway's own outbound listener, so that its calls are made and seen like everyone's.
+
+    An upstream without a path takes `/`; of several such the first one wins.
+    """
+    ways = sorted(sidecar.targets(), key=lambda upstream: len(upstream.prefix or "/"), reverse=True)
+    routes = [
+        {
+            "name": f"{upstream.prefix or '/'} {upstream.id}",
+            "match": match(Route(path_prefix=upstream.prefix or "/")),
+            "route": {
+                "cluster": LOCAL_APP,
+                "timeout": "0s",
+                "host_rewrite_literal": domains(upstream, sidecar.namespace)[0],
+            },
+            "request_headers_to_remove": [SOURCE_HEADER],
+        }
+        for upstream in ways
+    ]
+    return _route_configuration(INBOUND, [{"name": INBOUND, "domains": ["*"], "routes": routes}])
+
+
+def _route_configuration(name: str, hosts: list[Json]) -> Json:
+
+    return {"@type": RDS, "name": name, "virtual_hosts": hosts}

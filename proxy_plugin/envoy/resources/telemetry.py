@@ -1,0 +1,148 @@
+"""What a sidecar reports: spans, access logs and breaker metrics, all as OTLP over gRPC.
+
+A listener gives one span per request: SERVER inbound, CLIENT outbound, whatever becomes of the request, so
+that a call that was aborted, refused or could not be routed is a call as well.
+"""
+
+from __future__ import annotations
+
+from proxy_plugin.envoy.api import TYPE_PREFIX
+from proxy_plugin.envoy.mesh import Sidecar, Upstream
+from proxy_plugin.envoy.resources.values import (
+    EXTENSIONS,
+    METADATA,
+    OTLP_CLUSTER,
+    SOURCE_HEADER,
+    Json,
+    duration,
+    grpc_service,
+)
+
+FLUSH = 0.5
+"""Seconds that an access log record waits at most before it is sent."""
+KEPT_STATS = (
+    r"cluster\..*\.circuit_breakers\..*",
+    r"cluster\..*\.outlier_detection\.ejections_active",
+    r"cluster\..*\.membership_.*",
+    r"cluster\..*\.upstream_rq_pending_overflow",
+    r".*\.version",
+    r"control_plane\.connected_state",
+    r"http\.(inbound|outbound)\.downstream_rq_active",
+)
+"""Breakers, ejections, read-back of what the proxy runs, requests in flight; calls are counted from spans and
+access logs."""
+
+
+def resource_attributes(sidecar: Sidecar) -> dict[str, str]:
+    """Who reports, in the terms of OpenTelemetry; without what is not known."""
+    attributes = {
+        "service.name": sidecar.service,
+        "service.namespace": sidecar.namespace,
+        "service.version": sidecar.version,
+        "service.instance.id": sidecar.instance,
+    }
+    return {name: value for name, value in attributes.items() if value}
+
+
+def resource_detectors(sidecar: Sidecar) -> list[Json]:
+    kind = "tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig"
+    return [
+        {
+            "name": "envoy.tracers.opentelemetry.resource_detectors.static_config",
+            "typed_config": {"@type": EXTENSIONS + kind, "attributes": resource_attributes(sidecar)},
+        }
+    ]
+
+
+def tracing(sidecar: Sidecar, operation: str, tags: dict[str, str]) -> Json:
+    """Every request, one span named by the format `operation`; `tags`: attribute → format."""
+    return {
+        "random_sampling": {"value": 100},
+        "spawn_upstream_span": False,
+        "operation": operation,
+        "custom_tags": [{"tag": tag, "value": value} for tag, value in tags.items()],
+        "provider": {
+            "name": "envoy.tracers.opentelemetry",
+            "typed_config": {
+                "@type": TYPE_PREFIX + "envoy.config.trace.v3.OpenTelemetryConfig",
+                "service_name": sidecar.service,
+                "grpc_service": grpc_service(OTLP_CLUSTER),
+                "resource_detectors": resource_detectors(sidecar),
+            },
+        },
+    }
+
+
+def peer_tags(upstream: Upstream) -> list[Json]:
+    """Custom tags of a route that say whom the span calls."""
+    if upstream.external is not None:
+        external = upstream.external
+        tags = {"server.address": external.host, "server.port": str(external.port)}
+    else:
+        namespace, _, service = upstream.id.rpartition("/")
+        tags = {"service.peer.name": service} | ({"service.peer.namespace": namespace} if namespace else {})
+    return [{"tag": tag, "literal": {"value": value}} for tag, value in tags.items()]
+
+
+def log_attributes(reporter: str, source: str) -> dict[str, str]:
+    """Attribute → format of one access log record. `source` is the caller's service id or a format for it."""
+    return {
+        "meshscope.reporter": reporter,
+        "meshscope.source": source,
+        "meshscope.target": f"%CLUSTER_METADATA({METADATA}:service)%",
+        "meshscope.target.version": f"%UPSTREAM_METADATA({METADATA}:version)%",
+        "meshscope.protocol": "%PROTOCOL%",
+        "url.path": "%PATH(NQ:ORIG_OR_PATH)%",
+        "http.request.method": "%REQ(:METHOD)%",
+        "http.response.status_code": "%RESPONSE_CODE%",
+        "envoy.response_flags": "%RESPONSE_FLAGS%",
+        "envoy.response_code_details": "%RESPONSE_CODE_DETAILS%",
+        "envoy.upstream_cluster": "%UPSTREAM_CLUSTER%",
+        "envoy.attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "upstream.host": "%UPSTREAM_HOST%",
+        "downstream.remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+        "duration_ms": "%DURATION%",
+        "bytes_in": "%BYTES_RECEIVED%",
+        "bytes_out": "%BYTES_SENT%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+    }
+
+
+def access_log(sidecar: Sidecar, reporter: str) -> list[Json]:
+    """The caller is known to its own sidecar; the callee's believes the header that the caller's sets."""
+    source = sidecar.id if reporter == "outbound" else f"%REQ({SOURCE_HEADER})%"
+    return [
+        {
+            "name": "envoy.access_loggers.open_telemetry",
+            "typed_config": {
+                "@type": EXTENSIONS + "access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+                "log_name": reporter,
+                "stat_prefix": f"{reporter}.",
+                "disable_builtin_labels": True,
+                "grpc_service": grpc_service(OTLP_CLUSTER),
+                "buffer_flush_interval": duration(FLUSH),
+                "resource_attributes": _key_values(resource_attributes(sidecar)),
+                "attributes": _key_values(log_attributes(reporter, source)),
+            },
+        }
+    ]
+
+
+def stats_sink(sidecar: Sidecar) -> Json:
+    return {
+        "name": "envoy.stat_sinks.open_telemetry",
+        "typed_config": {
+            "@type": EXTENSIONS + "stat_sinks.open_telemetry.v3.SinkConfig",
+            "grpc_service": grpc_service(OTLP_CLUSTER),
+            "report_counters_as_deltas": True,
+            "report_histograms_as_deltas": True,
+            "emit_tags_as_attributes": True,
+            "use_tag_extracted_name": True,
+            "prefix": "envoy",
+            "resource_detectors": resource_detectors(sidecar),
+        },
+    }
+
+
+def _key_values(attributes: dict[str, str]) -> Json:
+    return {"values": [{"key": key, "value": {"string_value": text}} for key, text in attributes.items()]}
