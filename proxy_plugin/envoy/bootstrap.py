@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxy_plugin.envoy.mesh import LOOPBACK, Sidecar
-from proxy_plugin.envoy.resources.telemetry import KEPT_STATS, stats_sink
+from proxy_plugin.envoy.resources.telemetry import stats_config, stats_sink
 from proxy_plugin.envoy.resources.values import (
     ADS,
     OTLP_CLUSTER,
@@ -53,11 +53,7 @@ def base(sidecar: Sidecar, telemetry: TelemetryTarget, static_clusters: list[Jso
         "static_resources": {"clusters": [otlp, *static_clusters]},
         "stats_sinks": [stats_sink(sidecar)],
         "stats_flush_interval": "1s",
-        "stats_config": {
-            "stats_matcher": {
-                "inclusion_list": {"patterns": [{"safe_regex": {"regex": r}} for r in KEPT_STATS]}
-            }
-        },
+        "stats_config": stats_config(),
         "layered_runtime": {
             "layers": [
                 {

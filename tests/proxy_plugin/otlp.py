@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-_SIGNALS = {
+_SIGNALS: dict[str, tuple[Any, Any]] = {
     "trace.v1.Trace": (ExportTraceServiceRequest, ExportTraceServiceResponse),
     "logs.v1.Logs": (ExportLogsServiceRequest, ExportLogsServiceResponse),
     "metrics.v1.Metrics": (ExportMetricsServiceRequest, ExportMetricsServiceResponse),
@@ -61,7 +61,7 @@ class Receiver:
     async def stop(self) -> None:
         await self._server.stop(None)
 
-    def _taker(self, signal: str, response: type[Any]) -> Any:
+    def _taker(self, signal: str, response: Any) -> Any:
         async def take(request: Any, context: Any) -> Any:
             self.requests[signal].append(request)
             return response()

@@ -26,9 +26,7 @@ def local_app(sidecar: Sidecar) -> Json:
     return {
         **_cluster(LOCAL_APP, sidecar.id),
         "type": "STATIC",
-        "load_assignment": _assignment(
-            LOCAL_APP, [{"endpoint": {"address": address(sidecar.address, port)}}]
-        ),
+        "load_assignment": _assignment(LOCAL_APP, [_endpoint(sidecar, port)]),
         "circuit_breakers": {"thresholds": [{**limit, "track_remaining": True}]},
     }
 
@@ -62,7 +60,7 @@ def assignments(sidecar: Sidecar, upstream: Upstream, mesh: Mesh) -> list[Json]:
             "@type": EDS,
             **_assignment(
                 cluster_name(upstream.id, version),
-                [_endpoint(each) for each in instances if version in ("*", each.version)],
+                [_endpoint(each, each.inbound_port) for each in instances if version in ("*", each.version)],
             ),
         }
         for version in ("*", *_versions(sidecar, upstream, mesh))
@@ -99,9 +97,9 @@ def _external(name: str, external: External) -> Json:
     }
 
 
-def _endpoint(sidecar: Sidecar) -> Json:
+def _endpoint(sidecar: Sidecar, port: int) -> Json:
     return {
-        "endpoint": {"address": address(sidecar.address, sidecar.inbound_port)},
+        "endpoint": {"address": address(sidecar.address, port)},
         "metadata": metadata(service=sidecar.id, version=sidecar.version, instance=sidecar.instance),
     }
 
