@@ -19,6 +19,9 @@ SWING = 0.25
 LATE = 1.0
 """Seconds behind the timetable after which the missed arrivals are given up."""
 
+GRACE = 2.0
+"""Seconds that requests under way get to finish when the load ends."""
+
 
 @dataclass(frozen=True)
 class LoadStats:
@@ -60,6 +63,7 @@ class Load:
         self._timetable = Timetable(journeys, rate, self._rng)
         self._client = Client(timeout=30.0)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._ending = False
         self._sent = self._ok = self._failed = self._dropped = 0
 
     @property
@@ -67,7 +71,7 @@ class Load:
         return LoadStats(self._sent, self._ok, self._failed, self._dropped)
 
     async def run(self) -> None:
-        """Until cancelled; what is under way then is cancelled too."""
+        """Until cancelled; users then finish the request they are in."""
         begin = monotonic()
         try:
             for when, journey in self._timetable:
@@ -77,10 +81,16 @@ class Load:
                 await asyncio.sleep(max(0.0, -late))
                 self._arrive(journey)
         finally:
-            for task in self._under_way:
-                task.cancel()
-            await asyncio.gather(*self._under_way, return_exceptions=True)
-            self._client.close()
+            await self._finish()
+
+    async def _finish(self) -> None:
+        self._ending = True
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=GRACE)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        self._client.close()
 
     def _arrive(self, journey: Journey) -> None:
         if len(self._under_way) >= self._limit:
@@ -93,6 +103,8 @@ class Load:
     async def _travel(self, journey: Journey, item: str) -> None:
         """The user's requests in order, whatever each one's outcome."""
         for request in journey.requests:
+            if self._ending:
+                return
             self._sent += 1
             try:
                 path = request.path.replace("{id}", item)

@@ -25,7 +25,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 def batch_processor(otlp_http: str) -> BatchSpanProcessor:
     """Exports every 500 ms to `<otlp_http>/v1/traces`. One for a whole process: one thread, one request."""
-    exporter = OTLPSpanExporter(endpoint=f"{otlp_http}/v1/traces", timeout=5)
+    exporter = OTLPSpanExporter(endpoint=f"{otlp_http}/v1/traces", timeout=2)
     return BatchSpanProcessor(exporter, schedule_delay_millis=500, max_export_batch_size=2048)
 
 

@@ -22,10 +22,16 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 class Server:
-    """Answers every request head with `answer`, counts connections and keeps the heads."""
+    """Answers every request head with `answer`, counts connections and keeps the heads.
+
+    While `go` is not set, answers wait; `hang_up` closes the connection after the first one.
+    """
 
     def __init__(self, answer: bytes, *, silent: bool = False, hang_up: bool = False) -> None:
-        self.answer, self.silent, self.hang_up = answer, silent, hang_up
+        self.answer, self.hang_up = answer, hang_up
+        self.go = asyncio.Event()
+        if not silent:
+            self.go.set()
         self.connections = 0
         self.heads: list[str] = []
 
@@ -34,8 +40,8 @@ class Server:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.heads.append(head.decode())
-                if not self.silent:
-                    writer.write(self.answer)
+                await self.go.wait()
+                writer.write(self.answer)
                 if self.hang_up:
                     break
         except asyncio.IncompleteReadError:
@@ -120,7 +126,7 @@ async def test_silence_is_a_timeout_and_the_connection_is_not_used_again() -> No
     async with listening(server) as port:
         with pytest.raises(TimeoutError):
             await client.request(port, "GET", "/", {})
-        server.silent = False
+        server.go.set()
         assert (await client.request(port, "GET", "/", {})).body == b"hi"
         client.close()
     assert server.connections == 2

@@ -88,3 +88,19 @@ def test_a_mesh_that_hangs_makes_it_drop_instead_of_pile_up() -> None:
         assert server.connections <= 10
 
     asyncio.run(measure())
+
+
+def test_users_finish_the_request_they_are_in_when_the_load_ends() -> None:
+    async def measure() -> None:
+        server = Server(OK, silent=True)
+        async with listening(server) as port:
+            load = Load(port, SHOP.journeys, rate=500)
+            task = asyncio.create_task(load.run())
+            await until(lambda: len(server.heads) >= 5)
+            task.cancel()
+            server.go.set()
+            await asyncio.gather(task, return_exceptions=True)
+        stats = load.stats
+        assert stats.ok == stats.sent == len(server.heads) >= 5
+
+    asyncio.run(measure())

@@ -1,0 +1,134 @@
+"""The whole demo mesh with real Envoys and the real control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from proxy_plugin.demo.client import Client
+from proxy_plugin.demo.mesh import DemoMesh
+from proxy_plugin.envoy.bootstrap import TelemetryTarget
+from proxy_plugin.envoy.control import ControlPlane
+from tests.proxy_plugin.demo.otlp import receiving
+from tests.proxy_plugin.demo.waiting import alive, until
+
+pytestmark = pytest.mark.anyio
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@asynccontextmanager
+async def control_plane() -> AsyncIterator[str]:
+    """Its address. Envoys send their telemetry to a port where nobody listens: they do not mind."""
+    control = ControlPlane(telemetry=TelemetryTarget(port=9))
+    control.set_policies([])
+    port = await control.start()
+    yield f"127.0.0.1:{port}"
+    await control.stop()
+
+
+async def test_an_order_crosses_the_mesh_in_one_trace(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        async with (
+            control_plane() as xds,
+            DemoMesh("127.0.0.1:9", receiver.url, xds, tmp_path, rate=0.01) as mesh,
+        ):
+            client = Client()
+            headers = {"host": "shop.example", "traceparent": f"00-{TRACE}-{PARENT}-01"}
+            port = mesh.layout.gateway.inbound_port
+            response = await client.request(port, "POST", "/checkout", headers)
+            client.close()
+            assert response.status == 200, response.body
+            assert response.headers["server"] == "envoy"
+            # The order's last word: shipping was told, asked inventory, and wrote to the database.
+            await until(lambda: ("platform/shipping", "UPDATE orders") in receiver.names(TRACE))
+        assert not [name for name, pid in mesh.pids.items() if alive(pid)]
+    assert receiver.names(TRACE) == {
+        ("shop/cart", "HGETALL redis-cart:6379"),
+        ("shop/checkout", "INSERT orders"),
+        ("shop/checkout", "send order.created"),
+        ("platform/shipping", "process order.created"),
+        ("platform/shipping", "UPDATE orders"),
+        ("platform/notify", "process order.created"),
+    }
+    # Every hop put a span of its own between ours and the apps'.
+    assert all(span.parent_id != PARENT for span in receiver.spans)
+
+
+async def test_the_load_is_served_and_a_dead_envoy_is_noticed(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        async with control_plane() as xds, DemoMesh("127.0.0.1:9", receiver.url, xds, tmp_path) as mesh:
+            await until(lambda: mesh.stats().load.ok >= 150, within=15)
+            stats = mesh.stats()
+            assert (stats.services, stats.envoys, stats.ended) == (11, 13, ())
+            assert stats.start_seconds < 15
+            assert stats.load.dropped == 0
+            assert stats.load.failed <= 15  # 2 % of the prices fail, only some of them a user's request
+            assert len(mesh.pids) == 15
+            assert all(alive(pid) for pid in mesh.pids.values())
+            os.kill(mesh.pids["catalog-v1-1"], signal.SIGKILL)
+            await until(lambda: mesh.stats().ended == ("catalog-v1-1",))
+        assert not [name for name, pid in mesh.pids.items() if alive(pid)]
+
+
+async def test_a_start_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    mesh = DemoMesh("127.0.0.1:9", "http://127.0.0.1:9", "127.0.0.1:9", tmp_path)
+
+    async def start_without_control_plane() -> None:
+        async with mesh:
+            pytest.fail("it cannot be ready without a control plane")
+
+    start = asyncio.create_task(start_without_control_plane())
+    await until(lambda: len(mesh.pids) == 15, within=15)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert not [name for name, pid in mesh.pids.items() if alive(pid)]
+
+
+PROGRAM = """
+import asyncio, json, sys
+from pathlib import Path
+from proxy_plugin.demo.mesh import DemoMesh
+
+async def main():
+    async with DemoMesh("127.0.0.1:9", "http://127.0.0.1:9", sys.argv[1], Path(sys.argv[2])) as mesh:
+        print("pids", json.dumps(list(mesh.pids.values())), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=["kill", "term", "ctrl-c"]
+)
+async def test_the_mesh_ends_with_its_program(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGTERM is not handled by this program: it is a sudden death like SIGKILL."""
+    async with control_plane() as xds:
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROGRAM, xds, str(tmp_path),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert program.stdout is not None
+        async with asyncio.timeout(20):
+            while not (line := await program.stdout.readline()).startswith(b"pids"):
+                assert line, "the program ended"
+        pids = json.loads(line.removeprefix(b"pids"))
+        assert len(pids) == 15
+        assert all(alive(pid) for pid in pids)
+        program.send_signal(number)
+        await program.wait()
+        await until(lambda: not any(alive(pid) for pid in pids))
