@@ -7,6 +7,7 @@ somebody who can write to the database: for that, keep the newest hash somewhere
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ def append(
         action=action,
         subject=_storable(subject)[:253],
         outcome=outcome,
-        detail=_storable_json(detail or {}),
+        detail=storable(detail or {}),
         prev_hash=last.hash if last else _FIRST,
     )
     row.hash = _hash(row)
@@ -128,13 +129,15 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
-def _storable_json(value: Any) -> Any:
-    """The same for JSON, where a value of another kind becomes text."""
+def storable(value: Any) -> Any:
+    """JSON that every database can keep; a value of another kind becomes text."""
     match value:
         case Mapping():
-            return {_storable(str(key)): _storable_json(each) for key, each in value.items()}
+            return {_storable(str(key)): storable(each) for key, each in value.items()}
         case list() | tuple():
-            return [_storable_json(each) for each in value]
+            return [storable(each) for each in value]
+        case float() if not math.isfinite(value):
+            return str(value)
         case None | bool() | int() | float():
             return value
         case _:

@@ -33,7 +33,14 @@ class StoredPolicy:
     created_at: datetime
     updated_at: datetime
 
+    def lease_left(self, now: datetime) -> float | None:
+        """Seconds until its lease ends (negative: it should have), None when there is none to end."""
+        if not self.enabled or self.expires_at is None:
+            return None
+        return (self.expires_at - now).total_seconds()
+
     def policy(self) -> TrafficPolicy:
+        """Raises pydantic's ValidationError for what another version wrote and this one cannot read."""
         return TrafficPolicy.model_validate(self.document)
 
 

@@ -1,0 +1,177 @@
+"""What the publisher writes down: a revision and its audit entry, always in one transaction. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from proxy_plugin.policy import Finding, TrafficPolicy
+from store import audit, policies
+from store.engines import reads, writes
+from store.policies import Revision, StoredPolicy
+
+Action = Literal["policy.apply", "policy.toggle", "policy.delete", "policy.rollback", "policy.lease"]
+Proxies = Mapping[str, list[dict[str, Any]]]
+
+SYSTEM = "meshscope"  # who ends leases
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Somebody wants `name` to become `after` (None: to go)."""
+
+    action: Action
+    name: str
+    after: TrafficPolicy | None
+    actor: str
+    reason: str = ""
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        return self.after.document() if self.after else None
+
+
+class Ledger:
+    """The control database, as the publisher sees it."""
+
+    def __init__(self, database: Engine, now: Callable[[], datetime]) -> None:
+        self._reads, self._writes, self._now = reads(database), writes(database), now
+
+    # --- read
+
+    def everything(self) -> list[StoredPolicy]:
+        with self._reads() as session:
+            return policies.everything(session)
+
+    def get(self, name: str) -> StoredPolicy | None:
+        with self._reads() as session:
+            return policies.get(session, name)
+
+    def revisions(self, name: str, limit: int, below: int | None) -> list[Revision]:
+        with self._reads() as session:
+            return policies.revisions(session, name, limit, below)
+
+    def rollback_target(self, name: str, to: int | None) -> Revision | None:
+        """Revision `to`, or the one that was in force before the present one."""
+        with self._reads() as session:
+            if to is not None:
+                return policies.revision(session, name, to)
+            standing = policies.get(session, name)
+            return policies.revision_before(session, name, standing.revision) if standing else None
+
+    def audit_entries(
+        self, subject: str | None, outcome: str | None, limit: int, below: int | None
+    ) -> list[audit.Entry]:
+        with self._reads() as session:
+            return audit.page(session, subject=subject, outcome=outcome, limit=limit, below=below)
+
+    def verify_audit(self) -> audit.Verdict:
+        with self._reads() as session:
+            return audit.verify(session)
+
+    # --- write
+
+    def begin(self, change: Change) -> int:
+        """Note what is about to be pushed; the number of its revision."""
+        with self._writes.begin() as session:
+            return self._begin(session, change, change.document)
+
+    def applied(self, change: Change, number: int, proxies: Proxies) -> StoredPolicy | None:
+        """The change is in force: the policy as it stands now, None when it is gone."""
+        with self._writes.begin() as session:
+            self._stand(session, change, number, proxies)
+        return self.get(change.name)
+
+    def failed(self, change: Change, number: int, proxies: Proxies, message: str) -> None:
+        """The change was taken back; the policy stands as before."""
+        with self._writes.begin() as session:
+            policies.finish(session, change.name, number, "failed", proxies)
+            self._audit(session, change, "failed", proxies, revision=number, message=message)
+
+    def refused(self, change: Change, draft: Mapping[str, Any], findings: list[Finding]) -> int:
+        """The draft was never pushed, because of `findings`; 0 where it has no name to keep it under."""
+        said = [f"{each.field}: {each.message}" for each in findings]
+        with self._writes.begin() as session:
+            if any(each.field == "name" for each in findings):
+                self._audit(session, change, "refused", {}, findings=said)
+                return 0
+            number = self._begin(session, change, audit.storable(draft))
+            policies.finish(session, change.name, number, "refused", {"findings": said})
+            self._audit(session, change, "refused", {}, revision=number, findings=said)
+        return number
+
+    def stale(self, change: Change, expected: int, found: int) -> None:
+        """Somebody changed a policy that was no longer as they knew it."""
+        with self._writes.begin() as session:
+            message = f"made for revision {expected}, is at {found}"
+            self._audit(session, change, "refused", {}, message=message)
+
+    def recover(self) -> None:
+        """After a stop: pushes that were cut off have failed, leases that are over end."""
+        with self._writes.begin() as session:
+            for cut in policies.unfinished(session):
+                message = "Meshscope ended before the proxies had answered."
+                policies.finish(session, cut.name, cut.revision, "failed", {"message": message})
+                change = Change("policy.apply", cut.name, None, cut.actor, cut.reason)
+                self._audit(session, change, "failed", {}, revision=cut.revision, message=message)
+            for stored in policies.everything(session):
+                left = stored.lease_left(self._now())
+                if left is not None and left <= 0:
+                    self._end_lease(session, stored)
+
+    def _end_lease(self, session: Session, stored: StoredPolicy) -> None:
+        try:
+            change = lease_end(stored)
+        except ValidationError:
+            return  # what cannot be read is not in force
+        number = self._begin(session, change, change.document)
+        self._stand(session, change, number, {})
+
+    def _begin(self, session: Session, change: Change, document: dict[str, Any] | None) -> int:
+        return policies.begin(
+            session, change.name, document, actor=change.actor, reason=change.reason, at=self._now()
+        )
+
+    def _stand(self, session: Session, change: Change, number: int, proxies: Proxies) -> None:
+        ended = change.action == "policy.lease"
+        outcome = policies.LEASE_ENDED if ended else policies.APPLIED
+        policies.finish(session, change.name, number, outcome, proxies)
+        if change.after is None:
+            policies.remove(session, change.name)
+        else:
+            policies.put(session, change.after, number, self._now(), self._expiry(change.after))
+        self._audit(session, change, "reverted" if ended else "applied", proxies, revision=number)
+
+    def _expiry(self, policy: TrafficPolicy) -> datetime | None:
+        if policy.lease is None or not policy.enabled:
+            return None
+        return self._now() + timedelta(seconds=policy.lease.seconds)
+
+    def _audit(
+        self, session: Session, change: Change, outcome: audit.Outcome, proxies: Proxies, **detail: Any
+    ) -> None:
+        if proxies:
+            detail["proxies"] = {answer: len(found) for answer, found in proxies.items()}
+        if change.reason:
+            detail["reason"] = change.reason
+        audit.append(
+            session,
+            actor=change.actor,
+            action=change.action,
+            subject=change.name,
+            outcome=outcome,
+            detail=detail,
+            at=self._now(),
+        )
+
+
+def lease_end(stored: StoredPolicy) -> Change:
+    """The change that ends a lease: the same policy, disabled."""
+    after = stored.policy().model_copy(update={"enabled": False})
+    return Change("policy.lease", stored.name, after, SYSTEM, "the lease ended")

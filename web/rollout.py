@@ -1,0 +1,116 @@
+"""One change, from the ledger through the proxies and back to the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NoReturn
+
+from proxy_plugin.envoy.control import ControlPlane
+from proxy_plugin.envoy.status import Change as Rendered
+from proxy_plugin.envoy.status import ProxyOutcome, PushResult
+from proxy_plugin.policy import TrafficPolicy
+from store.policies import StoredPolicy
+from web.ledger import Change, Ledger
+from web.problems import Problem
+
+Answers = dict[str, list[ProxyOutcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a change. `proxies`: acked, nacked and pending, one entry per proxy and type."""
+
+    name: str
+    revision: int
+    outcome: Literal["applied", "pending"]
+    proxies: Answers
+    policy: StoredPolicy | None = field(default=None, compare=False)  # as it stands now
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A change that is written down and being pushed."""
+
+    change: Change
+    revision: int
+    rendered: Mapping[str, Rendered]  # node id → what changes there
+
+
+class Rollout:
+    """Pushes a change to all proxies or to none within `deadline` seconds, and notes what became of it."""
+
+    def __init__(self, control: ControlPlane, ledger: Ledger, deadline: float) -> None:
+        self._control, self._ledger, self._deadline = control, ledger, deadline
+
+    async def carry_out(
+        self, change: Change, others: Sequence[TrafficPolicy], begun: asyncio.Future[Begun]
+    ) -> Applied:
+        """`others`: all policies but the one that changes. `begun` is set when the push starts.
+
+        Raises a 409 problem when everything was taken back.
+        """
+        target = [*others, change.after] if change.after else list(others)
+        rendered = (await self._control.render(target)).changes
+        number = await asyncio.to_thread(self._ledger.begin, change)
+        begun.set_result(Begun(change, number, rendered))
+        try:
+            # A plan has had Envoy try it already.
+            result = await self._control.push(target, self._deadline, validate=False)
+        except Exception as error:
+            await asyncio.to_thread(self._ledger.failed, change, number, {}, repr(error))
+            raise
+        if not result.ok:
+            if not _stands_anyway(change, result):
+                await self._take_back(change, number, result)
+            self._control.set_policies(target)
+        answers = _answers(result)
+        stored = await asyncio.to_thread(self._ledger.applied, change, number, _plain(answers))
+        return Applied(change.name, number, "applied", answers, stored)
+
+    def so_far(self, begun: Begun) -> Applied:
+        """How far a push is, as the proxies' states tell it."""
+        answers: Answers = {"acked": [], "nacked": [], "pending": []}
+        for proxy in self._control.proxies():
+            rendered = begun.rendered.get(proxy.node_id)
+            for kind in rendered.types if rendered and proxy.connected else ():
+                status = proxy.types[kind]
+                answer = {"synced": "acked", "nacked": "nacked"}.get(status.state, "pending")
+                words = status.error or ("no answer yet" if answer == "pending" else "")
+                answers[answer].append(
+                    ProxyOutcome(proxy.node_id, proxy.service, proxy.version, proxy.instance, kind, words)
+                )
+        return Applied(begun.change.name, begun.revision, "pending", answers)
+
+    async def _take_back(self, change: Change, number: int, result: PushResult) -> NoReturn:
+        """The push was reverted: note it and say why, in the proxies' own words."""
+        if result.nacked:
+            first = result.nacked[0]
+            title, detail = "A proxy rejected it", f"{first.service} ({first.instance}): {first.message}"
+        else:
+            title = "Proxies did not answer"
+            detail = f"{len(result.pending)} answers were missing after {self._deadline:g} s."
+        proxies = _plain(_answers(result))
+        await asyncio.to_thread(self._ledger.failed, change, number, proxies, detail)
+        members = {"revision": number, "outcome": "failed", "proxies": proxies}
+        raise Problem(409, title, f"{detail} Everything was taken back.", members=members)
+
+
+def _stands_anyway(change: Change, result: PushResult) -> bool:
+    """A rule that ends must end, even where a proxy hangs: it is told as soon as it listens again.
+
+    A refusal keeps a person's change from standing, but not the end of a lease.
+    """
+    ends = change.after is None or not change.after.enabled
+    return change.action == "policy.lease" or (ends and not result.nacked)
+
+
+def _answers(result: PushResult) -> Answers:
+    """A proxy that left meanwhile gets what is in force when it returns: pending."""
+    pending = [*result.pending, *result.gone]
+    return {"acked": list(result.acked), "nacked": list(result.nacked), "pending": pending}
+
+
+def _plain(answers: Answers) -> dict[str, list[dict[str, Any]]]:
+    return {answer: [asdict(each) for each in found] for answer, found in answers.items()}
