@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Response
 
+from web.live import Question
+from web.ui.layout.board import Board, Placement
+from web.ui.layout.topology import Node, Topology
 from web.ui.ports import Parts
+
+LIVE = Question(start="now-15m")
+"""What the live graph keeps in memory; the board remembers what was there before."""
 
 
 def register(api: FastAPI, parts: Parts) -> None:
-    """Adds the routes; they are part of the page, not of the API, and so not in its schema."""
+    """Adds the routes; they belong to the page, not to the API, and so not into its schema."""
+    board = Board(parts.layouts)
+
+    async def answer(*, tidy: bool) -> Response:
+        graph = await asyncio.to_thread(parts.live.graph, LIVE)
+        placement = await board.placement(topology(graph), tidy=tidy)
+        body = orjson.dumps(document(placement))
+        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @api.get("/ui/layout", include_in_schema=False)
-    async def layout() -> dict[str, Any]:
-        return {"rev": 0, "nodes": {}, "edges": {}, "w": 0, "h": 0}
+    async def layout() -> Response:
+        return await answer(tidy=False)
+
+    @api.post("/ui/layout/tidy", include_in_schema=False)
+    async def tidy() -> Response:
+        return await answer(tidy=True)
+
+
+def topology(graph: Mapping[str, Any]) -> Topology:
+    """The structure of a graph in the shape of GET /api/v1/graph."""
+    return Topology(
+        {
+            node["id"]: Node(node["service"] or node["id"], node["namespace"] or "", node["kind"])
+            for node in graph["nodes"]
+        },
+        frozenset((edge["source"], edge["target"], edge["kind"]) for edge in graph["edges"]),
+    )
+
+
+def document(placement: Placement) -> dict[str, Any]:
+    """`{"rev", "nodes": {id: …}, "edges": {"source>target>kind": [[x, y], …]}, "w", "h"}`, px."""
+    width, height = placement.size
+    return {
+        "rev": placement.rev,
+        "nodes": {
+            node: {
+                "x": x,
+                "y": y,
+                "service": placement.topology.nodes[node].service,
+                "namespace": placement.topology.nodes[node].namespace,
+                "kind": placement.topology.nodes[node].kind,
+            }
+            for node, (x, y) in placement.positions.items()
+        },
+        "edges": {">".join(edge): points for edge, points in placement.routes.items()},
+        "w": width,
+        "h": height,
+    }

@@ -5,54 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-
-class TypeStatus(Protocol):
-    """One resource type (CDS, RDS, …) at one proxy."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def version(self) -> str | None: ...
-    @property
-    def error(self) -> str | None: ...
-
-
-class ProxyStatus(Protocol):
-    """One connected, or lately connected, Envoy."""
-
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def instance(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def connected(self) -> bool: ...
-    @property
-    def types(self) -> Mapping[str, TypeStatus]: ...
-
-
-class Control(Protocol):
-    """The control plane, read only."""
-
-    def proxies(self) -> Sequence[ProxyStatus]: ...
-
-
-class Finding(Protocol):
-    @property
-    def severity(self) -> str: ...
-    @property
-    def field(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def fix(self) -> str: ...
+from proxy_plugin.envoy.status import ProxyOutcome, ProxyStatus
+from proxy_plugin.policy import Finding
+from store.policies import StoredPolicy
+from web.live import Question
 
 
 class Plan(Protocol):
@@ -70,21 +26,8 @@ class Plan(Protocol):
     def blast_radius(self) -> Mapping[str, Any]: ...
 
 
-class ProxyOutcome(Protocol):
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def instance(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-
-
 class Applied(Protocol):
-    """What became of a push."""
+    """What became of a push; `proxies` has the keys acked, nacked and pending."""
 
     @property
     def name(self) -> str: ...
@@ -112,6 +55,13 @@ class Publisher(Protocol):
     async def toggle(
         self, name: str, enabled: bool, *, actor: str, if_match: int | None = None, wait: float = 5.0
     ) -> Applied: ...
+    async def policies(self) -> Sequence[StoredPolicy]: ...
+
+
+class Control(Protocol):
+    """The control plane, read only."""
+
+    def proxies(self) -> Sequence[ProxyStatus]: ...
 
 
 class Layouts(Protocol):
@@ -119,6 +69,14 @@ class Layouts(Protocol):
 
     async def load(self, view: str) -> Mapping[str, tuple[float, float]]: ...
     async def save(self, view: str, positions: Mapping[str, tuple[float, float]]) -> None: ...
+
+
+class Live(Protocol):
+    """The live graph."""
+
+    def graph(self, question: Question) -> Mapping[str, Any]:
+        """The document of GET /api/v1/graph. Blocks."""
+        ...
 
 
 class Parts(Protocol):
@@ -131,4 +89,4 @@ class Parts(Protocol):
     @property
     def layouts(self) -> Layouts: ...
     @property
-    def live(self) -> Any: ...
+    def live(self) -> Live: ...

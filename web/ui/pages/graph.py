@@ -1,23 +1,160 @@
-"""The live graph: canvas, toolbar and the panel of what is selected."""
+"""The live graph: toolbar, canvas, and the panel of what is selected."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import dash
-from dash import html
+from dash import dcc, html
 
+from web.ui.dom import attributes
+from web.ui.icons import icon
 from web.ui.pages.page import Page, add_page
+from web.ui.panel import callbacks
 from web.ui.ports import Parts
 from web.ui.shell import shell
+
+LAYERS = (
+    ("traffic", "Traffic", "Width is rate; labels show failures"),
+    ("latency", "Latency", "Labels show p95"),
+    ("resilience", "Resilience", "Circuit breakers of all edges"),
+)
 
 
 def register(app: dash.Dash, parts: Parts) -> None:
     add_page(PAGE, _layout)
+    callbacks.register(app, parts)
 
 
 def _layout(**_query: Any) -> html.Div:
-    return shell(PAGE, html.Div(id="mesh", className="mesh"), flush=True)
+    body = [_toolbar(), _banner(), html.Div([_stage(), _panel()], className="gwrap")]
+    return shell(PAGE, body, flush=True)
+
+
+def _toolbar() -> html.Div:
+    find = html.Label(
+        [
+            icon("search"),
+            dcc.Input(id="find", type="search", placeholder="Find service", autoComplete="off"),
+            html.Kbd("/"),
+        ],
+        className="find",
+    )
+    layers = [
+        html.Button(words, title=hint, **attributes(data_layer=layer, aria_pressed=str(layer == "traffic").lower()))
+        for layer, words, hint in LAYERS
+    ]
+    return html.Div(
+        [
+            find,
+            html.Div(layers, className="seg", role="group", **attributes(aria_label="Layer")),
+            html.Button(
+                [icon("triangle-alert"), html.Span("Only problems")],
+                id="only-problems",
+                className="btn",
+                **attributes(aria_pressed="false"),
+            ),
+            html.Div(className="sp"),
+            html.Span(id="graph-count", className="faint"),
+            html.Button(
+                [icon("layers"), html.Span("Tidy up")], id="tidy", className="btn", title="Lay all services out anew"
+            ),
+            html.Button(
+                [icon("server"), html.Span("Table view")],
+                id="table-toggle",
+                className="btn",
+                **attributes(aria_pressed="false"),
+            ),
+        ],
+        className="gbar",
+    )
+
+
+def _banner() -> html.Div:
+    return html.Div(
+        [icon("triangle-alert"), html.Span(id="stale-words")],
+        id="stale-banner",
+        className="banner",
+        hidden=True,
+        role="alert",
+    )
+
+
+def _stage() -> html.Div:
+    words = "Service topology. Arrow keys follow calls, Enter opens details, Escape closes them."
+    return html.Div(
+        [
+            html.Div(id="mesh", className="mesh", role="application", **attributes(aria_label=words)),
+            html.Div(id="graph-table", className="table-view", hidden=True),
+            _empty(),
+            _legend(),
+            html.Div(
+                [
+                    _zoom("in", "zoom-in", "Zoom in (+)"),
+                    _zoom("out", "zoom-out", "Zoom out (-)"),
+                    _zoom("fit", "maximize", "Show everything (0)"),
+                ],
+                className="zoom",
+            ),
+        ],
+        className="stage",
+    )
+
+
+def _zoom(step: str, symbol: str, words: str) -> html.Button:
+    return html.Button(icon(symbol), title=words, **attributes(data_zoom=step, aria_label=words))
+
+
+def _empty() -> html.Div:
+    """Shown until the first edge; assets/js/90-app.js fills in the ports that are known to the page."""
+    return html.Div(
+        [
+            icon("workflow"),
+            html.H2("No calls yet"),
+            html.P("The graph draws itself from telemetry. Two ways to get the first edge:"),
+            html.Div(
+                [
+                    html.H3("Put an Envoy beside your app"),
+                    html.Pre("meshscope sidecar --service shop/checkout --app-port 3000 --upstreams payments"),
+                    html.H3("Or send OpenTelemetry traces"),
+                    html.Pre("export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", id="otlp-hint"),
+                    html.P("OTLP/HTTP on this port, OTLP/gRPC beside it (4317 unless set otherwise).", className="faint"),
+                ],
+                className="card",
+            ),
+        ],
+        id="graph-empty",
+        className="empty over",
+        hidden=True,
+    )
+
+
+def _legend() -> html.Div:
+    items = (
+        ("width", "width = rate"),
+        ("share", "red end = failed share"),
+        ("open", "circuit open"),
+        ("half", "half-open"),
+        ("silent", "silent"),
+    )
+    return html.Div(
+        [html.Span([html.I(className=f"key {key}"), words]) for key, words in items],
+        className="legend",
+        **attributes(aria_hidden="true"),
+    )
+
+
+def _panel() -> html.Aside:
+    return html.Aside(
+        [
+            html.Div(id="panel-summary"),
+            html.Div(id="panel-detail"),
+            dcc.Store(id="rule-planned"),
+        ],
+        id="panel",
+        className="panel",
+        **attributes(aria_label="Details"),
+    )
 
 
 PAGE = Page(

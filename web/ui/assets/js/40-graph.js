@@ -1,0 +1,288 @@
+/* The graph: structure and positions from the server, figures patched in place, the view untouched by updates.
+   Three layers with one transform: SVG edges, canvas dots, SVG cards and labels. */
+(function () {
+  "use strict";
+  const meshui = window.meshui;
+  const { cards, edges: edgeDrawing, geometry } = meshui;
+  const { CARD } = geometry;
+
+  const ROOM = { top: 40, bottom: 66, side: 34 }; // px round the drawing for namespace labels and legend
+  const FRAME = `<svg class="under"><g class="root"></g></svg><canvas aria-hidden="true"></canvas>
+    <svg class="over"><g class="root"><g class="cards"></g><g class="decorations"></g></g></svg>`;
+
+  function svgElement(markup) {
+    const holder = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    holder.innerHTML = markup;
+    return holder.firstElementChild;
+  }
+
+  class Graph {
+    /** `onSelect({kind, id} | null)`, `onHover(edge id | null)`. */
+    constructor(element, { onSelect }) {
+      this.element = element;
+      this.onSelect = onSelect;
+      this.nodes = new Map();
+      this.edges = new Map();
+      this.drawnNodes = new Map();
+      this.drawnEdges = new Map();
+      this.figures = { nodes: new Map(), edges: new Map() };
+      this.selection = null;
+      this.layer = "traffic";
+      this.query = "";
+      this.onlyProblems = false;
+      element.innerHTML = FRAME;
+      this.roots = element.querySelectorAll(".root");
+      this.edgeLayer = this.roots[0];
+      this.cardLayer = element.querySelector(".cards");
+      this.decorationLayer = element.querySelector(".decorations");
+      this.dots = new meshui.Dots(element.querySelector("canvas"));
+      this.viewport = new meshui.Viewport(element, {
+        onView: () => this.showView(),
+        onClick: (target) => this.click(target),
+      });
+      meshui.keyboard.listen(this);
+      element.addEventListener("pointerover", (event) => this.hover(event.target));
+      this.resizing = new ResizeObserver(() => this.resize());
+      this.resizing.observe(element);
+    }
+
+    // --- structure
+
+    /** `layout`: the answer of GET /ui/layout. Known cards move to their new places, the rest stays as it is. */
+    setStructure(layout) {
+      this.rev = layout.rev;
+      this.nodes = new Map(Object.entries(layout.nodes).map(([id, node]) => [id, { id, ...node }]));
+      this.edges = new Map(
+        Object.entries(layout.edges).map(([id, points]) => {
+          const [source, target, kind] = id.split(">");
+          return [id, { id, source, target, kind, points, path: geometry.path(points, source === target) }];
+        }),
+      );
+      this.drawCards();
+      this.drawEdges();
+      if (this.selection && !this.exists(this.selection)) this.select(null);
+      if (!this.viewport.touched) this.fit();
+      this.update();
+    }
+
+    drawCards() {
+      for (const [id, drawn] of this.drawnNodes) {
+        const node = this.nodes.get(id);
+        if (node && drawn.signature === this.signature(node)) continue;
+        drawn.group.remove();
+        this.drawnNodes.delete(id);
+      }
+      for (const node of this.nodes.values()) {
+        let drawn = this.drawnNodes.get(node.id);
+        if (!drawn) {
+          const group = this.cardLayer.appendChild(svgElement(cards.markup(node)));
+          drawn = { ...cards.parts(group), signature: this.signature(node) };
+          this.drawnNodes.set(node.id, drawn);
+        }
+        drawn.group.style.transform = `translate(${node.x}px,${node.y}px)`;
+      }
+      if (!this.cardLayer.querySelector('[tabindex="0"]') && this.cardLayer.firstElementChild) {
+        this.cardLayer.firstElementChild.setAttribute("tabindex", "0");
+      }
+    }
+
+    signature({ service, namespace, kind }) {
+      return JSON.stringify([service, namespace, kind]);
+    }
+
+    drawEdges() {
+      for (const [id, drawn] of this.drawnEdges) {
+        const edge = this.edges.get(id);
+        if (edge && drawn.points === JSON.stringify(edge.points)) continue;
+        drawn.group.remove();
+        drawn.decoration.remove();
+        this.drawnEdges.delete(id);
+      }
+      for (const edge of this.edges.values()) {
+        if (this.drawnEdges.has(edge.id)) continue;
+        const group = this.edgeLayer.appendChild(svgElement(edgeDrawing.markup(edge)));
+        const decoration = this.decorationLayer.appendChild(svgElement('<g class="decoration"></g>'));
+        decoration.dataset.edge = edge.id;
+        const points = JSON.stringify(edge.points);
+        this.drawnEdges.set(edge.id, { ...edgeDrawing.parts(group, decoration), points });
+      }
+    }
+
+    // --- figures
+
+    /** `nodes`, `edges`: Maps of what the feed knows, by id (an edge's id is "source>target>kind"). */
+    setFigures(figures) {
+      this.figures = figures;
+      this.update();
+    }
+
+    update() {
+      let changed = false;
+      for (const [id, drawn] of this.drawnEdges) {
+        const shown = this.shown(id);
+        if (edgeDrawing.update(drawn, this.edges.get(id), this.figures.edges.get(id), shown)) changed = true;
+      }
+      for (const [id, drawn] of this.drawnNodes) {
+        cards.update(drawn, this.nodes.get(id), this.figures.nodes.get(id) || null);
+      }
+      if (changed) this.decorate();
+      this.emphasise();
+    }
+
+    shown(id) {
+      const selected = this.selection && this.selection.kind === "edge" && this.selection.id === id;
+      return { layer: this.layer, labelled: selected || this.hovered === id };
+    }
+
+    decorate() {
+      const boxes = [...this.nodes.values()].map(({ x, y }) => [
+        x + CARD.width / 2,
+        y + CARD.height / 2,
+        CARD.width + 4,
+        CARD.height + 16,
+      ]);
+      const places = new geometry.Places(boxes);
+      const urgency = (id) => edgeDrawing.urgency(this.figures.edges.get(id)) + (this.shown(id).labelled ? 4 : 0);
+      const order = [...this.drawnEdges.keys()].sort((a, b) => urgency(b) - urgency(a) || (a < b ? -1 : 1));
+      for (const id of order) {
+        const live = this.figures.edges.get(id);
+        edgeDrawing.decorate(this.drawnEdges.get(id), this.edges.get(id), live, this.shown(id), places);
+      }
+    }
+
+    // --- emphasis: selection, else search, else only problems
+
+    /** Ids of what stays bright, or null when everything does. */
+    relevant() {
+      if (this.selection) return this.around(this.selection);
+      const nodes = [...this.nodes.values()];
+      if (this.query) return new Set(nodes.filter(({ id }) => id.toLowerCase().includes(this.query)).map(({ id }) => id));
+      return this.onlyProblems ? this.problems() : null;
+    }
+
+    around({ kind, id }) {
+      const relevant = new Set([id]);
+      for (const edge of this.edges.values()) {
+        const touches = kind === "edge" ? edge.id === id : edge.source === id || edge.target === id;
+        if (touches) [edge.id, edge.source, edge.target].forEach((part) => relevant.add(part));
+      }
+      return relevant;
+    }
+
+    problems() {
+      const relevant = new Set();
+      for (const edge of this.edges.values()) {
+        const { health, breaker } = this.drawnEdges.get(edge.id).group.dataset;
+        if (health === "warn" || health === "bad" || breaker !== "closed") {
+          [edge.id, edge.source, edge.target].forEach((part) => relevant.add(part));
+        }
+      }
+      return relevant;
+    }
+
+    emphasise() {
+      const relevant = this.relevant();
+      this.element.classList.toggle("focus", relevant !== null);
+      const bright = (id) => relevant !== null && relevant.has(id);
+      const selected = this.selection ? this.selection.id : null;
+      for (const [id, { group }] of this.drawnNodes) {
+        group.classList.toggle("rel", bright(id));
+        group.classList.toggle("sel", id === selected);
+        group.setAttribute("aria-pressed", String(id === selected));
+      }
+      const flows = [];
+      for (const [id, { group, decoration }] of this.drawnEdges) {
+        group.classList.toggle("rel", bright(id));
+        group.classList.toggle("sel", id === selected);
+        decoration.classList.toggle("rel", bright(id));
+        const live = this.figures.edges.get(id);
+        if (!live || (relevant && !relevant.has(id)) || edgeDrawing.breakerState(live) === "open") continue;
+        flows.push({ path: this.edges.get(id).path, rate: live.rate, errorRate: ["degraded", "failing"].includes(live.health) ? live.error_rate : 0 });
+      }
+      this.dots.show(flows, this.viewport);
+    }
+
+    // --- what a person does
+
+    exists({ kind, id }) {
+      return kind === "edge" ? this.edges.has(id) : this.nodes.has(id);
+    }
+
+    /** `selection`: {kind: "node" | "edge", id} or null. */
+    select(selection) {
+      this.selection = selection && this.exists(selection) ? selection : null;
+      this.update();
+      this.onSelect(this.selection);
+    }
+
+    click(target) {
+      const node = target.closest("[data-node]");
+      const edge = target.closest("[data-edge]");
+      if (node) this.select({ kind: "node", id: node.dataset.node });
+      else if (edge) this.select({ kind: "edge", id: edge.dataset.edge });
+      else this.select(null);
+    }
+
+    hover(target) {
+      const edge = target.closest("[data-edge]");
+      const id = edge ? edge.dataset.edge : null;
+      if (id === this.hovered) return;
+      this.hovered = id;
+      this.update();
+    }
+
+    focusNode(node) {
+      if (!node) return;
+      const { group } = this.drawnNodes.get(node.id);
+      this.cardLayer.querySelectorAll('[tabindex="0"]').forEach((other) => other.setAttribute("tabindex", "-1"));
+      group.setAttribute("tabindex", "0");
+      group.focus({ preventScroll: true });
+      this.viewport.reveal({ x: node.x, y: node.y, w: CARD.width, h: CARD.height });
+    }
+
+    setLayer(layer) {
+      this.layer = layer;
+      this.update();
+    }
+
+    setQuery(query) {
+      this.query = query.trim().toLowerCase();
+      this.emphasise();
+    }
+
+    setOnlyProblems(on) {
+      this.onlyProblems = on;
+      this.emphasise();
+    }
+
+    // --- view
+
+    fit() {
+      this.viewport.touched = false;
+      const nodes = [...this.nodes.values()];
+      if (!nodes.length) return;
+      const [x, y] = [Math.min(...nodes.map((n) => n.x)), Math.min(...nodes.map((n) => n.y))];
+      const w = Math.max(...nodes.map((n) => n.x)) + CARD.width - x;
+      const h = Math.max(...nodes.map((n) => n.y)) + CARD.height - y;
+      this.viewport.fit({ x, y, w, h }, ROOM);
+    }
+
+    resize() {
+      this.dots.resize(this.element.clientWidth, this.element.clientHeight);
+      if (!this.viewport.touched) this.fit();
+    }
+
+    showView() {
+      const { x, y, k } = this.viewport.transform;
+      for (const root of this.roots) {
+        root.setAttribute("transform", `translate(${x.toFixed(2)},${y.toFixed(2)}) scale(${k.toFixed(4)})`);
+      }
+    }
+
+    destroy() {
+      this.resizing.disconnect();
+    }
+  }
+
+  meshui.Graph = Graph;
+})();

@@ -1,0 +1,229 @@
+/* Joins the parts: feed → graph, panel, table; buttons → graph; Dash page changes → a new graph on the same feed. */
+(function () {
+  "use strict";
+  const meshui = window.meshui;
+
+  const RANGE_KEY = "meshscope-range";
+  const DEFAULT_RANGE = "now-30s";
+  const LAYOUT_PERIOD = 1500; // ms at least between two requests for positions
+  const byId = (id) => document.getElementById(id);
+
+  const stored = {
+    get: (key) => {
+      try {
+        return localStorage.getItem(key);
+      } catch {
+        return null;
+      }
+    },
+    set: (key, value) => {
+      try {
+        localStorage.setItem(key, value);
+      } catch {
+        /* a private window keeps nothing */
+      }
+    },
+  };
+
+  // --- positions
+
+  let asked = 0;
+  let waiting = null;
+
+  function csrf() {
+    const cookie = document.cookie.split("; ").find((part) => part.startsWith("_csrf_token="));
+    return cookie ? { "X-CSRFToken": decodeURIComponent(cookie.slice("_csrf_token=".length)) } : {};
+  }
+
+  async function fetchLayout(tidy) {
+    asked = performance.now();
+    const request = tidy ? ["/ui/layout/tidy", { method: "POST", headers: csrf() }] : ["/ui/layout", {}];
+    const answer = await fetch(request[0], { credentials: "same-origin", ...request[1] });
+    if (!answer.ok) return;
+    meshui.layout = await answer.json();
+    if (meshui.graph) meshui.graph.setStructure(meshui.layout);
+    refresh();
+  }
+
+  /** Asks for positions when the feed knows something that is not drawn; not too often. */
+  function ensureLayout() {
+    const { feed, layout } = meshui;
+    const known = layout && [...feed.nodes.keys()].every((id) => id in layout.nodes) && [...feed.edges.keys()].every((id) => id in layout.edges);
+    if (known || waiting) return;
+    const pause = Math.max(0, LAYOUT_PERIOD - (performance.now() - asked));
+    waiting = setTimeout(() => {
+      waiting = null;
+      fetchLayout(false).catch(() => {});
+    }, asked ? pause : 0);
+  }
+
+  // --- drawing
+
+  function refresh() {
+    const { graph, feed, layout } = meshui;
+    const empty = byId("graph-empty");
+    if (empty) empty.hidden = !layout || Object.keys(layout.edges).length > 0;
+    if (!graph) return;
+    graph.setFigures({ nodes: feed.nodes, edges: feed.edges });
+    const count = byId("graph-count");
+    if (count) count.textContent = `${graph.nodes.size} services · ${graph.edges.size} edges`;
+    meshui.panel.update();
+    meshui.summary.update();
+    meshui.table.update();
+    meshui.age.update();
+  }
+
+  /** Dash builds and removes pages: the graph follows its element. */
+  function mount() {
+    const element = byId("mesh");
+    if (!element && meshui.graph) {
+      meshui.graph.destroy();
+      meshui.graph = null;
+    }
+    if (element && (!meshui.graph || meshui.graph.element !== element)) start(element);
+    const range = byId("range");
+    if (range && !range.dataset.ready) {
+      range.dataset.ready = "1";
+      range.value = meshui.range;
+    }
+    if (byId("panel-detail")) meshui.panel.update();
+  }
+
+  function start(element) {
+    meshui.graph = new meshui.Graph(element, {
+      onSelect: (selection) => {
+        meshui.panel.show(selection);
+        meshui.summary.update();
+        remember(selection);
+      },
+    });
+    if (meshui.layout) meshui.graph.setStructure(meshui.layout);
+    refresh();
+    restore();
+  }
+
+  // --- selection in the address: /ui/graph?edge=… opens with the panel
+
+  function remember(selection) {
+    const query = new URLSearchParams(location.search);
+    query.delete("edge");
+    query.delete("node");
+    if (selection) query.set(selection.kind, selection.id);
+    const search = query.toString();
+    history.replaceState(history.state, "", location.pathname + (search ? `?${search}` : ""));
+  }
+
+  function restore() {
+    const { graph } = meshui;
+    if (!graph || graph.selection || !graph.nodes.size || graph.restored) return;
+    graph.restored = true;
+    const query = new URLSearchParams(location.search);
+    for (const kind of ["edge", "node"]) if (query.has(kind)) graph.select({ kind, id: query.get(kind) });
+  }
+
+  // --- what a person does outside the drawing
+
+  function toggleTheme() {
+    const root = document.documentElement;
+    const next = root.getAttribute("data-mantine-color-scheme") === "dark" ? "light" : "dark";
+    root.setAttribute("data-mantine-color-scheme", next);
+    stored.set("mantine-color-scheme-value", next);
+  }
+
+  function toggleTable(button) {
+    const table = byId("graph-table");
+    table.hidden = !table.hidden;
+    byId("mesh").style.visibility = table.hidden ? "" : "hidden";
+    button.setAttribute("aria-pressed", String(!table.hidden));
+    meshui.table.update();
+  }
+
+  function toggleProblems(button) {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    meshui.graph.setOnlyProblems(on);
+  }
+
+  function chooseLayer(button) {
+    button.parentNode.querySelectorAll("[data-layer]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+    meshui.graph.setLayer(button.dataset.layer);
+  }
+
+  function zoom(step) {
+    if (step === "fit") meshui.graph.fit();
+    else meshui.graph.viewport.zoom(step === "in" ? 1.25 : 0.8);
+  }
+
+  const CLICKS = [
+    ["#theme-button", toggleTheme],
+    ["#nav-button", () => document.body.classList.toggle("nav-open")],
+    ["#tidy", () => fetchLayout(true)],
+    ["#table-toggle", toggleTable],
+    ["#only-problems", toggleProblems],
+    ["#rule-apply", () => meshui.progress.watch()],
+    ["[data-layer]", chooseLayer],
+    ["[data-zoom]", (button) => zoom(button.dataset.zoom)],
+    ["[data-close]", () => meshui.graph.select(null)],
+    ["[data-sort]", (button) => meshui.table.sortBy(button.dataset.sort)],
+    ["[data-select-edge]", (button) => meshui.graph.select({ kind: "edge", id: button.dataset.selectEdge })],
+    ["[data-select-node]", (button) => meshui.graph.select({ kind: "node", id: button.dataset.selectNode })],
+  ];
+
+  document.addEventListener(
+    "click",
+    (event) => {
+      for (const [selector, action] of CLICKS) {
+        const button = event.target.closest(selector);
+        if (button && !button.disabled) return action(button);
+      }
+      return undefined;
+    },
+    true, // before React: the rows of the plan are still there when Apply is pressed
+  );
+
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "find" && meshui.graph) meshui.graph.setQuery(event.target.value);
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "range") return;
+    meshui.range = event.target.value;
+    stored.set(RANGE_KEY, meshui.range);
+    meshui.feed.follow(meshui.range);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+    if (event.key === "/" && !typing && byId("find")) {
+      byId("find").focus();
+      event.preventDefault();
+    }
+    if (event.key === "Enter" && event.target.id === "find") openFirstMatch();
+    if (event.key === "Escape" && event.target.id === "find") event.target.blur();
+    if (event.key === "Escape" && !typing && meshui.graph && meshui.graph.selection) meshui.graph.select(null);
+  });
+
+  function openFirstMatch() {
+    const { graph } = meshui;
+    const [id] = [...(graph.query ? graph.relevant() : [])];
+    if (!id) return;
+    graph.focusNode(graph.nodes.get(id));
+    graph.select({ kind: "node", id });
+  }
+
+  // --- start
+
+  meshui.range = stored.get(RANGE_KEY) || DEFAULT_RANGE;
+  meshui.feed = new meshui.Feed({
+    onGraph: () => {
+      ensureLayout();
+      refresh();
+      restore();
+    },
+    onState: () => meshui.age.update(),
+  });
+  meshui.feed.follow(meshui.range);
+  fetchLayout(false).then(restore, () => {});
+  new MutationObserver(mount).observe(document.documentElement, { childList: true, subtree: true });
+  mount();
+})();

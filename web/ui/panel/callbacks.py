@@ -1,0 +1,210 @@
+"""What happens in the panel when a person selects, edits, plans, applies or switches off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash
+from dash import Input, Output, State, html, no_update
+
+from web.problems import Problem
+from web.ui.panel.draft import draft, form_of, rule_for
+from web.ui.panel.edge import edge_figures
+from web.ui.panel.editor import FIELDS, editor, read_form, split_words
+from web.ui.panel.node import node_panel
+from web.ui.panel.outcome import applied, refused
+from web.ui.panel.policy import effective, in_force
+from web.ui.panel.preview import preview
+from web.ui.ports import Parts
+from web.ui.request import writer
+from web.ui.wire import on
+
+Selection = Mapping[str, Any]
+HINT = "Plan first, then apply."
+CHANGED = "Changed since the plan: plan again."
+
+
+def register(app: dash.Dash, parts: Parts) -> None:
+    panel = PanelCallbacks(parts)
+    fields = {name: State(*field) for name, field in FIELDS.items()}
+    edits = {name: Input(*field) for name, field in FIELDS.items()}
+    on(
+        app,
+        panel.select,
+        output=[Output("panel-detail", "children"), Output("rule-planned", "data", allow_duplicate=True)],
+        inputs=Input("selection", "data"),
+    )
+    on(
+        app,
+        panel.refresh,
+        output=[Output("panel-policy", "children"), Output("rule-off", "hidden")],
+        inputs=Input("rules-changed", "data"),
+        state=State("selection", "data"),
+    )
+    on(
+        app,
+        panel.edit,
+        output=[
+            Output("rule-apply", "disabled", allow_duplicate=True),
+            Output("rule-hint", "children"),
+            Output("rule-split-words", "children"),
+        ],
+        inputs={"fields": edits},
+        state={"selected": State("selection", "data"), "planned": State("rule-planned", "data")},
+    )
+    on(
+        app,
+        panel.plan,
+        output=[
+            Output("rule-preview", "children"),
+            Output("rule-planned", "data"),
+            Output("rule-apply", "disabled"),
+            Output("rule-outcome", "children"),
+        ],
+        inputs={"clicks": Input("rule-plan", "n_clicks")},
+        state={"selected": State("selection", "data"), "fields": fields},
+    )
+    outcome = [
+        Output("rule-preview", "children", allow_duplicate=True),
+        Output("rule-outcome", "children", allow_duplicate=True),
+        Output("rule-planned", "data", allow_duplicate=True),
+        Output("rules-changed", "data", allow_duplicate=True),
+    ]
+    on(
+        app,
+        panel.apply,
+        output=outcome,
+        inputs={"clicks": Input("rule-apply", "n_clicks")},
+        state={"planned": State("rule-planned", "data"), "changes": State("rules-changed", "data")},
+        running=[
+            (Output("rule-apply", "disabled"), True, True),
+            (Output("rule-plan", "disabled"), True, False),
+        ],
+    )
+    on(
+        app,
+        panel.switch_off,
+        output=outcome,
+        inputs={"clicks": Input("rule-off", "n_clicks")},
+        state={"selected": State("selection", "data"), "changes": State("rules-changed", "data")},
+        running=[(Output("rule-off", "disabled"), True, False)],
+    )
+
+
+class PanelCallbacks:
+    """The callbacks; each takes values of the page and returns values of the page."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def select(self, selected: Selection | None) -> tuple[Any, None]:
+        """The panel of an edge or node, or nothing."""
+        if not selected:
+            return None, None
+        proxies = self._parts.control.proxies()
+        if selected["type"] == "node":
+            return node_panel(selected, proxies), None
+        source, target = selected["source"], selected["target"]
+        versions = self._versions(target)
+        policies = await self._parts.publisher.policies()
+        rule = rule_for(policies, source, target)
+        form = form_of(rule.document if rule else None, versions)
+        content: list[Any] = [
+            edge_figures(selected, versions),
+            html.Div(effective(in_force(policies, source, target)), id="panel-policy"),
+        ]
+        if governable(selected):
+            content.append(editor(source, form, versions, rule))
+        return content, None
+
+    async def refresh(self, _changes: int, selected: Selection | None) -> tuple[Any, Any]:
+        """The rules in force, and whether there is one to switch off, after a change."""
+        if not selected or selected["type"] != "edge":
+            return no_update, no_update
+        policies = await self._parts.publisher.policies()
+        rule = rule_for(policies, selected["source"], selected["target"])
+        active = in_force(policies, selected["source"], selected["target"])
+        return effective(active), not (rule and rule.enabled)
+
+    async def edit(
+        self, fields: dict[str, Any], selected: Selection | None, planned: Mapping[str, Any] | None
+    ) -> tuple[bool, str, str]:
+        """Apply is possible only while the fields are those of the plan."""
+        if not selected or selected["type"] != "edge":
+            return True, HINT, ""
+        versions = self._versions(selected["target"])
+        words = split_words(versions, read_form(fields))
+        if not planned:
+            return True, HINT, words
+        same = planned["draft"] == (await self._draft(selected, fields))[0]
+        return not same, "" if same else CHANGED, words
+
+    async def plan(
+        self, clicks: int, selected: Selection | None, fields: dict[str, Any]
+    ) -> tuple[Any, Any, bool, None]:
+        """What the draft would change."""
+        if not clicks or not selected:
+            return no_update, no_update, True, None
+        document, revision = await self._draft(selected, fields)
+        try:
+            plan = await self._parts.publisher.plan(document)
+        except Problem as problem:
+            return refused(problem), None, True, None
+        planned = {"draft": document, "revision": revision}
+        shown = preview(plan, self._parts.control.proxies())
+        return shown, planned if plan.valid else None, not plan.valid, None
+
+    async def apply(
+        self, clicks: int, planned: Mapping[str, Any] | None, changes: int
+    ) -> tuple[Any, Any, Any, Any]:
+        """Pushes exactly what was planned."""
+        if not clicks or not planned:
+            return no_update, no_update, no_update, no_update
+        try:
+            result = await self._parts.publisher.apply(
+                planned["draft"], actor=writer(), if_match=planned["revision"]
+            )
+        except Problem as problem:
+            return None, refused(problem), None, changes + 1
+        return None, applied(result, on=planned["draft"]["enabled"]), None, changes + 1
+
+    async def switch_off(
+        self, clicks: int, selected: Selection | None, changes: int
+    ) -> tuple[Any, Any, Any, Any]:
+        """Disables the edge's rule at once, without a plan: the way back must be short."""
+        if not clicks or not selected:
+            return no_update, no_update, no_update, no_update
+        policies = await self._parts.publisher.policies()
+        rule = rule_for(policies, selected["source"], selected["target"])
+        if rule is None:
+            return None, None, None, changes + 1
+        try:
+            result = await self._parts.publisher.toggle(rule.name, False, actor=writer())
+        except Problem as problem:
+            return None, refused(problem), None, changes + 1
+        return None, applied(result, on=False), None, changes + 1
+
+    async def _draft(self, selected: Selection, fields: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
+        """The document of the fields, and the revision that it replaces."""
+        policies = await self._parts.publisher.policies()
+        source, target = selected["source"], selected["target"]
+        rule = rule_for(policies, source, target)
+        document = draft(
+            source,
+            target,
+            self._versions(target),
+            read_form(fields),
+            rule.document if rule else None,
+            {policy.name for policy in policies},
+        )
+        return document, rule.revision if rule else None
+
+    def _versions(self, target: str) -> Sequence[str]:
+        proxies = self._parts.control.proxies()
+        return sorted({proxy.version for proxy in proxies if proxy.service == target and proxy.version})
+
+
+def governable(selected: Selection) -> bool:
+    """Whether a proxy of ours decides about these calls: the caller has one that knows the target."""
+    return selected.get("kind") == "call" and selected["source"] not in ("user", "unknown")
