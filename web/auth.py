@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -60,10 +60,10 @@ def require(who: Actor, permission: Permission) -> None:
 _bearer = HTTPBearer(auto_error=False, description="An API token: `meshscope token create NAME`.")
 
 
-def needs(permission: Permission) -> Callable[..., Actor]:
+def needs(permission: Permission) -> Callable[..., Awaitable[Actor]]:
     """Dependency of a route: the actor, who has the permission."""
 
-    def checked(
+    async def checked(
         request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
     ) -> Actor:
         who: Actor = request.scope["state"]["actor"]  # set by the gate, which lets nobody else in
@@ -71,6 +71,10 @@ def needs(permission: Permission) -> Callable[..., Actor]:
         return who
 
     return checked
+
+
+Reader = Annotated[Actor, Depends(needs("mesh:read"))]
+Writer = Annotated[Actor, Depends(needs("policy:write"))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""`/api/v1/proxies`: the Envoys, and whether each has what it should have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from proxy_plugin.envoy.control import ControlPlane
+from proxy_plugin.envoy.status import ProxyStatus, TypeState
+from web.auth import Reader
+from web.problems import known_query_only, problem_responses
+
+
+class TypeView(BaseModel):
+    """One type of resources at one proxy."""
+
+    state: TypeState = Field(
+        description="stale: sent and not answered yet; nacked: refused, it keeps what it had",
+        examples=["synced"],
+    )
+    version: str = Field(description="What it should have: revision/hash", examples=["12/ab54a98ceb1f"])
+    error: str | None = Field(description="Its own words when it refused", examples=[None])
+
+
+class ProxyView(BaseModel):
+    """One Envoy that is connected, or was lately."""
+
+    node_id: str = Field(
+        description="Envoy's node id", examples=["sidecar~127.0.0.1~checkout-1.shop~mesh.local"]
+    )
+    service: str = Field(description="Service id", examples=["shop/checkout"])
+    version: str = Field(description="Version of the service", examples=["v1"])
+    instance: str = Field(description="Its instance", examples=["checkout-1"])
+    role: str = Field(description="sidecar, or router (a gateway)", examples=["sidecar"])
+    address: str = Field(description="Where it is", examples=["127.0.0.1"])
+    connected: bool = Field(description="Whether its stream is open", examples=[True])
+    connected_at: datetime = Field(description="Since when, or when last", examples=["2030-01-31T12:00:00Z"])
+    last_seen: datetime = Field(description="When it last said something", examples=["2030-01-31T12:00:05Z"])
+    types: dict[str, TypeView] = Field(
+        description="CDS, EDS, LDS, RDS",
+        examples=[{"CDS": {"state": "synced", "version": "12/ab54a98ceb1f", "error": None}}],
+    )
+
+
+class Proxies(BaseModel):
+    """All proxies, by service and instance."""
+
+    items: list[ProxyView] = Field(description="The proxies", examples=[[]])
+    next_cursor: None = Field(default=None, description="Always null: all are given at once", examples=[None])
+
+
+def router(control: ControlPlane) -> APIRouter:
+    """The one route."""
+    routes = APIRouter(prefix="/api/v1/proxies", tags=["proxies"], dependencies=[Depends(known_query_only)])
+
+    @routes.get("", summary="Proxies and what they run", responses=problem_responses(400, 401))
+    async def list_proxies(who: Reader) -> Proxies:
+        """Per proxy and type of resources whether it has what it should, with its words when it refused."""
+        return Proxies(items=[_view(proxy) for proxy in control.proxies()])
+
+    return routes
+
+
+def _view(proxy: ProxyStatus) -> ProxyView:
+    return ProxyView(
+        node_id=proxy.node_id,
+        service=proxy.service,
+        version=proxy.version,
+        instance=proxy.instance,
+        role=proxy.role,
+        address=proxy.address,
+        connected=proxy.connected,
+        connected_at=datetime.fromtimestamp(proxy.connected_at, UTC),
+        last_seen=datetime.fromtimestamp(proxy.last_seen, UTC),
+        types={
+            kind: TypeView(state=status.state, version=status.version, error=status.error)
+            for kind, status in proxy.types.items()
+        },
+    )
