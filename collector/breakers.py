@@ -17,6 +17,7 @@ _PREFIX: Final = "envoy.cluster."
 _OPEN: Final = ("circuit_breakers.default.rq_open", "circuit_breakers.default.rq_pending_open")
 _OVERFLOW: Final = "upstream_rq_pending_overflow"
 _GAUGES: Final = (*_OPEN, "outlier_detection.ejections_active", "membership_healthy", "membership_total")
+_EVERY_VERSION: Final = "*"  # our control plane names clusters service|version
 _SHOWN_FOR: Final = 5.0  # s that an overflow keeps the breaker "open"
 _FRESH: Final = 30.0  # s after which a silent caller no longer counts
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from collector import model
 from collector.histogram import quantiles
+from collector.linker import UNKNOWN
 from collector.rollup import CLIENT, SERVER, SUMS, Buckets
 
 EDGE: Final = ["source", "target", "kind"]
@@ -33,15 +34,20 @@ class ServiceGraph:
     versions: pl.DataFrame
 
 
-def build(window: Buckets, *, messaging: str = "collapsed", unidentified: bool = False) -> ServiceGraph:
+def build(
+    window: Buckets, *, messaging: str = "collapsed", unidentified: bool = False, settled: int = 2**62
+) -> ServiceGraph:
     """The graph of ``window``.
 
     Args:
         window: buckets of the wanted seconds.
         messaging: ``collapsed`` (producer → consumer) or ``expanded`` (with the destination between them).
         unidentified: whether targets without any name are shown.
+        settled: calls of an unknown caller are shown up to this second (unix): a caller's span is sent when the
+            call has ended, a moment after the called one's, and takes them back.
     """
-    chosen = _one_evidence(window)
+    orphan = (pl.col("source") == UNKNOWN) & (pl.col("time") >= settled)
+    chosen = one_evidence(Buckets(window.sums.filter(~orphan), window.bins.filter(~orphan)))
     if messaging == "expanded":
         chosen = _expanded(chosen)
     if not unidentified:
@@ -52,7 +58,7 @@ def build(window: Buckets, *, messaging: str = "collapsed", unidentified: bool =
     return ServiceGraph(_nodes(chosen), _edges(edges), _flags(edges.sums), _versions(edges))
 
 
-def _one_evidence(window: Buckets) -> Buckets:
+def one_evidence(window: Buckets) -> Buckets:
     """Kinds of evidence are never added: each edge rests on the best one that it has."""
     rank = pl.col("evidence").replace_strict(list(EVIDENCE_ORDER), [0, 1, 2], default=2, return_dtype=pl.Int8)
     seen = window.sums.group_by(*EDGE, "evidence").agg(pl.col("calls").sum()).filter(pl.col("calls") > 0)

@@ -1,12 +1,14 @@
 """From decoded requests to stored, linked and rolled-up calls: a bounded queue and group commits.
 
 One commit takes everything that waits, does the work in one worker thread, and answers all of its senders. The next
-one starts as soon as it has ended, so a lone sender never waits for company.
+one starts as soon as it has ended where a worthwhile batch waits. A trickle of small requests is gathered for a
+moment, in proportion to what a commit costs, because a commit of ten spans costs nearly what one of a thousand does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,6 +30,12 @@ from collector.traces import Traces
 
 log = structlog.get_logger(__name__)
 
+WORTHWHILE: Final = 1 << 20  # bytes that are committed without gathering more
+SELF_BATCHED: Final = (
+    64 << 10
+)  # a request of so many bytes was gathered by its sender, who waits for the answer
+GATHER: Final = 3.0  # × the time of the last commit: a trickle costs a quarter of one core at most …
+GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
 FUTURE: Final = 300  # s: a span that starts later than this from now is stored, but not in the graph (R8)
 
 
@@ -67,6 +75,7 @@ class Pipeline:
         self._traces = Traces()
         self._waiting: list[_Waiting] = []
         self._bytes = 0
+        self._last_commit = (0.0, 0.0)  # when it ended, what it cost (s)
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -103,8 +112,24 @@ class Pipeline:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
+                await self._gather()
                 taken, self._waiting = self._waiting, []
                 await self._commit(taken)
+
+    async def _gather(self) -> None:
+        """Let company come, unless there is enough of it, or this is the first request after a rest."""
+        ended, cost = self._last_commit
+        until = ended + min(GATHER * cost, GATHER_AT_MOST)
+        while (
+            self._worker is not None and not self._worthwhile() and (left := until - time.perf_counter()) > 0
+        ):
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
+
+    def _worthwhile(self) -> bool:
+        return self._bytes >= WORTHWHILE or any(w.batch.size >= SELF_BATCHED for w in self._waiting)
 
     async def _commit(self, taken: list[_Waiting]) -> None:
         began = time.perf_counter()
@@ -118,7 +143,9 @@ class Pipeline:
             self._answer(taken, accepted)
         finally:
             self._count_waiting(-sum(w.batch.size for w in taken))
-            self._counters.commits.observe(time.perf_counter() - began)
+            ended = time.perf_counter()
+            self._last_commit = ended, ended - began
+            self._counters.commits.observe(ended - began)
 
     def _answer(self, taken: list[_Waiting], outcome: Sequence[Accepted] | Exception) -> None:
         for index, waiting in enumerate(taken):

@@ -74,4 +74,6 @@ def between(engine: Engine, start: int, end: int) -> Buckets:
 
 def _bins(rows: pl.DataFrame, side: int, name: str) -> pl.DataFrame:
     pairs = rows.select(*_KEY, bin=pl.col(f"{name}_bin"), n=pl.col(f"{name}_n")).explode("bin", "n")
-    return pairs.filter(pl.col("n").is_not_null()).select(*_KEY, pl.lit(side, pl.Int8).alias("side"), "bin", "n")
+    return pairs.filter(pl.col("n").is_not_null()).select(
+        *_KEY, pl.lit(side, pl.Int8).alias("side"), "bin", "n"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 
@@ -86,8 +87,7 @@ class _Connection(asyncio.Protocol):
     reusable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's lack the base class
 
     def exchange(self, request: bytes) -> asyncio.Future[Response]:
         self._parser = httptools.HttpResponseParser(self)

@@ -90,8 +90,11 @@ def calls(*batches: str) -> pl.DataFrame:
 
 def edges(*batches: str) -> dict[str, str]:
     """``{"a→b": "2/1"}``: calls and failed calls per edge, as the cases write them."""
-    sums = calls(*batches).filter(pl.col("source") != "").group_by("source", "target").agg(
-        pl.col("calls", "failed").sum()
+    sums = (
+        calls(*batches)
+        .filter(pl.col("source") != "")
+        .group_by("source", "target")
+        .agg(pl.col("calls", "failed").sum())
     )
     rows = sums.filter(pl.col("calls").abs() > 1e-9).sort("source", "target").iter_rows(named=True)
     return {f"{r['source']}→{r['target']}": f"{r['calls']:g}/{r['failed']:g}" for r in rows}

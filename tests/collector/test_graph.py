@@ -17,7 +17,9 @@ def window(*batches: str) -> Buckets:
 
 
 def edge(built: graph.ServiceGraph, source: str, target: str) -> dict[str, object]:
-    return built.edges.row(by_predicate=(pl.col("source") == source) & (pl.col("target") == target), named=True)
+    return built.edges.row(
+        by_predicate=(pl.col("source") == source) & (pl.col("target") == target), named=True
+    )
 
 
 def node(built: graph.ServiceGraph, name: str) -> dict[str, object]:
@@ -93,7 +95,9 @@ def test_versions_have_their_own_figures() -> None:
 
 
 def test_gateway_by_its_node_id() -> None:
-    spans = "1 S gw [component=proxy, node_id=router~x]; 2<1 C gw [component=proxy, node_id=router~x]; 3<2 S b"
+    spans = (
+        "1 S gw [component=proxy, node_id=router~x]; 2<1 C gw [component=proxy, node_id=router~x]; 3<2 S b"
+    )
     assert node(graph.build(window(spans)), "gw")["kind"] == "gateway"
 
 

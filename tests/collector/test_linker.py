@@ -32,13 +32,19 @@ CASES = {
         "1 C a [service.peer.name=pay, service.peer.namespace=shop]",
         {"a→shop/pay": "1/0"},
     ),
-    "C3 server.address": ("1 C a [server.address=api.ex.test, server.port=443]", {"a→api.ex.test:443": "1/0"}),
+    "C3 server.address": (
+        "1 C a [server.address=api.ex.test, server.port=443]",
+        {"a→api.ex.test:443": "1/0"},
+    ),
     "C4 host of a URL": ("1 C a [url.full=https://h.test:8443/u/17?k=1]", {"a→h.test:8443": "1/0"}),
     "C7 namespaces": ("t1 1 S prod/a; t2 1 S test/a", {"user→prod/a": "1/0", "user→test/a": "1/0"}),
     "C8 client.address makes no node": ("1 S b [client.address=203.0.113.7]", {"user→b": "1/0"}),
     "C9 a server that names its caller": ("2<9 S b [service.peer.name=a]", {"a→b": "1/0"}),
     "C10 a job has no edge": ("1 I job 40 !", {}),
-    "D3 database by namespace": ("1 C a [db.system.name=mysql, db.namespace=orders]", {"a→mysql/orders": "1/0"}),
+    "D3 database by namespace": (
+        "1 C a [db.system.name=mysql, db.namespace=orders]",
+        {"a→mysql/orders": "1/0"},
+    ),
     "D4 database by system": ("1 C a [db.system=redis]", {"a→redis": "1/0"}),
     "D7 a failed query": ("1 C a [db.system=redis] !", {"a→redis": "1/1"}),
     "D8 mapper and driver": (
@@ -120,8 +126,10 @@ def test_retried_servers_are_attempts_of_one_request() -> None:
 
 
 def test_a_proxy_states_its_attempts() -> None:
-    seen = side("1 C a px [envoy.attempts=3] !; 2<1 S b", "a→b") if False else side(
-        "1 C a [envoy.attempts=3, component=proxy] !; 2<1 S b", "a→b"
+    seen = (
+        side("1 C a px [envoy.attempts=3] !; 2<1 S b", "a→b")
+        if False
+        else side("1 C a [envoy.attempts=3, component=proxy] !; 2<1 S b", "a→b")
     )
     assert (seen["requests"], seen["attempts"]) == (1, 3)
 

@@ -1,0 +1,183 @@
+"""``/api/v1/graph``: the service graph of any window, one edge of it, and the live stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from web.auth import needs
+from web.live import Graphs, Question, Streams
+from web.problems import Problem, known_query_only, problem_responses
+
+Start = Annotated[
+    str,
+    Query(
+        description="Start: RFC 3339, unix seconds or relative.", examples=["now-15m", "2026-01-31T12:00:00Z"]
+    ),
+]
+End = Annotated[str, Query(description="End, not included.", examples=["now"])]
+
+
+class Latency(BaseModel):
+    """Percentiles in milliseconds; null where there is no sample."""
+
+    p50: float = Field(description="Median", examples=[4.1])
+    p90: float = Field(description="90 of 100 calls took no longer", examples=[9.0])
+    p95: float = Field(description="95 of 100", examples=[12.2])
+    p99: float = Field(description="99 of 100", examples=[40.0])
+
+
+class Side(BaseModel):
+    """What one side of an edge saw. A side that was not seen has 0 calls and no latency."""
+
+    calls: float = Field(description="Calls, weighted by sampling", examples=[100.0])
+    failed: float = Field(description="Failed calls", examples=[3.0])
+    latency_ms: Latency | None = Field(description="Durations as this side measured them")
+
+
+class Version(BaseModel):
+    """Calls to one version of the target."""
+
+    calls: float = Field(description="Calls that this version served", examples=[90.0])
+    failed: float = Field(description="Failed calls", examples=[1.0])
+    error_rate: float | None = Field(description="failed / calls", examples=[0.011])
+    latency_ms: Latency | None = Field(description="Durations")
+
+
+class Node(BaseModel):
+    """A service, database, messaging destination, external target, or a caller from outside."""
+
+    id: str = Field(description="`namespace/service`, or `service`", examples=["shop/checkout"])
+    service: str = Field(description="Name without namespace", examples=["checkout"])
+    namespace: str | None = Field(description="Namespace, null without one", examples=["shop"])
+    kind: str = Field(
+        description="service gateway database messaging external user unknown", examples=["service"]
+    )
+    calls: float = Field(description="Calls that it served", examples=[120.0])
+    failed: float = Field(description="Of them failed", examples=[3.0])
+    rate: float = Field(description="calls per second of the window that has passed", examples=[2.0])
+    error_rate: float | None = Field(description="failed / calls; null without calls", examples=[0.025])
+    latency_ms: Latency | None = Field(description="What it served itself; else what its callers saw")
+    health: str = Field(description="healthy degraded failing idle", examples=["degraded"])
+    instances: int | None = Field(description="Proxies connected for it; null if it has none", examples=[2])
+    versions: dict[str, float] = Field(description="Calls per version", examples=[{"v1": 90.0, "v2": 10.0}])
+    breaker: None = Field(None, description="Reserved")
+
+
+class Edge(BaseModel):
+    """Calls from one node to another."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str = Field(description="Node id of the caller", examples=["shop/checkout"])
+    target: str = Field(description="Node id of the called", examples=["shop/payments"])
+    protocol: str | None = Field(description="Most frequent protocol", examples=["http"])
+    kind: Literal["call", "messaging"] = Field(description="call or messaging", examples=["call"])
+    calls: float = Field(description="Headline: client calls and servers without client", examples=[100.0])
+    failed: float = Field(description="Failed on either side, without cancelled ones", examples=[3.0])
+    rate: float = Field(description="calls per second of the window that has passed", examples=[1.67])
+    error_rate: float | None = Field(description="failed / calls", examples=[0.03])
+    client: Side = Field(description="As the caller saw it")
+    server: Side = Field(description="As the called saw it")
+    failures: dict[str, float] = Field(description="Failed calls by class, and cancelled ones beside them")
+    attempts: float = Field(description="Requests with their retries", examples=[101.0])
+    requests: float = Field(description="Requests without retries", examples=[100.0])
+    flags: dict[str, float] = Field(description="Envoy response flags", examples=[{"UO": 2.0}])
+    versions: dict[str, Version] = Field(description="Per version of the target")
+    breaker: dict[str, Any] | None = Field(description="Circuit breaker of the callers' proxies")
+    mtls: bool | None = Field(description="null: not known")
+    evidence: list[str] = Field(
+        description="What the numbers rest on: span, log or metric", examples=[["span"]]
+    )
+    virtual: bool = Field(description="The target is known from its callers only")
+    inferred: bool = Field(description="The edge is inferred")
+    first_seen: str | None = Field(description="First call in the memory of the graph")
+    last_seen: str | None = Field(description="Last call")
+
+
+class Graph(BaseModel):
+    """Nodes and edges of a window."""
+
+    start: str = Field(description="Start of the window", examples=["2026-01-31T12:00:00Z"])
+    end: str = Field(description="End of the window, or now", examples=["2026-01-31T12:15:00Z"])
+    partial: bool = Field(description="Whether the window goes on after now")
+    nodes: list[Node] = Field(description="Nodes, by id")
+    edges: list[Edge] = Field(description="Edges, by source, target and kind")
+
+
+def question(
+    start: Start = "now-15m",
+    end: End = "now",
+    group_by: Annotated[Literal["service"], Query(description="What a node is.")] = "service",
+    messaging: Annotated[
+        Literal["collapsed", "expanded"],
+        Query(description="Destinations between producers and consumers, or not."),
+    ] = "collapsed",
+    hops: Annotated[
+        Literal["collapsed"], Query(description="Proxies that bear their service's name.")
+    ] = "collapsed",
+    namespace: Annotated[
+        str, Query(description="Only this namespace and what it talks to.", examples=["shop"])
+    ] = "",
+    focus: Annotated[str, Query(description="Only what is near this node.", examples=["shop/checkout"])] = "",
+    depth: Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.")] = 1,
+    unidentified: Annotated[bool, Query(description="Show targets that have no name at all.")] = False,
+    idle: Annotated[
+        bool, Query(description="Show what was seen in the last 15 minutes and is silent now.")
+    ] = False,
+) -> Question:
+    """The parameters of a graph, the same for the document and the stream."""
+    return Question(start, end, messaging, unidentified, namespace, focus, depth, idle)
+
+
+Asked = Annotated[Question, Depends(question)]
+
+
+def router(graphs: Graphs, streams: Streams) -> APIRouter:
+    """Routes of the graph."""
+    routes = APIRouter(
+        prefix="/api/v1/graph",
+        tags=["graph"],
+        dependencies=[Depends(known_query_only), Depends(needs("mesh:read"))],
+        responses=problem_responses(400, 401, 422),
+    )
+
+    @routes.get("", response_model=Graph, summary="The service graph of a window")
+    async def graph(asked: Asked) -> Response:
+        return _json(await asyncio.to_thread(graphs.graph, asked))
+
+    @routes.get("/edge", response_model=Edge, summary="One edge", responses=problem_responses(404))
+    async def edge(
+        source: Annotated[str, Query(description="Node id of the caller", examples=["shop/checkout"])],
+        target: Annotated[str, Query(description="Node id of the called", examples=["shop/payments"])],
+        asked: Asked,
+    ) -> Response:
+        document = await asyncio.to_thread(graphs.graph, asked)
+        for found in document["edges"]:
+            if (found["source"], found["target"]) == (source, target):
+                return _json(found)
+        raise Problem(404, "No such edge", f"No call from {source!r} to {target!r} in this window.")
+
+    @routes.get("/stream", summary="The graph, live, as server-sent events", response_class=StreamingResponse)
+    async def stream(
+        asked: Asked,
+        last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
+    ) -> StreamingResponse:
+        await asyncio.to_thread(
+            graphs.graph, asked
+        )  # a bad question is a problem document, not a broken stream
+        last = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        return StreamingResponse(streams.events(asked, last), media_type="text/event-stream", headers=headers)
+
+    return routes
+
+
+def _json(document: Any) -> Response:
+    """Serialised once, as it is: the model is for the documentation."""
+    return Response(orjson.dumps(document), media_type="application/json")

@@ -1,0 +1,18 @@
+"""``/metrics``: our own counters in the Prometheus text format."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+
+def router(registry: CollectorRegistry) -> APIRouter:
+    """The route; the gate lets local scrapers in without a token."""
+    routes = APIRouter(tags=["meta"])
+
+    @routes.get("/metrics", summary="Our own metrics, for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes

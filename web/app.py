@@ -1,0 +1,68 @@
+"""The one FastAPI application: API, login, console, and what guards them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from web import login, problems
+from web.api import graph, meta, metrics, policies, proxies
+from web.gate import Gate
+from web.headers import SecurityHeaders
+from web.known import KnownPaths
+from web.parts import Parts
+from web.ui import app as ui
+
+_DESCRIPTION = """
+Call analytics, the live service graph and traffic rules of a service mesh.
+
+Authenticate with `Authorization: Bearer <token>` (`meshscope token create NAME`). Errors are RFC 9457 problem
+documents. Times are RFC 3339, unix seconds or relative (`now-15m`); durations are milliseconds.
+"""
+
+
+def create_app(parts: Parts, registry: CollectorRegistry, checks: Mapping[str, meta.Check]) -> ASGIApp:
+    """Everything that the HTTP port serves."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await ui.warm_up(console)
+        headers.allow_scripts(console.csp_hashes())
+        yield
+
+    api = FastAPI(
+        title="Meshscope",
+        version=version("meshscope"),
+        description=_DESCRIPTION,
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )
+    problems.install(api)
+    for router in (
+        meta.router(checks),
+        metrics.router(registry),
+        login.router(parts.auth),
+        graph.router(parts.graphs, parts.streams),
+        policies.router(parts.publisher),
+        proxies.router(parts.control),
+    ):
+        api.include_router(router)
+
+    @api.get("/", include_in_schema=False)
+    @api.get("/ui", include_in_schema=False)
+    @api.get("/ui/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/ui/graph", 307)
+
+    known = KnownPaths(api, api, ui.known_path)
+    console = ui.create_ui(api, parts)
+    headers = SecurityHeaders(Gate(known, parts.auth))
+    return headers

@@ -1,0 +1,73 @@
+"""Who calls a target and how long it takes, from the live graph: what a plan's blast radius rests on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from collector.graph import one_evidence
+from collector.histogram import value_of
+from collector.rollup import CLIENT, SERVER, LiveWindow
+
+_WINDOW: Final = 900
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEdge:
+    """The calls of one edge in the last 15 minutes. ``durations``: ms → calls."""
+
+    source: str
+    target: str
+    rate: float
+    durations: tuple[tuple[float, float], ...]
+
+    def share_above(self, ms: float) -> float | None:
+        """Share (0–1) of calls that took longer, None when no duration was seen."""
+        total = sum(calls for _, calls in self.durations)
+        if total <= 0:
+            return None
+        return sum(calls for duration, calls in self.durations if duration > ms) / total
+
+
+class CallsReader:
+    """Reads the live window; see ``web.plan.CallReader``."""
+
+    def __init__(self, live: LiveWindow) -> None:
+        self._live = live
+
+    async def edges_to(self, target: str) -> Sequence[SeenEdge]:
+        """The edges to ``target`` that had a call."""
+        return await asyncio.to_thread(self._edges_to, target, time.time())
+
+    def _edges_to(self, target: str, now: float) -> list[SeenEdge]:
+        window = one_evidence(self._live.between(int(now) - _WINDOW, int(now) + 1))
+        sums = window.sums.filter((pl.col("target") == target) & (pl.col("source") != ""))
+        if sums.is_empty():
+            return []
+        # A collector that started a minute ago has seen a minute, not a quarter of an hour.
+        oldest = window.sums["time"].min()
+        assert isinstance(oldest, int)
+        covered = max(1.0, now - oldest)
+        bins = window.bins.filter(pl.col("target") == target)
+        edges = sums.group_by("source").agg(pl.col("calls").sum()).filter(pl.col("calls") > 0).sort("source")
+        return [
+            SeenEdge(source, target, calls / covered, _durations(bins.filter(pl.col("source") == source)))
+            for source, calls in edges.iter_rows()
+        ]
+
+
+def _durations(bins: pl.DataFrame) -> tuple[tuple[float, float], ...]:
+    """Durations as the callers saw them; where none did, as the target did."""
+    for side in (CLIENT, SERVER):
+        seen = bins.filter(pl.col("side") == side)
+        if not seen.is_empty():
+            merged = (
+                seen.group_by("bin").agg(pl.col("n").sum()).with_columns(ms=value_of(pl.col("bin")) / 1e6)
+            )
+            return tuple(merged.select("ms", "n").iter_rows())
+    return ()

@@ -1,0 +1,207 @@
+"""The command line: ``meshscope serve | demo | sidecar | migrate | check | login | token``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import webbrowser
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+# Read when gRPC is imported: its fork handlers only complain, since every child of ours is another program.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
+import typer
+import uvloop
+from pydantic import ValidationError
+
+from store.engines import StoreError, control_engine
+from store.migrate import migrate as migrate_database
+from web import logs
+from web.auth import Auth
+from web.listen import PortTaken
+from web.main import serve
+from web.settings import Settings
+from web.signals import stop_signal
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
+cli.add_typer(tokens, name="token")
+
+
+def main() -> None:
+    """Entry point; what is wrong is said in one line, without a traceback."""
+    try:
+        cli()
+    except (StoreError, PortTaken) as error:
+        _fail(str(error))
+    except ValidationError as error:
+        for problem in error.errors():
+            where = "MESHSCOPE_" + "_".join(str(part) for part in problem["loc"]).upper()
+            print(f"meshscope: {where.removesuffix('_')}: {problem['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"meshscope: {message}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def _run(coroutine: Coroutine[Any, Any, int]) -> None:
+    raise typer.Exit(asyncio.Runner(loop_factory=uvloop.new_event_loop).run(coroutine))
+
+
+def _settings(**given: Any) -> Settings:
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+Data = Annotated[Path | None, typer.Option(help="Folder of the embedded stores (MESHSCOPE_DATA).")]
+
+
+@cli.command("serve")
+def serve_command(data: Data = None) -> None:
+    """Receivers, linker, store, API, console, control plane: everything in one process."""
+    _run(_serve(_settings(data=data)))
+
+
+async def _serve(settings: Settings) -> int:
+    stop = stop_signal()
+    async with serve(settings) as running:
+        running.announce()
+        print(f"Open {await running.login_link()}", file=sys.stderr)
+        await stop.wait()
+    return 0
+
+
+@cli.command()
+def demo(
+    browser: Annotated[bool, typer.Option(help="Open the console in a browser.")] = True,
+    duration: Annotated[float | None, typer.Option(min=1, help="End after so many seconds.")] = None,
+    rate: Annotated[float, typer.Option(min=1, max=500, help="Journeys per second at the edge.")] = 50.0,
+    data: Data = None,
+) -> None:
+    """The server and a real mesh: small services behind real Envoy sidecars, with load."""
+    from web.demo import run_demo  # the demo's parts are not needed to serve
+
+    settings = _settings(data=data)
+    _run(run_demo(settings, browser=webbrowser.open if browser else None, duration=duration, rate=rate))
+
+
+@cli.command()
+def sidecar(
+    service: Annotated[str, typer.Option(help="namespace/name or name of the service.")],
+    app_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the app on this machine.")],
+    upstreams: Annotated[
+        str,
+        typer.Option(
+            help="Who it may call: name, namespace/name, or host:port[=address:port]; commas between."
+        ),
+    ] = "",
+    version: Annotated[str, typer.Option(help="Version of the app.")] = "v1",
+    instance: Annotated[str, typer.Option(help="Name of this instance; default: one is made up.")] = "",
+    control: Annotated[str, typer.Option(help="Where the control plane listens.")] = "127.0.0.1:18000",
+    telemetry: Annotated[str, typer.Option(help="Where OTLP/gRPC goes.")] = "127.0.0.1:4317",
+) -> None:
+    """A real Envoy beside one app, joined to the control plane."""
+    from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
+    from proxy_plugin.envoy.ports import PortBusyError
+    from proxy_plugin.envoy.sidecar import plan_sidecar, run_sidecar
+
+    logs.configure("info", "console")
+    names = [name.strip() for name in upstreams.split(",") if name.strip()]
+    try:
+        plan = plan_sidecar(service, app_port, upstreams=names, version=version, instance=instance)
+        addresses = ControlAddress(*_address(control)), TelemetryTarget(*_address(telemetry))
+    except ValueError as error:
+        _fail(str(error))
+
+    def ready(joined: Any) -> None:
+        line = {"event": "ready", "node_id": joined.node_id}
+        line |= {"inbound": joined.inbound_port, "outbound": joined.outbound_port, "admin": joined.admin_port}
+        print(json.dumps(line), flush=True)
+
+    try:
+        _run(run_sidecar(plan, *addresses, ready=ready))
+    except PortBusyError as error:
+        _fail(str(error))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"{text!r} is not host:port")
+    return host, int(port)
+
+
+@cli.command()
+def migrate(data: Data = None) -> None:
+    """Bring both databases to the newest schema; ``serve`` does so when it starts."""
+    from web.main import databases
+
+    for engine in databases(_settings(data=data)):
+        engine.dispose()
+    print("both databases are at the newest schema")
+
+
+@cli.command()
+def check(data: Data = None) -> None:
+    """Check settings, databases, ports and Envoy; say what to fix."""
+    from web.check import findings
+
+    settings = _settings(data=data)
+    wrong = 0
+    for finding in findings(settings):
+        wrong += not finding.ok
+        print(f"{'ok  ' if finding.ok else 'FIX '} {finding.what}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@cli.command()
+def login(data: Data = None) -> None:
+    """Print a new link that signs in to the console, once."""
+    settings = _settings(data=data)
+    token = _auth(settings).issue_login_link()
+    print(f"http://{settings.host}:{settings.http_port}/login?token={token}")
+
+
+@tokens.command("create")
+def create_token(name: str, data: Data = None) -> None:
+    """Make an API token and show it, this once."""
+    try:
+        print(_auth(_settings(data=data)).create_token(name))
+    except ValueError as error:
+        _fail(str(error))
+
+
+@tokens.command("list")
+def list_tokens(
+    data: Data = None, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False
+) -> None:
+    """Names of the tokens, when they were made and last used."""
+    found = [
+        {"name": t.name, "created_at": str(t.created_at), "last_used_at": str(t.last_used_at or "never")}
+        for t in _auth(_settings(data=data)).list_tokens()
+    ]
+    print(
+        json.dumps(found) if as_json else "\n".join("  ".join(row.values()) for row in found) or "no tokens"
+    )
+
+
+@tokens.command("revoke")
+def revoke_token(name: str, data: Data = None) -> None:
+    """Make a token invalid at once."""
+    if not _auth(_settings(data=data)).revoke_token(name):
+        _fail(f"there is no token {name!r}")
+
+
+def _auth(settings: Settings) -> Auth:
+    """Tokens are in the control database, which several processes may open."""
+    url = settings.control_url.get_secret_value() if settings.control_url else None
+    engine = control_engine(url, settings.data)
+    migrate_database(engine, "control")
+    return Auth(engine)

@@ -1,0 +1,100 @@
+"""``meshscope demo``: the server and the demo mesh in one command, with a summary at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from proxy_plugin.demo.mesh import DemoMesh
+from web.listen import is_free
+from web.live import Question
+from web.main import Running, serve
+from web.settings import Settings
+from web.shapes import totals
+from web.signals import stop_signal
+
+PORTS: Final = ("http_port", "otlp_grpc_port", "otlp_http_port", "xds_port")
+
+
+async def run_demo(
+    settings: Settings, *, browser: Callable[[str], object] | None, duration: float | None, rate: float
+) -> int:
+    """Run until a signal or for ``duration`` seconds; 0 when the mesh was whole to the end.
+
+    Args:
+        settings: ports that are busy are replaced by free ones, and that is said.
+        browser: opens a URL, or None.
+        duration: seconds, or None for ever.
+        rate: journeys per second at the edge.
+    """
+    stop = stop_signal()
+    async with serve(_with_free_ports(settings)) as running:
+        running.announce()
+        link = await running.login_link()
+        _say(f"Meshscope is at {link}")
+        _say("Starting the mesh …")
+        began = time.time()
+        ended: tuple[str, ...] = ()
+        async with _mesh(running, rate) as mesh:
+            stats = mesh.stats()
+            _say(
+                f"{stats.services} services behind {stats.envoys} Envoys, up in {stats.start_seconds:.1f} s."
+            )
+            _say("Open the link above." if browser is None else "Opening the browser.")
+            _say("Ctrl-C ends it." if duration is None else f"It ends in {duration:g} s.")
+            if browser is not None:
+                await asyncio.to_thread(browser, link)
+            try:
+                async with asyncio.timeout(duration):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+            ended = mesh.stats().ended
+        await _summary(running, began)
+    if ended:
+        _say(
+            f"These ended though nobody stopped them: {', '.join(ended)}. Their logs are in {settings.data}/demo."
+        )
+    return 1 if ended else 0
+
+
+def _mesh(running: Running, rate: float) -> DemoMesh:
+    ports, host = running.ports, running.settings.host
+    return DemoMesh(
+        otlp_grpc=f"{host}:{ports.otlp_grpc}",
+        otlp_http=f"http://{host}:{ports.otlp_http}",
+        xds=f"{host}:{ports.xds}",
+        folder=running.settings.data / "demo",
+        rate=rate,
+    )
+
+
+def _with_free_ports(settings: Settings) -> Settings:
+    busy = [
+        name
+        for name in PORTS
+        if getattr(settings, name) and not is_free(settings.host, getattr(settings, name))
+    ]
+    for name in busy:
+        _say(f"Port {getattr(settings, name)} (MESHSCOPE_{name.upper()}) is in use; taking a free one.")
+    return settings.model_copy(update=dict.fromkeys(busy, 0))
+
+
+async def _summary(running: Running, began: float) -> None:
+    question = Question(start=f"{began:.0f}", messaging="expanded")
+    graph = await asyncio.to_thread(running.parts.graphs.graph, question)
+    calls, failed = totals(graph["edges"])
+    services = sum(node["kind"] in ("service", "gateway") for node in graph["nodes"])
+    share = f"{100 * failed / calls:.2f} %" if calls else "no calls"
+    _say(
+        f"Summary: {services} services, {len(graph['nodes'])} nodes, {len(graph['edges'])} edges, "
+        f"{calls:.0f} calls, error rate {share}."
+    )
+
+
+def _say(line: str) -> None:
+    """For people: stdout is kept for the one line that scripts read."""
+    print(line, file=sys.stderr, flush=True)

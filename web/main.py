@@ -1,0 +1,192 @@
+"""The composition root: one place constructs everything, connects it, starts it and takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.engine import Engine
+
+from collector.breakers import Breakers
+from collector.pipeline import Pipeline
+from collector.receivers import otlp_grpc, otlp_http
+from collector.rollup import LiveWindow
+from collector.telemetry import Counters
+from proxy_plugin.envoy.bootstrap import TelemetryTarget
+from proxy_plugin.envoy.control import ControlPlane
+from store import retention
+from store.engines import control_engine, telemetry_engine
+from store.layouts import Layouts
+from store.migrate import migrate
+from store.sink import StoreSink
+from web.api.meta import Check
+from web.app import create_app
+from web.auth import Auth
+from web.blast import CallsReader
+from web.listen import HttpServer, bind, port_of
+from web.live import Graphs, Streams
+from web.parts import LiveView, Parts
+from web.publish import Publisher
+from web.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the servers really listen."""
+
+    http: int
+    otlp_grpc: int
+    otlp_http: int
+    xds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that is ready."""
+
+    settings: Settings
+    ports: Ports
+    parts: Parts
+    counters: Counters
+
+    @property
+    def url(self) -> str:
+        """Address of the console."""
+        host = self.settings.host
+        shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
+        return f"http://{shown}:{self.ports.http}"
+
+    def announce(self) -> None:
+        """The one line on stdout that scripts wait for."""
+        ports = {name: getattr(self.ports, name) for name in ("http", "otlp_grpc", "otlp_http", "xds")}
+        print(json.dumps({"event": "ready", **ports}, separators=(",", ":")), flush=True)
+
+    async def login_link(self) -> str:
+        """The console's address; with authentication on, one that signs in, once."""
+        if self.parts.auth is None:
+            return self.url
+        token = await asyncio.to_thread(self.parts.auth.issue_login_link)
+        return f"{self.url}/login?token={token}"
+
+
+@asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Running]:
+    """Everything in one process, from the wire to the page.
+
+    Raises:
+        StoreError: a database cannot be opened or migrated.
+        PortTaken: a port is in use.
+    """
+    async with AsyncExitStack() as stack:
+        telemetry, control_database = await asyncio.to_thread(databases, settings)
+        stack.callback(telemetry.dispose)
+        stack.callback(control_database.dispose)
+        counters, breakers, live = Counters(), Breakers(), LiveWindow()
+        sink = StoreSink(telemetry)
+        live.add(await asyncio.to_thread(sink.recent_calls, live.keep), time.time())
+        pipeline = Pipeline(
+            sink,
+            live,
+            breakers,
+            counters,
+            retention=settings.retention_spans.total_seconds(),
+            max_bytes=settings.queue_bytes,
+        )
+        grpc_port, http_otlp_port = await _receive(settings, pipeline, stack)
+        control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
+        parts = _parts(settings, control_database, control, live, telemetry, breakers)
+        await parts.publisher.start()
+        leases = asyncio.create_task(parts.publisher.expire_leases(), name="leases")
+        stack.callback(leases.cancel)
+        xds_port = await control.start(settings.host, settings.xds_port)
+        stack.push_async_callback(control.stop)
+        listener = bind(settings.host, settings.http_port, "HTTP_PORT", "the API and the console")
+        checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
+        web = HttpServer(create_app(parts, counters.registry, checks), listener)
+        await web.start()
+        stack.push_async_callback(web.stop)
+        stack.push_async_callback(parts.streams.close)
+        ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
+        yield Running(settings, ports, parts, counters)
+
+
+def databases(settings: Settings) -> tuple[Engine, Engine]:
+    """Both databases, at the newest schema."""
+    telemetry = telemetry_engine(_secret(settings.telemetry_url), settings.data)
+    migrate(telemetry, "telemetry")
+    retention.apply(telemetry, spans=settings.retention_spans, calls=settings.retention_calls)
+    control = control_engine(_secret(settings.control_url), settings.data)
+    migrate(control, "control")
+    return telemetry, control
+
+
+async def _receive(settings: Settings, pipeline: Pipeline, stack: AsyncExitStack) -> tuple[int, int]:
+    """Start the pipeline and its receivers; they stop in the other order."""
+    pipeline.start()
+    stack.push_async_callback(pipeline.stop)
+    limit = settings.max_request_bytes
+    bind(settings.host, settings.otlp_grpc_port, "OTLP_GRPC_PORT", "OTLP/gRPC").close()
+    server, grpc_port = await otlp_grpc.serve(pipeline, settings.host, settings.otlp_grpc_port, limit)
+    stack.push_async_callback(server.stop, 1.0)
+    listener = bind(settings.host, settings.otlp_http_port, "OTLP_HTTP_PORT", "OTLP/HTTP")
+    http = HttpServer(otlp_http.application(pipeline, limit), listener)
+    await http.start()
+    stack.push_async_callback(http.stop)
+    return grpc_port, port_of(listener)
+
+
+def _parts(
+    settings: Settings,
+    database: Engine,
+    control: ControlPlane,
+    live: LiveWindow,
+    telemetry: Engine,
+    breakers: Breakers,
+) -> Parts:
+    def instances() -> dict[str, int]:
+        return Counter(proxy.service for proxy in control.proxies() if proxy.connected)
+
+    graphs = Graphs(live, telemetry, breakers, instances)
+    auth = Auth(database) if settings.auth == "on" else None
+    publisher = Publisher(control, database, CallsReader(live))
+    return Parts(
+        settings=settings,
+        auth=auth,
+        graphs=graphs,
+        streams=Streams(graphs),
+        live=LiveView(graphs),
+        control=control,
+        publisher=publisher,
+        layouts=Layouts(database),
+    )
+
+
+def _answers(engine: Engine) -> Check:
+    """Readiness of a database: it answers a query."""
+
+    def ask() -> str | None:
+        try:
+            with engine.connect() as connection:
+                connection.execute(sa.select(1))
+        except sa.exc.SQLAlchemyError as error:
+            return f"does not answer: {type(error).__name__}"
+        return None
+
+    async def check() -> str | None:
+        return await asyncio.to_thread(ask)
+
+    return check
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None

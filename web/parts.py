@@ -1,0 +1,39 @@
+"""The wired parts, as routers and pages get them. Made once, in ``web.main``; nobody else makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxy_plugin.envoy.control import ControlPlane
+from web.auth import Auth
+from store.layouts import Layouts
+from web.live import Graphs, Question, Streams
+from web.publish import Publisher
+from web.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """The graph as the console shows it: destinations expanded, silent edges kept."""
+
+    graphs: Graphs
+
+    def graph(self, window: float) -> Mapping[str, Any]:
+        """The last ``window`` seconds, in the shape of ``GET /api/v1/graph``. Blocks."""
+        return self.graphs.graph(Question(f"now-{window:g}s", messaging="expanded", idle=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a router or a page may use."""
+
+    settings: Settings
+    auth: Auth | None
+    graphs: Graphs
+    streams: Streams
+    live: LiveView
+    control: ControlPlane
+    publisher: Publisher
+    layouts: Layouts

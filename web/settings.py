@@ -1,0 +1,96 @@
+"""Settings: environment variables ``MESHSCOPE_*``, then ``meshscope.toml``, then these defaults."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: Any) -> Any:
+    """``250ms``, ``2s``, ``15m``, ``12h``, ``3d`` as a time span."""
+    if not isinstance(value, str):
+        return value
+    for unit, seconds in _UNITS.items():
+        number = value.removesuffix(unit)
+        if number != value and number.replace(".", "", 1).isdigit():
+            return timedelta(seconds=float(number) * seconds)
+    raise ValueError(f"{value!r} is not a duration such as 250ms, 2s, 15m, 12h or 3d")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Every setting; the README lists them all (a test compares)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MESHSCOPE_", toml_file="meshscope.toml", extra="forbid", populate_by_name=True
+    )
+
+    data: Path = Field(Path("data"), description="Folder of the embedded stores.")
+    host: str = Field("127.0.0.1", description="Address that every server listens on.")
+    http_port: Port = Field(
+        8080, description="API, console, `/metrics`, `/healthz`, `/readyz`. 0 = any free port."
+    )
+    otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC.")
+    otlp_http_port: Port = Field(4318, description="OTLP over HTTP.")
+    xds_port: Port = Field(18000, description="ADS, where the proxies fetch their configuration.")
+    telemetry_url: SecretStr | None = Field(
+        None, description="`clickhousedb://user:password@host:8123/db`; default: embedded chDB in `DATA`."
+    )
+    control_url: SecretStr | None = Field(
+        None, description="`postgresql+psycopg://…`; default: SQLite in `DATA`."
+    )
+    auth: Literal["on", "off"] = Field("on", description="`off` only while `HOST` is a loopback address.")
+    retention_spans: Duration = Field(timedelta(days=3), description="How long spans are kept.")
+    retention_calls: Duration = Field(timedelta(days=30), description="How long call analytics are kept.")
+    queue_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        64 << 20, description="Telemetry that may wait to be stored; more is refused and asked for again."
+    )
+    max_request_bytes: Annotated[int, Field(ge=1 << 16)] = Field(
+        16 << 20, description="Largest OTLP request, uncompressed."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged to stderr."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
+
+    @model_validator(mode="after")
+    def _authenticated_unless_local(self) -> Settings:
+        if self.auth == "off" and not _is_loopback(self.host):
+            raise ValueError(
+                f"MESHSCOPE_AUTH=off is refused on {self.host}: set HOST to 127.0.0.1 or AUTH to on"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
