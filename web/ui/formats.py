@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 NONE = "–"
 
@@ -51,6 +52,14 @@ def duration(milliseconds: float | None) -> str:
     if milliseconds >= 999.5:
         return f"{milliseconds / 1000:.2f} s"
     return f"{milliseconds:.0f} ms" if milliseconds >= 9.95 else f"{milliseconds:.1f} ms"
+
+
+def left(time: timedelta) -> str:
+    """How long something still lasts."""
+    seconds = max(0, round(time.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{-(-seconds // 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def seen(calls: float | None) -> str:

@@ -9,13 +9,12 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Response
 
-from web.live import Question
 from web.ui.layout.board import Board, Placement
 from web.ui.layout.topology import Node, Topology
 from web.ui.ports import Parts
 
-LIVE = Question(start="now-15m")
-"""What the live graph keeps in memory; the board remembers what was there before."""
+LIVE_WINDOW = 10 * 60.0
+"""Seconds, within what the live graph keeps in memory; the board remembers what was there before."""
 
 
 def register(api: FastAPI, parts: Parts) -> None:
@@ -23,7 +22,7 @@ def register(api: FastAPI, parts: Parts) -> None:
     board = Board(parts.layouts)
 
     async def answer(*, tidy: bool) -> Response:
-        graph = await asyncio.to_thread(parts.live.graph, LIVE)
+        graph = await asyncio.to_thread(parts.live.graph, LIVE_WINDOW)
         placement = await board.placement(topology(graph), tidy=tidy)
         body = orjson.dumps(document(placement))
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from proxy_plugin.envoy.status import ProxyOutcome, ProxyStatus
 from proxy_plugin.policy import Finding
-from store.policies import StoredPolicy
-from web.live import Question
+from store.policies import Revision, StoredPolicy
 
 
 class Plan(Protocol):
@@ -56,6 +55,7 @@ class Publisher(Protocol):
         self, name: str, enabled: bool, *, actor: str, if_match: int | None = None, wait: float = 5.0
     ) -> Applied: ...
     async def policies(self) -> Sequence[StoredPolicy]: ...
+    async def revisions(self, name: str, limit: int = 100) -> Sequence[Revision]: ...
 
 
 class Control(Protocol):
@@ -74,8 +74,8 @@ class Layouts(Protocol):
 class Live(Protocol):
     """The live graph."""
 
-    def graph(self, question: Question) -> Mapping[str, Any]:
-        """The document of GET /api/v1/graph. Blocks."""
+    def graph(self, window: float) -> Mapping[str, Any]:
+        """The last `window` seconds, in the shape of GET /api/v1/graph. Blocks."""
         ...
 
 

@@ -20,6 +20,9 @@ LAYERS = (
     ("resilience", "Resilience", "Circuit breakers of all edges"),
 )
 
+SIDECAR = "meshscope sidecar --service shop/checkout --app-port 3000 --upstreams payments"
+PORTS = "4318 is OTLP/HTTP and 4317 OTLP/gRPC, unless the settings say otherwise."
+
 
 def register(app: dash.Dash, parts: Parts) -> None:
     add_page(PAGE, _layout)
@@ -41,8 +44,8 @@ def _toolbar() -> html.Div:
         className="find",
     )
     layers = [
-        html.Button(words, title=hint, **attributes(data_layer=layer, aria_pressed=str(layer == "traffic").lower()))
-        for layer, words, hint in LAYERS
+        html.Button(words, title=hint, **attributes(data_layer=layer, aria_pressed=pressed))
+        for (layer, words, hint), pressed in zip(LAYERS, ("true", "false", "false"), strict=True)
     ]
     return html.Div(
         [
@@ -57,7 +60,10 @@ def _toolbar() -> html.Div:
             html.Div(className="sp"),
             html.Span(id="graph-count", className="faint"),
             html.Button(
-                [icon("layers"), html.Span("Tidy up")], id="tidy", className="btn", title="Lay all services out anew"
+                [icon("layers"), html.Span("Tidy up")],
+                id="tidy",
+                className="btn",
+                title="Lay all services out anew",
             ),
             html.Button(
                 [icon("server"), html.Span("Table view")],
@@ -106,7 +112,7 @@ def _zoom(step: str, symbol: str, words: str) -> html.Button:
 
 
 def _empty() -> html.Div:
-    """Shown until the first edge; assets/js/90-app.js fills in the ports that are known to the page."""
+    """Shown until the first edge."""
     return html.Div(
         [
             icon("workflow"),
@@ -115,10 +121,10 @@ def _empty() -> html.Div:
             html.Div(
                 [
                     html.H3("Put an Envoy beside your app"),
-                    html.Pre("meshscope sidecar --service shop/checkout --app-port 3000 --upstreams payments"),
+                    html.Pre(SIDECAR),
                     html.H3("Or send OpenTelemetry traces"),
-                    html.Pre("export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", id="otlp-hint"),
-                    html.P("OTLP/HTTP on this port, OTLP/gRPC beside it (4317 unless set otherwise).", className="faint"),
+                    html.Pre("export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"),
+                    html.P(PORTS, className="faint"),
                 ],
                 className="card",
             ),

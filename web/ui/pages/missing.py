@@ -13,21 +13,19 @@ from web.ui.ports import Parts
 from web.ui.shell import shell
 
 
-def register(app: dash.Dash, parts: Parts) -> None:
-    del app, parts
-    # Dash looks for this module name when no page matches.
-    add_page(PAGE, _layout, module="not_found_404")
+def register(_app: dash.Dash, _parts: Parts) -> None:
+    add_page(PAGE, layout, module="not_found_404")  # Dash looks for this name when no page matches
 
 
-def _layout(**_query: Any) -> html.Div:
+def layout(**_query: Any) -> html.Div:
     body = html.Div(
-        className="empty",
-        children=[
+        [
             icon("search"),
             html.H2("There is no such page"),
             html.P("The address may be old, or mistyped."),
             dcc.Link("Open the graph", href="/ui/graph", className="btn pri"),
         ],
+        className="empty",
     )
     return shell(PAGE, body, live=False)
 

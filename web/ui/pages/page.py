@@ -30,7 +30,8 @@ class Page:
 def add_page(page: Page, layout: Callable[..., object], module: str | None = None) -> None:
     """Enters the page into Dash's registry, from which the router and the navigation read.
 
-    `layout` is called with the query parameters of the address at every visit.
+    `layout` is called with the query parameters of the address at every visit. It is a plain function (Dash
+    takes `async def` only with Flask's extras), so it must not wait: callbacks bring what must be read.
     """
     register_page: Callable[..., None] = dash.register_page  # Dash's own has no hints
     register_page(

@@ -111,7 +111,7 @@ class PanelCallbacks:
         rule = rule_for(policies, source, target)
         form = form_of(rule.document if rule else None, versions)
         content: list[Any] = [
-            edge_figures(selected, versions),
+            edge_figures({**selected, "governable": governable(selected)}, versions),
             html.Div(effective(in_force(policies, source, target)), id="panel-policy"),
         ]
         if governable(selected):
@@ -185,8 +185,8 @@ class PanelCallbacks:
             return None, refused(problem), None, changes + 1
         return None, applied(result, on=False), None, changes + 1
 
-    async def _draft(self, selected: Selection, fields: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
-        """The document of the fields, and the revision that it replaces."""
+    async def _draft(self, selected: Selection, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """The document of the fields, and the revision that it replaces, 0 for a new rule."""
         policies = await self._parts.publisher.policies()
         source, target = selected["source"], selected["target"]
         rule = rule_for(policies, source, target)
@@ -198,7 +198,7 @@ class PanelCallbacks:
             rule.document if rule else None,
             {policy.name for policy in policies},
         )
-        return document, rule.revision if rule else None
+        return document, rule.revision if rule else 0
 
     def _versions(self, target: str) -> Sequence[str]:
         proxies = self._parts.control.proxies()

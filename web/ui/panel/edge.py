@@ -32,7 +32,7 @@ BREAKER_TAGS: dict[str, tuple[str, str]] = {
 
 
 def edge_figures(selected: Mapping[str, Any], versions: Sequence[str]) -> html.Div:
-    """`selected`: {source, target, edge} as the page hands it over; edge None where it is silent."""
+    """`selected`: {source, target, kind, edge, governable}; edge None where it is silent."""
     edge = derived(selected.get("edge") or {})
     return html.Div(
         [
@@ -61,7 +61,14 @@ def _head(selected: Mapping[str, Any], edge: Figures) -> html.Header:
                 ]
             ),
             html.Div(_tags(edge), className="tags"),
+            *([_to_editor()] if selected.get("governable") else []),
         ]
+    )
+
+
+def _to_editor() -> html.Button:
+    return html.Button(
+        [icon("route"), "Change rule"], className="btn pri", **attributes(data_scroll="#rule-editor")
     )
 
 

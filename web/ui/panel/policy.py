@@ -15,7 +15,15 @@ EMPTY = "No rule is in force: Envoy's own limits apply."
 
 def in_force(policies: Iterable[StoredPolicy], source: str, target: str) -> list[StoredPolicy]:
     """Enabled policies for calls from `source` to `target`."""
-    return [policy for policy in policies if policy.enabled and policy.policy().applies_to(source, target)]
+    return [
+        policy
+        for policy in policies
+        if policy.enabled and _applies(policy.document["target"], source, target)
+    ]
+
+
+def _applies(aim: Mapping[str, Any], source: str, target: str) -> bool:
+    return aim["service"] == target and (not aim.get("from") or source in aim["from"])
 
 
 def describe(document: Mapping[str, Any]) -> list[tuple[str, str]]:

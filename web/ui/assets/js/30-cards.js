@@ -5,7 +5,7 @@
   const { escape, rate, share, duration, tone } = meshui.format;
   const { width, height } = meshui.geometry.CARD;
 
-  const NAME_LENGTH = 15;
+  const NAME_WIDTH = width - 52 - 28; // px between the ring and the sign of health
   const KINDS = {
     gateway: "M-6,-4h12M-6,0h12M-6,4h12M-2,-7v14",
     service: "M0,-7l6,3.5v7l-6,3.5l-6,-3.5v-7zM0,0l6,-3.5M0,0v7M0,0l-6,-3.5",
@@ -21,7 +21,15 @@
     '<path d="M0,-7.5l8,14h-16z" class="fill-warn"/><path class="mark" d="M0,-2.5v4M0,4v.2" stroke-width="1.8"/>';
   const GLYPHS = { ok: "", idle: "", warn: TRIANGLE, bad: CROSS };
 
-  const shortened = (name) => (name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH - 1)}…` : name);
+  const ruler = document.createElement("canvas").getContext("2d");
+
+  /** The name, cut where it would run into the sign of health. */
+  function shortened(name) {
+    ruler.font = "600 13px Inter, sans-serif";
+    let text = name;
+    while (text.length > 2 && ruler.measureText(text).width > NAME_WIDTH) text = `${text.slice(0, -2)}…`;
+    return text;
+  }
 
   /** Two-tone bar at the bottom: calls by version of the target. */
   function versionBar(versions) {

@@ -240,6 +240,18 @@
       this.viewport.reveal({ x: node.x, y: node.y, w: CARD.width, h: CARD.height });
     }
 
+    /** Moves what is selected into the part of the drawing that a sheet of `height` px leaves free. */
+    revealAbove({ kind, id }, height) {
+      const edge = this.edges.get(id);
+      const ends = kind === "edge" ? [edge.source, edge.target] : [id];
+      const nodes = ends.map((end) => this.nodes.get(end));
+      const middle = (key, size) => nodes.reduce((sum, node) => sum + node[key] + size / 2, 0) / nodes.length;
+      const { x, y, k } = this.viewport.transform;
+      const free = Math.max(120, this.element.clientHeight - height);
+      const dx = this.element.clientWidth / 2 - (middle("x", CARD.width) * k + x);
+      this.viewport.pan(dx, free / 2 - (middle("y", CARD.height) * k + y));
+    }
+
     setLayer(layer) {
       this.layer = layer;
       this.update();

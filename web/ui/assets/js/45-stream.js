@@ -20,10 +20,15 @@
     }
 
     open() {
-      this.source = new EventSource(`/api/v1/graph/stream?start=${encodeURIComponent(this.start)}`);
+      this.source = new EventSource(`/api/v1/graph/stream?${this.query()}`);
       this.source.addEventListener("snapshot", ({ data }) => this.snapshot(JSON.parse(data)));
       this.source.addEventListener("delta", ({ data }) => this.delta(JSON.parse(data)));
       this.source.onerror = () => this.lost();
+    }
+
+    /** Destinations are nodes of their own on this page. */
+    query() {
+      return new URLSearchParams({ start: this.start, messaging: "expanded" }).toString();
     }
 
     add(listener) {
@@ -72,7 +77,7 @@
       if (this.source.readyState !== EventSource.CLOSED) return;
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.open(), RETRY);
-      fetch(`/api/v1/graph?start=${encodeURIComponent(this.start)}`, { credentials: "same-origin" })
+      fetch(`/api/v1/graph?${this.query()}`, { credentials: "same-origin" })
         .then(({ status }) => status === 401 && this.become("signed-out"))
         .catch(() => {});
     }

@@ -164,6 +164,7 @@
     ["[data-layer]", chooseLayer],
     ["[data-zoom]", (button) => zoom(button.dataset.zoom)],
     ["[data-close]", () => meshui.graph.select(null)],
+    ["[data-scroll]", (button) => document.querySelector(button.dataset.scroll).scrollIntoView({ behavior: "smooth" })],
     ["[data-sort]", (button) => meshui.table.sortBy(button.dataset.sort)],
     ["[data-select-edge]", (button) => meshui.graph.select({ kind: "edge", id: button.dataset.selectEdge })],
     ["[data-select-node]", (button) => meshui.graph.select({ kind: "node", id: button.dataset.selectNode })],
