@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector import linker, model, naming
+from collector import calls as call_rows
+from collector import model, naming
 from collector.attributes import Attributes
 from collector.histogram import bin_of
 from collector.spans import children, resources
@@ -59,7 +60,7 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
     )
     known_caller = naming.present(pl.col("log_source"))
     target = (
-        pl.when(naming.present(pl.col("log_target"))).then("log_target").otherwise(pl.lit(linker.UNKNOWN))
+        pl.when(naming.present(pl.col("log_target"))).then("log_target").otherwise(pl.lit(call_rows.UNKNOWN))
     )
     facts = facts.with_columns(
         failure=naming.failure(),
@@ -76,7 +77,7 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         .then("service")
         .when(known_caller)
         .then("log_source")
-        .otherwise(pl.lit(linker.USER)),
+        .otherwise(pl.lit(call_rows.USER)),
         target=pl.when(outbound).then(target).otherwise("service"),
         kind=pl.lit("call"),
         protocol=pl.lit("http"),

@@ -20,11 +20,11 @@ class ConsumeError(Exception):
     """A batch was not stored."""
 
 
-class Rejected(ConsumeError):
+class Rejected(ConsumeError):  # noqa: N818 - the words of the protocols
     """The batch cannot be read; sending it again will not help."""
 
 
-class Overloaded(ConsumeError):
+class Overloaded(ConsumeError):  # noqa: N818
     """No room now; nothing of the batch was stored."""
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 import polars as pl
 
 from collector import model
+from collector.calls import UNKNOWN
 from collector.histogram import quantiles
-from collector.linker import UNKNOWN
 from collector.rollup import CLIENT, SERVER, SUMS, Buckets
 
 EDGE: Final = ["source", "target", "kind"]

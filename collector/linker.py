@@ -12,12 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import model, walk
-from collector.histogram import bin_of
+from collector import calls, model, walk
+from collector.calls import UNKNOWN, USER
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
-
-USER: Final = "user"
-UNKNOWN: Final = "unknown"
 
 LINKED: Final = (
     "trace",  # number of the trace, the same for all of its spans
@@ -227,7 +224,7 @@ class _Linker:
             if entry is not None
             else pl.Series([None] * len(client), dtype=pl.String),
         )
-        return _shape(rows).filter(~pl.col("ignored")).drop("ignored")
+        return calls.shape(rows).filter(~pl.col("ignored")).drop("ignored")
 
     def _side(self, rows: Ints, prefix: str) -> pl.DataFrame:
         index = pl.Series(rows).replace(-1, None)
@@ -241,90 +238,6 @@ class _Linker:
         outside = np.where(peer != "", peer, np.where(end == ROOT, USER, UNKNOWN))
         inside = (end == AT_CALLED) | (end == BEHIND_LOCAL)
         return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)
-
-
-def _shape(rows: pl.DataFrame) -> pl.DataFrame:
-    """Name the edge, weigh both sides, keep the columns of a call."""
-    seen_client, seen_server = pl.col("c_row").is_not_null(), pl.col("s_row").is_not_null()
-    client_weight = pl.when(pl.col("with_client") & seen_client).then(pl.col("c_weight")).otherwise(0.0)
-    server_weight = pl.when(seen_server).then(pl.col("s_weight")).otherwise(0.0)
-    # R9: a call weighs what the heavier of its two sides says.
-    weight = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
-    messaging = _is_message()
-    destination = pl.coalesce(_non_empty("s_destination"), _non_empty("c_destination"), pl.lit(""))
-    unidentified = pl.concat_str(pl.lit("unidentified("), pl.col("c_service"), pl.lit(")"))
-    peer = pl.coalesce(_non_empty("c_peer"), unidentified)
-    # R6.4: a delivery without a known producer comes from its destination, never from `user` or `unknown`.
-    lone_delivery = messaging & ~seen_client & pl.col("entry").is_in([USER, UNKNOWN])
-    source = (
-        pl.when(seen_client)
-        .then(pl.col("c_service"))
-        .when(lone_delivery)
-        .then(destination)
-        .otherwise(pl.col("entry"))
-    )
-    failure = (
-        pl.when(pl.col("is_failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
-        .when(pl.col("is_failed")).then(pl.col("c_failure"))
-        .when((pl.col("c_failure") == model.CANCELLED) | (pl.col("s_failure") == model.CANCELLED))
-        .then(pl.lit(model.CANCELLED))
-        .otherwise(pl.lit(model.OK))
-    )  # fmt: skip
-    c_failed = pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
-    s_failed = pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
-    resent = pl.col("c_resend").fill_null(value=False)
-    return rows.select(
-        trace=pl.coalesce("c_trace", "s_trace"),
-        time=pl.coalesce("c_start", "s_start") // 1_000_000_000,
-        source=source,
-        target=pl.when(seen_server).then(pl.col("s_service")).otherwise(peer),
-        kind=pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
-        protocol=pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
-        operation=pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
-        version=pl.coalesce(_non_empty("s_version"), _non_empty("c_peer_version"), pl.lit("")),
-        failure=failure,
-        flags=pl.coalesce(_non_empty("c_flags"), _non_empty("s_flags"), pl.lit("")),
-        evidence=pl.lit("span"),
-        source_kind=pl.when(seen_client).then(pl.col("c_role")).otherwise(_entry_kind(source, destination)),
-        target_kind=pl.when(seen_server).then(pl.col("s_role")).otherwise(_target_kind()),
-        via=pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
-        calls=weight,
-        failed=weight * pl.col("is_failed"),
-        client_calls=client_weight,
-        client_failed=client_weight * c_failed,
-        server_calls=server_weight,
-        server_failed=server_weight * s_failed,
-        requests=pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
-        attempts=weight * pl.col("attempts"),
-        client_bin=pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
-        server_bin=pl.when(seen_server).then(bin_of(pl.col("s_duration"))),
-        # R6.6: receiving and settling talk to the broker; without its address there is no edge.
-        ignored=~seen_server & (pl.col("c_peer_kind") == "receive").fill_null(value=False),
-    )
-
-
-def _is_message() -> pl.Expr:
-    """R6.1, R6.7: PRODUCER → CONSUMER or nothing is a message, CLIENT → CONSUMER too; PRODUCER → SERVER is a call."""
-    consumed = pl.col("s_kind") == model.CONSUMER
-    produced = (pl.col("c_peer_kind") == "messaging") & pl.col("s_row").is_null()
-    return (consumed | produced).fill_null(value=False)
-
-
-def _target_kind() -> pl.Expr:
-    return pl.when(pl.col("c_peer") == "").then(pl.lit("unknown")).otherwise(pl.col("c_peer_kind"))
-
-
-def _entry_kind(source: pl.Expr, destination: pl.Expr) -> pl.Expr:
-    return (
-        pl.when(source == USER).then(pl.lit("user"))
-        .when(source == UNKNOWN).then(pl.lit("unknown"))
-        .when((source == destination) & (destination != "")).then(pl.lit("messaging"))
-        .otherwise(pl.lit("service"))
-    )  # fmt: skip
-
-
-def _non_empty(name: str) -> pl.Expr:
-    return pl.when(pl.col(name) != "").then(pl.col(name))
 
 
 def _members(rows: Ints, size: int) -> Bools:
@@ -345,7 +258,7 @@ def _contradict(a: NDArray[Any], b: NDArray[Any]) -> Bools:
 
 
 def _without_hops(spans: walk.Forest, proxy: Bools) -> walk.Forest:
-    """R7.2: of a CLIENT → SERVER pair inside one service of which exactly one is a proxy, the proxy's span is taken out.
+    """R7.2: of a pair inside one service of which exactly one is a proxy's, the proxy's span is taken out.
 
     Taken out means walked through, as a local span is: its children belong to its parent.
     """

@@ -1,4 +1,4 @@
-"""Decoded trace requests → rows of :data:`collector.model.SPANS`. Many requests at once: flattening small ones costs more."""
+"""Decoded trace requests → rows of :data:`collector.model.SPANS`, many requests at once."""
 
 from __future__ import annotations
 

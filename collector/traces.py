@@ -6,7 +6,7 @@ the old rows negated, the new ones added. Deriving again without a new span yiel
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import polars as pl
@@ -88,8 +88,7 @@ def _compact(table: pa.Table) -> pl.DataFrame:
         }
     )
     rest = [name for name in linker.LINKED if name not in ("trace", "span", "parent", "start")]
-    facts = pl.from_arrow(table.select(rest))
-    assert isinstance(facts, pl.DataFrame)
+    facts = cast(pl.DataFrame, pl.from_arrow(table.select(rest)))
     return pl.concat([ids, facts], how="horizontal")
 
 

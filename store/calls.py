@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 import pyarrow as pa
@@ -64,8 +64,7 @@ def between(engine: Engine, start: int, end: int) -> Buckets:
     query = sa.select(sa.func.toInt64(time).label("time"), *columns, *histograms).where(
         table.c.time >= sa.func.toDateTime(start), table.c.time < sa.func.toDateTime(end)
     )
-    rows = pl.from_arrow(telemetry.read(engine, query))
-    assert isinstance(rows, pl.DataFrame)
+    rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
     if rows.is_empty():
         return Buckets.empty()
     bins = pl.concat([_bins(rows, side, name) for side, name in _HISTOGRAMS.items()])

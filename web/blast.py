@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 
@@ -50,9 +50,7 @@ class CallsReader:
         if sums.is_empty():
             return []
         # A collector that started a minute ago has seen a minute, not a quarter of an hour.
-        oldest = window.sums["time"].min()
-        assert isinstance(oldest, int)
-        covered = max(1.0, now - oldest)
+        covered = max(1.0, now - cast(int, window.sums["time"].min()))
         bins = window.bins.filter(pl.col("target") == target)
         edges = sums.group_by("source").agg(pl.col("calls").sum()).filter(pl.col("calls") > 0).sort("source")
         return [

@@ -32,10 +32,11 @@ from web.app import create_app
 from web.auth import Auth
 from web.blast import CallsReader
 from web.listen import HttpServer, bind, port_of
-from web.live import Graphs, Streams
+from web.live import Graphs
 from web.parts import LiveView, Parts
 from web.publish import Publisher
 from web.settings import Settings
+from web.stream import Streams
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class Running:
     def url(self) -> str:
         """Address of the console."""
         host = self.settings.host
-        shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
+        shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host
         return f"http://{shown}:{self.ports.http}"
 
     def announce(self) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy_plugin.envoy.control import ControlPlane
-from web.auth import Auth
 from store.layouts import Layouts
-from web.live import Graphs, Question, Streams
+from web.auth import Auth
+from web.live import Graphs, Question
 from web.publish import Publisher
 from web.settings import Settings
+from web.stream import Streams
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ async def blast_radius(policy: TrafficPolicy, mesh: Mesh, calls: CallReader | No
     return BlastRadius(
         edges=[[caller, target] for caller in callers],
         callers=callers,
-        calls_per_second=sum(edge.rate for edge in seen),
+        calls_per_second=float(sum(edge.rate for edge in seen)),
         predicted_cut_share=_cut_share(policy, seen),
     )
 

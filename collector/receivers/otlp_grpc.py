@@ -50,6 +50,7 @@ def _exporter(signal: Signal, consumer: Consumer) -> Callable[[bytes, Any], Awai
         except Overloaded as error:
             context.set_trailing_metadata((("retry-after", f"{error.retry_after:g}"),))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-        return otlp.answer(signal, accepted).SerializeToString()
+        answer: bytes = otlp.answer(signal, accepted).SerializeToString()
+        return answer
 
     return export

@@ -7,7 +7,7 @@ import zlib
 from typing import Final
 
 from google.protobuf import json_format
-from google.rpc import code_pb2, status_pb2
+from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +26,7 @@ _CODES: Final = {
 }
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818 - what happened
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status

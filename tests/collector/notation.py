@@ -84,8 +84,7 @@ def table(text: str):  # type: ignore[no-untyped-def]
 def calls(*batches: str) -> pl.DataFrame:
     """Signed call rows of a case that arrives in these batches, summed per edge and kind."""
     traces = Traces()
-    deltas = pl.concat([traces.add(table(text), now=float(i)) for i, text in enumerate(batches)])
-    return deltas
+    return pl.concat([traces.add(table(text), now=float(i)) for i, text in enumerate(batches)])
 
 
 def edges(*batches: str) -> dict[str, str]:

@@ -81,8 +81,7 @@ def test_failure_classes_add_up_to_failed() -> None:
 
 
 def test_response_flags_are_counted() -> None:
-    spans = "1 C a [response_flags=UF,URX, peer.service=b] !; 2 C a [response_flags=UF,peer.service=b] !"
-    spans = spans.replace("UF,URX", "UF")
+    spans = "1 C a [response_flags=UF, peer.service=b] !; 2 C a [response_flags=UF, peer.service=b] !"
     assert graph.build(window(spans)).flags.select("flag", "n").rows() == [("UF", 2)]
 
 

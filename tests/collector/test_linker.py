@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
+from collector.histogram import bin_of
 from tests.collector.notation import calls, edges, side
 
 CASES = {
@@ -126,18 +128,11 @@ def test_retried_servers_are_attempts_of_one_request() -> None:
 
 
 def test_a_proxy_states_its_attempts() -> None:
-    seen = (
-        side("1 C a px [envoy.attempts=3] !; 2<1 S b", "a→b")
-        if False
-        else side("1 C a [envoy.attempts=3, component=proxy] !; 2<1 S b", "a→b")
-    )
+    seen = side("1 C a [envoy.attempts=3, component=proxy] !; 2<1 S b", "a→b")
     assert (seen["requests"], seen["attempts"]) == (1, 3)
 
 
 def test_f1_samples_are_the_applications() -> None:
     rows = calls("1 C a 40; 2<1 C a 30 px; 3<2 S b 20 px; 4<3 S b 10")
-    from collector.histogram import bin_of
-    import polars as pl
-
     bins = pl.DataFrame({"d": [40_000_000, 10_000_000]}).select(bin_of(pl.col("d")))["d"].to_list()
     assert rows.select("client_bin", "server_bin").row(0) == tuple(bins)

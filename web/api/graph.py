@@ -11,8 +11,9 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from web.auth import needs
-from web.live import Graphs, Question, Streams
+from web.live import Graphs, Question
 from web.problems import Problem, known_query_only, problem_responses
+from web.stream import Streams
 
 Start = Annotated[
     str,

@@ -1,0 +1,150 @@
+"""The live graph as server-sent events: computed once per second and question, the same bytes for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from collector.graph import EDGE
+from web.live import Graphs, Question
+from web.shapes import Json
+
+log = structlog.get_logger(__name__)
+
+TICK: Final = 1.0  # s between two deltas
+_KEPT_DELTAS: Final = 60
+
+
+class Streams:
+    """One channel per question that somebody listens to. Call :meth:`close` before the loop ends."""
+
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs = graphs
+        self._channels: dict[Question, _Channel] = {}
+
+    async def events(self, question: Question, last_event_id: int | None = None) -> AsyncIterator[bytes]:
+        """Server-sent events: one ``snapshot`` (or what was missed since ``last_event_id``), then ``delta`` s."""
+        channel = self._channels.get(question)
+        if channel is None:
+            channel = self._channels[question] = _Channel(self._graphs, question)
+        channel.listeners += 1
+        try:
+            async for event in channel.follow(last_event_id):
+                yield event
+        finally:
+            channel.listeners -= 1
+            if not channel.listeners:
+                self._channels.pop(question, None)
+                channel.stop()
+
+    async def close(self) -> None:
+        """End all streams: their listeners are sent off."""
+        for channel in list(self._channels.values()):
+            await channel.end()
+
+
+class _Channel:
+    """Computes one graph again and again; every listener sends the same bytes."""
+
+    def __init__(self, graphs: Graphs, question: Question) -> None:
+        self._graphs, self._question = graphs, question
+        self.listeners = 0
+        self._revision = int(time.time() * 1000)  # goes on rising over restarts
+        self._document: Json = {}
+        self._snapshot = b""
+        self._deltas: deque[tuple[int, bytes]] = deque(maxlen=_KEPT_DELTAS)
+        self._changed = asyncio.Condition()
+        self._ended = False
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="graph-stream")
+
+    def stop(self) -> None:
+        """Compute no more; there is no listener."""
+        self._ended = True
+        self._task.cancel()
+
+    async def end(self) -> None:
+        """Compute no more, and let the listeners go."""
+        self.stop()
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def follow(self, last: int | None) -> AsyncIterator[bytes]:
+        sent = last if last is not None and any(rev == last for rev, _ in self._deltas) else 0
+        while True:
+            if not await self._news(sent):
+                return
+            missed = [body for rev, body in self._deltas if rev > sent]
+            behind = not sent or not self._deltas or self._deltas[0][0] > sent + 1
+            sent = self._revision
+            if behind:
+                yield self._whole()
+            else:
+                for body in missed:
+                    yield body
+
+    async def _news(self, sent: int) -> bool:
+        """Wait for a revision after ``sent``; False at the end of the stream."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: self._ended or (bool(self._document) and self._revision != sent)
+            )
+        return not self._ended
+
+    def _whole(self) -> bytes:
+        if not self._snapshot:
+            self._snapshot = _event("snapshot", self._revision, {**self._document, "rev": self._revision})
+        return self._snapshot
+
+    async def _run(self) -> None:
+        while not self._ended:
+            began = time.monotonic()
+            try:
+                document = await asyncio.to_thread(self._graphs.graph, self._question)
+            except Exception:
+                log.exception("graph_failed", question=str(self._question))
+            else:
+                await self._publish(document)
+            await asyncio.sleep(max(0.05, TICK - (time.monotonic() - began)))
+
+    async def _publish(self, document: Json) -> None:
+        changes = delta(self._document, document) if self._document else None
+        self._document, self._snapshot = document, b""
+        self._revision += 1
+        if changes is not None:
+            body = _event("delta", self._revision, {**changes, "rev": self._revision})
+            self._deltas.append((self._revision, body))
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def delta(before: Json, after: Json) -> Json:
+    """What differs between two graph documents: changed and new ones whole, removed ones by key."""
+    old_nodes, new_nodes = _keyed(before["nodes"], ("id",)), _keyed(after["nodes"], ("id",))
+    old_edges, new_edges = (
+        _keyed(before["edges"], tuple(EDGE)),
+        _keyed(after["edges"], tuple(EDGE)),
+    )
+    return {
+        "start": after["start"],
+        "end": after["end"],
+        "nodes": [n for key, n in new_nodes.items() if old_nodes.get(key) != n],
+        "edges": [e for key, e in new_edges.items() if old_edges.get(key) != e],
+        "removed": {
+            "nodes": [key[0] for key in old_nodes if key not in new_nodes],
+            "edges": [list(key) for key in old_edges if key not in new_edges],
+        },
+    }
+
+
+def _keyed(items: list[Json], key: tuple[str, ...]) -> dict[tuple[Any, ...], Json]:
+    return {tuple(item[name] for name in key): item for item in items}
+
+
+def _event(name: str, revision: int, body: Json) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (revision, name.encode(), orjson.dumps(body))
