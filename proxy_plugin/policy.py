@@ -276,9 +276,12 @@ def read_policy(draft: Mapping[str, Any]) -> tuple[TrafficPolicy | None, list[Fi
     try:
         return TrafficPolicy.model_validate(draft), []
     except ValidationError as error:
+        wrong = [(_path(found["loc"]), found) for found in error.errors(include_url=False)]
+        # A list whose items are wrong is also called too short: those items are left out of the count.
         return None, [
-            Finding("error", _path(found["loc"]), _sentence(found["msg"]), _fix(found["type"]))
-            for found in error.errors(include_url=False)
+            Finding("error", path, _sentence(found["msg"]), _fix(found["type"]))
+            for path, found in wrong
+            if found["type"] != "too_short" or not any(other.startswith(f"{path}[") for other, _ in wrong)
         ]
 
 

@@ -32,7 +32,7 @@ SETTLE = RECONNECT_WITHIN + 0.2
 what they have: told now, they would forget the endpoints of those that are still on their way."""
 
 _DEBOUNCE = 0.03
-_RESTORE_WITHIN = 3.0
+_RESTORE_AT_LEAST, _RESTORE_AT_MOST = 1.0, 3.0
 _GOODBYE_WITHIN = 1.0
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -127,7 +127,8 @@ class ControlPlane:
         and `reverted` is set. What Envoy's dry run refuses is not sent at all (`refused`).
         """
         async with self._one_push:
-            await self._settled.wait()
+            if any(stream.returning for stream in self._ads.streams()):
+                await self._settled.wait()
             started = time.monotonic()
             if validate and (words := (await self.render(policies)).refusals()):
                 return PushResult(refused=words, seconds=time.monotonic() - started)
@@ -139,7 +140,7 @@ class ControlPlane:
                 return seen.result(seconds=time.monotonic() - started)
             self._policies = before
             self._publish()
-            restored = (await self._outcome(concerns, _RESTORE_WITHIN)).over
+            restored = (await self._outcome(concerns, _restore_within(wait))).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
 
@@ -243,3 +244,7 @@ class ControlPlane:
 def _change(draft: Draft, verdict: Verdict) -> Change:
     types = tuple(TYPE_NAMES[kind] for kind in draft.types())
     return Change(draft.sidecar.node_id, draft.sidecar.id, types, draft.diff(), verdict)
+
+
+def _restore_within(wait: float) -> float:
+    return min(max(wait, _RESTORE_AT_LEAST), _RESTORE_AT_MOST)

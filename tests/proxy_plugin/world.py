@@ -14,16 +14,12 @@ from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.process import EnvoyProcess
 from proxy_plugin.envoy.sidecar import plan_sidecar
+from proxy_plugin.envoy.status import TypeName
 from proxy_plugin.policy import TrafficPolicy
 from tests.proxy_plugin.backend import Backend
+from tests.proxy_plugin.values import policy
 
 GRACE = 0.4
-
-
-def policy(name: str = "rule", service: str = "shop/payments", **fields: Any) -> TrafficPolicy:
-    """A policy from what a person would write; `route` and `callers` go to its target."""
-    target = {"service": service, "route": fields.pop("route", {}), "from": fields.pop("callers", [])}
-    return TrafficPolicy.model_validate({"name": name, "target": target, **fields})
 
 
 ABORT = policy("abort", fault={"abort": {"percent": 100, "status": 418}}, lease="1m")
@@ -105,6 +101,10 @@ class World:
         return len(connected) == len(known) == len(self.envoys) and all(
             kind.state in ("synced", "not_requested") for proxy in connected for kind in proxy.types.values()
         )
+
+    def version(self, name: str, kind: TypeName) -> str:
+        """Of a type that the proxy should have."""
+        return next(each for each in self.control.proxies() if each.instance == name).types[kind].version
 
     def sidecar(self, name: str) -> Sidecar:
         return self.envoys[name].sidecar

@@ -33,7 +33,7 @@ KEPT_STATS = (
 access logs."""
 
 CLUSTER_TAG = r"^cluster\.((.+?)\.)(?:circuit_breakers\.|outlier_detection\.|membership_|upstream_|version$)"
-"""Takes the cluster out of a statistic's name (`psp.example_8443`); Envoy's own rule stops at the first dot."""
+"""Takes the cluster out of a statistic's name (`psp.example_8443`); Envoy's rule stops at the first dot."""
 
 
 def stats_config() -> Json:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+
+from proxy_plugin.envoy.rules import covers, effective, limits, overlap, route_rules
+from proxy_plugin.policy import Route, TrafficPolicy
+from tests.proxy_plugin.values import mesh, policy
+
+EDGE = ("shop/checkout", "shop/payments")
+
+
+def route(path: str = "/", **headers: str) -> Route:
+    return Route.model_validate({"path_prefix": path, "headers": headers})
+
+
+def rules_by_path(*policies: TrafficPolicy) -> dict[str, str]:
+    """Path prefix → timeout, in the order in which Envoy tries them."""
+    return {rules.route.path_prefix: rules.timeout for rules in route_rules(mesh(*policies), *EDGE)}
+
+
+def test_without_policies_one_route_takes_all_with_envoys_default() -> None:
+    (only,) = route_rules(mesh(), *EDGE)
+    assert only.route.everything
+    assert only.timeout.seconds == 15
+    assert (only.split, only.retry, only.fault, only.mirror) == (None, None, None, None)
+
+
+def test_the_narrower_route_comes_first_and_keeps_what_the_wider_one_says() -> None:
+    wide = policy("wide", timeout="2s", retry={"attempts": 1})
+    narrow = policy("narrow", route={"path_prefix": "/pay"}, timeout="9s")
+    first, last = route_rules(mesh(wide, narrow), *EDGE)
+    assert (first.route.path_prefix, first.timeout, first.policies) == ("/pay", "9s", ("wide", "narrow"))
+    assert first.retry is not None
+    assert (last.route.path_prefix, last.timeout, last.policies) == ("/", "2s", ("wide",))
+
+
+def test_a_request_in_two_routes_finds_one_that_merges_both() -> None:
+    by_path = policy("path", route={"path_prefix": "/pay"}, timeout="1s")
+    by_header = policy("header", route={"headers": {"x-user": "bob"}}, retry={"attempts": 2})
+    found = route_rules(mesh(by_path, by_header), *EDGE)
+    assert [(each.route.path_prefix, list(each.route.headers)) for each in found] == [
+        ("/pay", ["x-user"]),
+        ("/", ["x-user"]),
+        ("/pay", []),
+        ("/", []),
+    ]
+    assert found[0].timeout == "1s"
+    assert found[0].retry is not None
+    assert found[1].timeout == "15s"
+
+
+def test_longer_paths_are_tried_first() -> None:
+    policies = [policy(name, route={"path_prefix": path}, timeout=timeout) for name, path, timeout in PATHS]
+    assert list(rules_by_path(*policies).items()) == [
+        ("/a/b/c", "3s"),
+        ("/a/b", "2s"),
+        ("/a", "1s"),
+        ("/", "15s"),
+    ]
+
+
+PATHS = [("one", "/a", "1s"), ("three", "/a/b/c", "3s"), ("two", "/a/b", "2s")]
+
+
+def test_disabled_policies_and_other_callers_do_not_count() -> None:
+    off = policy("off", timeout="1s", enabled=False)
+    others = policy("others", timeout="1s", callers=["shop/front"])
+    assert rules_by_path(off, others) == {"/": "15s"}
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "expected"),
+    [
+        (route("/"), route("/pay"), True),
+        (route("/pay"), route("/pay/x"), True),
+        (route("/pay"), route("/payments"), False),
+        (route("/pay/"), route("/pay/x"), True),
+        (route("/pay/"), route("/pay"), False),
+        (route("/"), route("/", a="1"), True),
+        (route("/", a="1"), route("/"), False),
+        (route("/", a="1"), route("/", a="2"), False),
+    ],
+)
+def test_which_route_covers_which(outer: Route, inner: Route, expected: bool) -> None:
+    assert covers(outer, inner) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (route("/pay"), route("/pay"), True),
+        (route("/"), route("/pay"), False),
+        (route("/pay"), route("/", a="1"), True),
+        (route("/pay"), route("/cart"), False),
+        (route("/", a="1"), route("/", a="2"), False),
+        (route("/", a="1"), route("/", b="1"), True),
+    ],
+)
+def test_which_routes_leave_the_order_open(one: Route, other: Route, expected: bool) -> None:
+    assert overlap(one, other) is expected
+    assert overlap(other, one) is expected
+
+
+def test_limits_are_envoys_own_until_a_policy_sets_some() -> None:
+    defaults = {"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 1024, "max_retries": 3}
+    assert limits(mesh(), *EDGE) == defaults
+    breaker = policy("b", circuit_breaker={"max_requests": 7})
+    assert limits(mesh(breaker), *EDGE) == {**defaults, "max_requests": 7}
+    assert limits(mesh(breaker), "shop/front", "shop/checkout") == defaults
+
+
+def test_effective_names_what_is_in_force() -> None:
+    found = effective(
+        mesh(policy("t", timeout="2s"), policy("b", circuit_breaker={"max_requests": 7})), *EDGE
+    )
+    assert found["timeout"] == "2s"
+    assert found["policies"] == ["b", "t"]
+    assert found["limits"]["max_requests"] == 7
+    assert found["split"] == [{"version": "v1", "weight": 33}, {"version": "v2", "weight": 67}]
+    assert (found["retry"], found["fault"], found["mirror"], found["outlier_detection"]) == (None,) * 4
+    assert found["routes"] == []
+
+
+def test_effective_lists_routes_of_their_own() -> None:
+    abort = policy(
+        "f", route={"path_prefix": "/pay"}, fault={"abort": {"percent": 5, "status": 503}}, lease="1m"
+    )
+    found = effective(mesh(abort), *EDGE)
+    assert found["fault"] is None
+    (special,) = found["routes"]
+    assert special["route"]["path_prefix"] == "/pay"
+    assert special["fault"] == {"abort": {"percent": 5.0, "status": 503}}
+
+
+def test_effective_of_an_external_has_no_versions() -> None:
+    assert effective(mesh(), "shop/checkout", "psp.example:8443")["split"] == []

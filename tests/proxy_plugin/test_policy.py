@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from proxy_plugin.policy import Duration, TrafficPolicy, read_policy
+
+FULL = """
+name: payments-canary
+target: {service: shop/payments, route: {path_prefix: /, headers: {}}, from: [shop/checkout]}
+split: [{version: v1, weight: 90}, {version: v2, weight: 10}]
+timeout: 2s
+retry: {attempts: 2, per_try_timeout: 500ms, 'on': [5xx, reset, connect-failure]}
+circuit_breaker: {max_connections: 100, max_pending_requests: 64, max_requests: 200, force: auto}
+outlier_detection: {consecutive_5xx: 5, interval: 10s, base_ejection_time: 30s, max_ejection_percent: 50}
+fault: {delay: {percent: 10, duration: 200ms}, abort: {percent: 1, status: 503}}
+mirror: {version: v2, percent: 5}
+rate_limit: {requests: 100, per: 1s}
+access: {allow: [shop/checkout], deny: []}
+load_balancer: {algorithm: least_request}
+mtls: permissive
+lease: 15m
+guard: {metric: error_rate, worse_by: 0.02, for: 30s, min_calls: 50}
+enabled: true
+"""
+
+
+def draft(**fields: Any) -> dict[str, Any]:
+    return {"name": "rule", "target": {"service": "shop/payments"}, **fields}
+
+
+def findings(**fields: Any) -> dict[str, str]:
+    """Field → message of what is wrong with a draft."""
+    return {found.field: found.message for found in read_policy(draft(**fields))[1]}
+
+
+def test_the_documented_policy_is_read_and_written_back_as_it_was() -> None:
+    document = yaml.safe_load(FULL)
+    policy, wrong = read_policy(document)
+    assert wrong == []
+    assert policy is not None
+    assert policy.document() == document
+    assert yaml.safe_load(yaml.safe_dump(policy.document())) == document
+
+
+def test_json_round_trip_gives_an_equal_policy() -> None:
+    policy = TrafficPolicy.model_validate(yaml.safe_load(FULL))
+    assert TrafficPolicy.model_validate_json(policy.model_dump_json(by_alias=True)) == policy
+
+
+def test_yaml_that_takes_on_for_true_is_understood() -> None:
+    document = yaml.safe_load("retry: {attempts: 1, on: [5xx]}")
+    assert True in document["retry"]
+    policy, wrong = read_policy(draft(**document))
+    assert wrong == []
+    assert policy is not None
+    assert policy.retry is not None
+    assert policy.retry.on == ("5xx",)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("250ms", 0.25), ("2s", 2), ("1.5s", 1.5), ("15m", 900), ("2h", 7200), ("3d", 259200)],
+)
+def test_durations_are_kept_as_given_and_readable_as_seconds(text: str, seconds: float) -> None:
+    policy = TrafficPolicy.model_validate(draft(timeout=text))
+    assert policy.timeout == text
+    assert policy.timeout is not None
+    assert policy.timeout.seconds == seconds
+    assert policy.document()["timeout"] == text
+
+
+@pytest.mark.parametrize("text", ["2", "s", "-1s", "1 s", "1m30s", "0s", "0ms", 2, None, True])
+def test_what_is_not_a_duration_is_refused(text: object) -> None:
+    assert list(findings(fault={"delay": {"percent": 1, "duration": text}})) == ["fault.delay.duration"]
+
+
+def test_a_duration_made_by_hand_must_be_one() -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        _ = Duration("soon").seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"fault": {"abort": {"percent": 1, "status": 42}}}, "fault.abort.status"),
+        ({"fault": {"abort": {"percent": 101, "status": 503}}}, "fault.abort.percent"),
+        ({"fault": {"abort": {"percent": -1, "status": 503}}}, "fault.abort.percent"),
+        ({"fault": {}}, "fault"),
+        ({"split": [{"version": "v 1", "weight": 90}]}, "split[0].version"),
+        ({"split": [{"version": "v1", "weight": 50}, {"version": "v2", "weight": 500}]}, "split[1].weight"),
+        ({"split": []}, "split"),
+        ({"retry": {"attempts": 0}}, "retry.attempts"),
+        ({"retry": {"attempts": 1, "on": ["always"]}}, "retry.on[0]"),
+        ({"circuit_breaker": {"max_requests": -1}}, "circuit_breaker.max_requests"),
+        ({"circuit_breaker": {"force": "ajar"}}, "circuit_breaker.force"),
+        ({"mtls": "maybe"}, "mtls"),
+        ({"guard": {"metric": "error_rate", "worse_by": 1}}, "guard.for"),
+        ({"timout": "2s"}, "timout"),
+        ({"fault": {"abort": {"percent": 1, "status": 503, "code": 1}}}, "fault.abort.code"),
+        ({"name": "Not A Name"}, "name"),
+        ({"target": {"service": "a|b"}}, "target.service"),
+        ({"target": {"service": "a/b/c"}}, "target.service"),
+        ({"target": {"service": "a", "from": ["x y"]}}, "target.from[0]"),
+        ({"target": {"service": "a", "route": {"path_prefix": "pay"}}}, "target.route.path_prefix"),
+        (
+            {"target": {"service": "a", "route": {"headers": {"X-User": "bob"}}}},
+            "target.route.headers.X-User",
+        ),
+        (
+            {"target": {"service": "a", "route": {"headers": {"x": {"exact": "a", "regex": "b"}}}}},
+            "target.route.headers.x",
+        ),
+    ],
+)
+def test_what_is_out_of_shape_is_named_by_its_path(fields: dict[str, Any], field: str) -> None:
+    found = read_policy(draft(**fields))
+    assert found[0] is None
+    assert [finding.field for finding in found[1]] == [field]
+    assert all(finding.severity == "error" and finding.message and finding.fix for finding in found[1])
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    assert set(findings(timeout="soon", nonsense=1, fault={"abort": {"percent": 1, "status": 1}})) == {
+        "timeout",
+        "nonsense",
+        "fault.abort.status",
+    }
+
+
+def test_a_header_may_be_given_as_text_or_as_a_match() -> None:
+    route = {"headers": {"x-user": "bob", "x-beta": {"regex": "y.*"}}}
+    policy = TrafficPolicy.model_validate(draft(target={"service": "a", "route": route}))
+    assert policy.target.route.headers["x-user"].exact == "bob"
+    assert policy.target.route.headers["x-beta"].regex == "y.*"
+
+
+def test_a_policy_holds_for_its_callers_while_it_is_enabled() -> None:
+    everyone = TrafficPolicy.model_validate(draft())
+    some = TrafficPolicy.model_validate(draft(target={"service": "shop/payments", "from": ["shop/checkout"]}))
+    off = TrafficPolicy.model_validate(draft(enabled=False))
+    assert everyone.applies_to("shop/front", "shop/payments")
+    assert not everyone.applies_to("shop/front", "shop/checkout")
+    assert some.applies_to("shop/checkout", "shop/payments")
+    assert not some.applies_to("shop/front", "shop/payments")
+    assert not off.applies_to("shop/front", "shop/payments")
