@@ -47,6 +47,8 @@ def share(value: float | None) -> str:
 def duration(milliseconds: float | None) -> str:
     if milliseconds is None:
         return NONE
+    if 0 < milliseconds < 0.05:
+        return "<0.1 ms"
     if milliseconds >= 9995:
         return f"{milliseconds / 1000:.1f} s"
     if milliseconds >= 999.5:

@@ -96,7 +96,7 @@ def _type(proxy: ProxyStatus, name: Any) -> Any:
         return html.Span("–", className="faint")
     words, tone = STATES[status.state]
     return html.Span(
-        [tag(words, tone), html.Div(status.version.split("/")[0], className="faint mono")],
+        [tag(words, tone), html.Div(status.version.rpartition("/")[2][:7], className="faint mono")],
         title=f"version {status.version}",
     )
 

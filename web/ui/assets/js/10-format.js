@@ -35,6 +35,7 @@
   /** Milliseconds. */
   function duration(value) {
     if (!known(value)) return NONE;
+    if (value > 0 && value < 0.05) return "<0.1 ms";
     if (value >= 9995) return `${(value / 1000).toFixed(1)} s`;
     if (value >= 999.5) return `${(value / 1000).toFixed(2)} s`;
     return value >= 9.95 ? `${value.toFixed(0)} ms` : `${value.toFixed(1)} ms`;

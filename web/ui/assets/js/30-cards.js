@@ -31,6 +31,13 @@
     return text;
   }
 
+  /** Name and the small label above: a port, or a broker, is not part of the name. */
+  function title({ id, service, namespace, kind }) {
+    if (kind === "messaging" && id.includes(":")) return [id.slice(id.indexOf(":") + 1), id.slice(0, id.indexOf(":"))];
+    if (kind === "external" || kind === "database") return [service.replace(/:\d+$/, ""), kind];
+    return [service, namespace];
+  }
+
   /** Two-tone bar at the bottom: calls by version of the target. */
   function versionBar(versions) {
     const entries = Object.entries(versions || {});
@@ -52,6 +59,7 @@
   /** `node`: {id, service, namespace, kind, x, y}. */
   function markup(node) {
     const middle = height / 2;
+    const [name, label] = title(node);
     const outside = ["external", "user", "unknown"].includes(node.kind);
     return `<g class="nd" tabindex="-1" role="button" data-node="${escape(node.id)}" data-kind="${escape(node.kind)}" transform="translate(${node.x},${node.y})">
       <title>${escape(node.id)}</title>
@@ -59,9 +67,9 @@
       <circle class="ring" cx="27" cy="${middle}" r="15.5"/>
       <circle class="ring share" cx="27" cy="${middle}" r="15.5" pathLength="100" transform="rotate(-90 27 ${middle})"/>
       <path class="kind" d="${KINDS[node.kind] || KINDS.service}" transform="translate(27,${middle}) scale(.9)"/>
-      <text class="name" x="52" y="23">${escape(shortened(node.service))}</text>
+      <text class="name" x="52" y="23">${escape(shortened(name))}</text>
       <text class="figures" x="52" y="39"></text>
-      <text class="namespace" x="${width - 12}" y="-5" text-anchor="end">${escape(node.namespace)}</text>
+      <text class="namespace" x="${width - 12}" y="-5" text-anchor="end">${escape(label)}</text>
       <g class="glyph" transform="translate(${width - 16},17)"></g><g class="versions"></g></g>`;
   }
 
@@ -77,18 +85,22 @@
     };
   }
 
-  function words(node, live) {
+  function words(node, live, outbound) {
     const p95 = live.latency_ms ? live.latency_ms.p95 : null;
     const namespace = node.namespace ? `, namespace ${node.namespace}` : "";
-    if (!live.calls) return `${node.service}${namespace}, no traffic`;
+    if (!live.calls) return `${node.service}${namespace}, ${outbound ? `calls others, ${rate(outbound)}` : "no traffic"}`;
     return `${node.service}${namespace}, ${live.health}, ${rate(live.rate)}, ${share(live.error_rate)} errors, p95 ${duration(p95)}`;
   }
 
-  /** `live`: the node of the graph, or null when it is known but silent. */
-  function update(card, node, live) {
+  function figures(live, outbound) {
+    if (!live || !live.calls) return outbound ? `${rate(outbound)} out` : "no traffic";
+    return live.latency_ms ? `${rate(live.rate)} · ${duration(live.latency_ms.p95)}` : rate(live.rate);
+  }
+
+  /** `live`: the node of the graph, or null when it is known but silent; `outbound`: calls per second that it makes. */
+  function update(card, node, live, outbound) {
     const silent = !live || !live.calls;
-    const p95 = !silent && live.latency_ms ? live.latency_ms.p95 : null;
-    const text = silent ? "no traffic" : `${rate(live.rate)}${p95 === null ? "" : ` · ${duration(p95)}`}`;
+    const text = figures(live, outbound);
     const state = tone(live);
     const bar = silent ? "" : versionBar(live.versions);
     const failed = silent ? 0 : live.error_rate || 0;
@@ -101,7 +113,8 @@
     card.ring.style.strokeDasharray = `${arc} 100`;
     card.glyph.innerHTML = GLYPHS[state];
     card.versions.innerHTML = bar;
-    card.group.setAttribute("aria-label", words(node, live || { calls: 0 }));
+    card.group.classList.toggle("silent", silent && !outbound);
+    card.group.setAttribute("aria-label", words(node, live || { calls: 0 }, outbound));
   }
 
   meshui.cards = { markup, parts, update };

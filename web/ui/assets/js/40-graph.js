@@ -122,11 +122,19 @@
         const shown = this.shown(id);
         if (edgeDrawing.update(drawn, this.edges.get(id), this.figures.edges.get(id), shown)) changed = true;
       }
+      const outbound = this.outbound();
       for (const [id, drawn] of this.drawnNodes) {
-        cards.update(drawn, this.nodes.get(id), this.figures.nodes.get(id) || null);
+        cards.update(drawn, this.nodes.get(id), this.figures.nodes.get(id) || null, outbound.get(id) || 0);
       }
       if (changed) this.decorate();
       this.emphasise();
+    }
+
+    /** Calls per second that each node makes. */
+    outbound() {
+      const rates = new Map();
+      for (const { source, rate } of this.figures.edges.values()) rates.set(source, (rates.get(source) || 0) + rate);
+      return rates;
     }
 
     shown(id) {
