@@ -11,15 +11,14 @@ from web.ui.dom import attributes
 from web.ui.icons import icon
 from web.ui.pages.page import Page, entries
 
-# Windows of the live graph: query value of /api/v1/graph and its words. The server keeps 15 minutes live.
-RANGES: tuple[tuple[str, str], ...] = (
-    ("now-10s", "Last 10 s"),
-    ("now-30s", "Last 30 s"),
-    ("now-1m", "Last 1 min"),
-    ("now-5m", "Last 5 min"),
-    ("now-15m", "Last 15 min"),
+# Windows of the live graph in seconds, and their words. The server keeps 15 minutes live.
+RANGES: tuple[tuple[int, str], ...] = (
+    (10, "Last 10 s"),
+    (30, "Last 30 s"),
+    (60, "Last 1 min"),
+    (300, "Last 5 min"),
+    (900, "Last 15 min"),
 )
-DEFAULT_RANGE = "now-30s"
 
 
 def shell(page: Page, body: Any, *, crumb: Any = None, flush: bool = False, live: bool = True) -> html.Div:
@@ -78,7 +77,7 @@ def _top(page: Page, crumb: Any, live: bool) -> html.Header:
 
 
 def _live_controls() -> list[Any]:
-    options = [html.Option(words, value=value) for value, words in RANGES]
+    options = [html.Option(words, value=str(value)) for value, words in RANGES]
     return [
         html.Span(
             [html.B(), html.Span("Connecting…", id="data-age")],

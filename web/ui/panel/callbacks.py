@@ -21,7 +21,10 @@ from web.ui.request import writer
 from web.ui.wire import on
 
 Selection = Mapping[str, Any]
+Outcome = tuple[Any, Any, Any, Any, Any]
+"""Preview, outcome, plan, number of changes, hint."""
 HINT = "Plan first, then apply."
+PLANNED = "Apply pushes exactly this plan."
 CHANGED = "Changed since the plan: plan again."
 
 
@@ -61,6 +64,7 @@ def register(app: dash.Dash, parts: Parts) -> None:
             Output("rule-planned", "data"),
             Output("rule-apply", "disabled"),
             Output("rule-outcome", "children"),
+            Output("rule-hint", "children", allow_duplicate=True),
         ],
         inputs={"clicks": Input("rule-plan", "n_clicks")},
         state={"selected": State("selection", "data"), "fields": fields},
@@ -70,6 +74,7 @@ def register(app: dash.Dash, parts: Parts) -> None:
         Output("rule-outcome", "children", allow_duplicate=True),
         Output("rule-planned", "data", allow_duplicate=True),
         Output("rules-changed", "data", allow_duplicate=True),
+        Output("rule-hint", "children", allow_duplicate=True),
     ]
     on(
         app,
@@ -138,52 +143,48 @@ class PanelCallbacks:
         if not planned:
             return True, HINT, words
         same = planned["draft"] == (await self._draft(selected, fields))[0]
-        return not same, "" if same else CHANGED, words
+        return not same, PLANNED if same else CHANGED, words
 
     async def plan(
         self, clicks: int, selected: Selection | None, fields: dict[str, Any]
-    ) -> tuple[Any, Any, bool, None]:
+    ) -> tuple[Any, Any, bool, None, Any]:
         """What the draft would change."""
         if not clicks or not selected:
-            return no_update, no_update, True, None
+            return no_update, no_update, True, None, no_update
         document, revision = await self._draft(selected, fields)
         try:
             plan = await self._parts.publisher.plan(document)
         except Problem as problem:
-            return refused(problem), None, True, None
+            return refused(problem), None, True, None, HINT
         planned = {"draft": document, "revision": revision}
         shown = preview(plan, self._parts.control.proxies())
-        return shown, planned if plan.valid else None, not plan.valid, None
+        return shown, planned if plan.valid else None, not plan.valid, None, PLANNED if plan.valid else HINT
 
-    async def apply(
-        self, clicks: int, planned: Mapping[str, Any] | None, changes: int
-    ) -> tuple[Any, Any, Any, Any]:
+    async def apply(self, clicks: int, planned: Mapping[str, Any] | None, changes: int) -> Outcome:
         """Pushes exactly what was planned."""
         if not clicks or not planned:
-            return no_update, no_update, no_update, no_update
+            return (no_update,) * 5
         try:
             result = await self._parts.publisher.apply(
                 planned["draft"], actor=writer(), if_match=planned["revision"]
             )
         except Problem as problem:
-            return None, refused(problem), None, changes + 1
-        return None, applied(result, on=planned["draft"]["enabled"]), None, changes + 1
+            return None, refused(problem), None, changes + 1, HINT
+        return None, applied(result, on=planned["draft"]["enabled"]), None, changes + 1, HINT
 
-    async def switch_off(
-        self, clicks: int, selected: Selection | None, changes: int
-    ) -> tuple[Any, Any, Any, Any]:
+    async def switch_off(self, clicks: int, selected: Selection | None, changes: int) -> Outcome:
         """Disables the edge's rule at once, without a plan: the way back must be short."""
         if not clicks or not selected:
-            return no_update, no_update, no_update, no_update
+            return (no_update,) * 5
         policies = await self._parts.publisher.policies()
         rule = rule_for(policies, selected["source"], selected["target"])
         if rule is None:
-            return None, None, None, changes + 1
+            return None, None, None, changes + 1, HINT
         try:
             result = await self._parts.publisher.toggle(rule.name, False, actor=writer())
         except Problem as problem:
-            return None, refused(problem), None, changes + 1
-        return None, applied(result, on=False), None, changes + 1
+            return None, refused(problem), None, changes + 1, HINT
+        return None, applied(result, on=False), None, changes + 1, HINT
 
     async def _draft(self, selected: Selection, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """The document of the fields, and the revision that it replaces, 0 for a new rule."""

@@ -12,13 +12,6 @@ from web.ui.panel.names import policy_name
 
 DEFAULT_STATUS = 503
 DEFAULT_LEASE = "15m"
-LEASES: tuple[tuple[str, str], ...] = (
-    ("2m", "2 minutes"),
-    ("5m", "5 minutes"),
-    ("15m", "15 minutes"),
-    ("1h", "1 hour"),
-    ("4h", "4 hours"),
-)
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def draft(
     _put(document, "split", _split(versions, form))
     _put(document, "fault", _fault(form))
     if "fault" in document:
-        document["lease"] = form.lease
+        _put(document, "lease", form.lease or None)
     elif had_fault:
         document.pop("lease", None)
     document["enabled"] = form.enabled

@@ -11,7 +11,7 @@ from dash import html
 from store.policies import StoredPolicy
 from web.ui.dom import attributes
 from web.ui.icons import icon
-from web.ui.panel.draft import LEASES, Form
+from web.ui.panel.draft import Form
 from web.ui.panel.names import short
 from web.ui.panel.parts import section, tag
 
@@ -41,7 +41,7 @@ def read_form(fields: dict[str, Any]) -> Form:
         timeout_ms=_number(fields["timeout_ms"]),
         split=bool(fields["split"]),
         weight=_number(fields["weight"]) or 0.0,
-        lease=fields["lease"] or Form.lease,
+        lease=(fields["lease"] or "").strip(),
         enabled=bool(fields["enabled"]),
     )
 
@@ -123,21 +123,16 @@ def _faults(form: Form) -> html.Div:
         _number_field("delay_percent", "Delay", form.delay_percent, max=100, suffix=" %", placeholder="off"),
         _number_field("delay_ms", "by", form.delay_ms, suffix=" ms", step=100, placeholder="0 ms"),
     ]
-    lease = dmc.Select(
+    lease = dmc.TextInput(
         id="rule-lease",
-        label="Faults end after",
+        label="Faults end by themselves after",
         value=form.lease,
-        data=[{"value": value, "label": words} for value, words in _leases(form.lease)],
-        allowDeselect=False,
+        placeholder="such as 90s, 15m or 2h",
         size="xs",
     )
     return html.Div(
         [html.Div(abort, className="two"), html.Div(delay, className="two"), lease], className="field"
     )
-
-
-def _leases(current: str) -> tuple[tuple[str, str], ...]:
-    return LEASES if current in dict(LEASES) else ((current, current), *LEASES)
 
 
 def _limits(form: Form, versions: Sequence[str]) -> html.Div:

@@ -55,10 +55,10 @@
       addEventListener("pageshow", (event) => event.persisted && this.port.join(this.start));
     }
 
-    /** Follows another window ("now-30s"); what was shown stays until the first graph of it. */
-    follow(start) {
-      this.start = start;
-      this.port.join(start);
+    /** Follows the window of the last so many seconds; what was shown stays until the first graph of it. */
+    follow(seconds) {
+      this.start = `now-${seconds}s`;
+      this.port.join(this.start);
     }
 
     receive(message) {

@@ -43,6 +43,8 @@
   const slowRow = (node) => `<button class="call" data-select-node="${escape(node.id)}"><span class="grow">${escape(nameOf(node.id))}</span>
       <span>${rate(node.rate)}</span><span>${duration(node.latency_ms.p95)}</span></button>`;
 
+  const services = () => [...meshui.graph.nodes.values()].filter(({ kind }) => kind === "service" || kind === "gateway").length;
+
   const tile = (label, value) => `<div class="tile"><div class="l">${label}</div><div class="v">${value}</div></div>`;
 
   function markup() {
@@ -51,7 +53,7 @@
     const calm = '<div class="note done"><i class="i i-circle-check"></i><div>Nothing fails.</div></div>';
     return `<div class="faint kicker">All namespaces</div><h2>The mesh now</h2>
       <div class="tiles">${tile("Calls", rate(perSecond))}${tile("Failed", share(errors))}
-      ${tile("Services", meshui.graph.nodes.size)}${tile("Open circuits", open)}</div>
+      ${tile("Services", services())}${tile("Open circuits", open)}</div>
       <section class="part"><h3>Needs attention</h3>${rows.length ? rows.map(row).join("") : calm}</section>
       <section class="part"><h3>Slowest, p95</h3>${slowest().map(slowRow).join("")}</section>
       <p class="faint hint">Select an edge to see both of its sides and to change its rule.</p>`;

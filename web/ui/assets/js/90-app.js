@@ -4,7 +4,7 @@
   const meshui = window.meshui;
 
   const RANGE_KEY = "meshscope-range";
-  const DEFAULT_RANGE = "now-30s";
+  const DEFAULT_RANGE = "30"; // s
   const LAYOUT_PERIOD = 1500; // ms at least between two requests for positions
   const byId = (id) => document.getElementById(id);
 
@@ -66,7 +66,7 @@
     if (!graph) return;
     graph.setFigures({ nodes: feed.nodes, edges: feed.edges });
     const count = byId("graph-count");
-    if (count) count.textContent = `${graph.nodes.size} services · ${graph.edges.size} edges`;
+    if (count) count.textContent = `${graph.nodes.size} nodes · ${graph.edges.size} edges`;
     meshui.panel.update();
     meshui.summary.update();
     meshui.table.update();
