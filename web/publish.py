@@ -284,7 +284,9 @@ class Publisher:
 
 
 def _name(draft: Draft) -> str:
-    return draft.name if isinstance(draft, TrafficPolicy) else str(draft.get("name", ""))
+    """Its name; for a draft whose name cannot be one, something that can be shown and stored."""
+    name = draft.name if isinstance(draft, TrafficPolicy) else draft.get("name", "")
+    return name if isinstance(name, str) and name.isascii() and name.isprintable() else ascii(name)[:100]
 
 
 def _only_disables(policy: TrafficPolicy, stored: StoredPolicy | None) -> bool:

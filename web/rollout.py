@@ -89,8 +89,8 @@ class Rollout:
             first = result.nacked[0]
             title, detail = "A proxy rejected it", f"{first.service} ({first.instance}): {first.message}"
         else:
-            title = "Proxies did not answer"
-            detail = f"{len(result.pending)} answers were missing after {self._deadline:g} s."
+            silent = ", ".join(sorted({each.instance for each in result.pending}))
+            title, detail = "No answer", f"No answer within {self._deadline:g} s from {silent}."
         proxies = _plain(_answers(result))
         await asyncio.to_thread(self._ledger.failed, change, number, proxies, detail)
         members = {"revision": number, "outcome": "failed", "proxies": proxies}

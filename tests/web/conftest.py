@@ -1,9 +1,8 @@
-"""What the tests of web share: a migrated control database and a clock that is set by hand."""
+"""What the tests of web share: a migrated control database, a clock, a mesh without Envoys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,9 @@ from sqlalchemy.engine import Engine
 
 from store.engines import control_engine
 from store.migrate import migrate
-
-
-class Clock:
-    """Now is when the test says."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **length: float) -> None:
-        self.now += timedelta(**length)
+from tests.web.clock import Clock
+from tests.web.mesh import Mesh, small_mesh
+from web.publish import Publisher
 
 
 @pytest.fixture
@@ -43,3 +32,21 @@ def control(tmp_path: Path) -> Iterator[Engine]:
     migrate(engine, "control")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+async def mesh(control: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Mesh]:
+    """checkout and front → payments v1, v2; all connected and in agreement."""
+    # No proxy returns here from a former control plane, so there is none to wait for.
+    monkeypatch.setattr("proxy_plugin.envoy.control.SETTLE", 0.01)
+    async with small_mesh(control, clock) as small:
+        yield small
+
+
+@pytest.fixture
+async def publisher(mesh: Mesh) -> AsyncIterator[Publisher]:
+    """Started; proxies have 5 s to answer."""
+    publisher = mesh.publisher()
+    await publisher.start()
+    yield publisher
+    await publisher.stop()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.engine import Engine
 
-from tests.web.conftest import Clock
+from tests.web.clock import Clock
 from web.auth import Actor, Auth, actor, csrf_token, require
 from web.problems import Problem
 

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Request, WebSocket
 from sqlalchemy.engine import Engine
 from starlette.types import Message
 
-from tests.web.conftest import Clock
+from tests.web.clock import Clock
 from web.auth import Actor, Auth, csrf_token, needs
 from web.gate import CSRF_COOKIE, SESSION_COOKIE, Gate
 from web.login import router

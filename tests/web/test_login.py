@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI, Request
 from sqlalchemy.engine import Engine
 
-from tests.web.conftest import Clock
+from tests.web.clock import Clock
 from web.auth import Auth
 from web.gate import CSRF_COOKIE, SESSION_COOKIE, Gate
 from web.login import router, safe_target

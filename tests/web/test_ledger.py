@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from proxy_plugin.policy import Finding, TrafficPolicy
+from store import audit
+from tests.web.clock import Clock
+from web.ledger import Change, Ledger, lease_end
+
+
+@pytest.fixture
+def ledger(control: Engine, clock: Clock) -> Ledger:
+    return Ledger(control, clock)
+
+
+def change(**fields: object) -> Change:
+    policy = TrafficPolicy.model_validate({"name": "rule", "target": {"service": "shop/payments"}, **fields})
+    return Change("policy.apply", "rule", policy, "ann", "because")
+
+
+def test_a_change_and_its_audit_entry_are_one(ledger: Ledger) -> None:
+    number = ledger.begin(change(timeout="1s"))
+    assert ledger.audit_entries(None, None, 9, None) == []
+    stored = ledger.applied(change(timeout="1s"), number, {"acked": [{}, {}], "nacked": [], "pending": []})
+    assert stored is not None
+    assert stored.revision == number == 1
+    entry = ledger.audit_entries("rule", "applied", 9, None)[0]
+    assert entry.detail == {
+        "revision": 1,
+        "reason": "because",
+        "proxies": {"acked": 2, "nacked": 0, "pending": 0},
+    }
+
+
+def test_an_entry_that_cannot_be_written_undoes_the_change(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = ledger.begin(change(timeout="1s"))
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(audit, "append", full)
+    with pytest.raises(OSError, match="disk full"):
+        ledger.applied(change(timeout="1s"), number, {})
+    assert ledger.get("rule") is None
+    assert ledger.revisions("rule", 9, None)[0].outcome == "pending"
+
+
+def test_what_has_no_usable_name_is_only_audited(ledger: Ledger) -> None:
+    nameless = Change("policy.apply", "x" * 500, None, "ann")
+    assert ledger.refused(nameless, {}, [Finding("error", "name", "Too long", "Shorten it.")]) == 0
+    assert [entry.subject for entry in ledger.audit_entries(None, None, 9, None)] == ["x" * 253]
+
+
+def test_recovering_twice_changes_nothing(ledger: Ledger, clock: Clock) -> None:
+    ledger.begin(change(timeout="1s"))
+    ledger.applied(change(lease="1m", timeout="2s"), ledger.begin(change()), {})
+    clock.advance(minutes=2)
+    ledger.recover()
+    once = ledger.revisions("rule", 9, None)
+    assert [each.outcome for each in once] == ["lease_ended", "applied", "failed"]
+    ledger.recover()
+    assert ledger.revisions("rule", 9, None) == once
+
+
+def test_the_end_of_a_lease_only_disables(ledger: Ledger) -> None:
+    stored = ledger.applied(change(lease="1m", timeout="2s"), ledger.begin(change()), {})
+    assert stored is not None
+    assert lease_end(stored).document == stored.document | {"enabled": False}

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.web.mesh import Mesh
+from tests.web.test_publish import ABORT, audited, draft, history, refused
+from web.publish import Publisher
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def hasty(mesh: Mesh) -> AsyncIterator[Publisher]:
+    """A publisher that takes everything back after 0.4 s."""
+    publisher = mesh.publisher(deadline=0.4)
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
+
+
+async def test_one_refusal_takes_it_back_everywhere(publisher: Publisher, mesh: Mesh) -> None:
+    await publisher.apply(draft(timeout="1s"), actor="ann")
+    mesh.front.behaviour = "nack"
+    problem = await refused(publisher.apply(draft(timeout="2s"), actor="ann"), 409)
+    assert mesh.front.WORDS in problem.detail
+    nacked = problem.members["proxies"]["nacked"]
+    assert [(each["instance"], each["type"], each["message"]) for each in nacked] == [
+        ("front-1", "RDS", mesh.front.WORDS)
+    ]
+    assert "'timeout': '1s'" in mesh.checkout.rules()
+    assert (await publisher.get("rule")).revision == 1
+    assert await history(publisher) == [(1, "applied"), (2, "failed")]
+    assert await audited(publisher) == [("policy.apply", "applied"), ("policy.apply", "failed")]
+
+
+async def test_the_first_policy_that_is_refused_leaves_nothing(publisher: Publisher, mesh: Mesh) -> None:
+    mesh.checkout.behaviour = "nack"
+    await refused(publisher.apply(draft(timeout="2s"), actor="ann"), 409)
+    assert await publisher.policies() == []
+    assert "'timeout': '2s'" not in mesh.front.rules()
+    assert await history(publisher) == [(1, "failed")]
+
+
+async def test_who_cannot_wait_is_told_how_far_it_is(publisher: Publisher, mesh: Mesh) -> None:
+    mesh.front.behaviour = "silent"
+    so_far = await publisher.apply(draft(timeout="1s"), actor="ann", wait=0.2)
+    assert so_far.outcome == "pending"
+    assert [each.instance for each in so_far.proxies["acked"]] == ["checkout-1"]
+    assert [each.instance for each in so_far.proxies["pending"]] == ["front-1"]
+    assert await history(publisher) == [(1, "pending")]
+    await mesh.front.speak()
+    await mesh.until_async(lambda: publisher.policies())
+    assert await history(publisher) == [(1, "applied")]
+    assert "'timeout': '1s'" in mesh.front.rules()
+
+
+async def test_a_proxy_that_never_answers_takes_it_back(hasty: Publisher, mesh: Mesh) -> None:
+    mesh.front.behaviour = "silent"
+    problem = await refused(hasty.apply(draft(timeout="1s"), actor="ann", wait=9), 409)
+    assert "No answer within 0.4 s from front-1." in problem.detail
+    assert [each["instance"] for each in problem.members["proxies"]["pending"]] == ["front-1"]
+    assert "'timeout': '1s'" not in mesh.checkout.rules()
+    assert await history(hasty) == [(1, "failed")]
+
+
+async def test_after_202_it_may_still_fail(hasty: Publisher, mesh: Mesh) -> None:
+    mesh.front.behaviour = "silent"
+    assert (await hasty.apply(draft(timeout="1s"), actor="ann", wait=0)).outcome == "pending"
+
+    async def failed() -> bool:
+        return await history(hasty) == [(1, "failed")]
+
+    await mesh.until_async(failed)
+    assert await hasty.policies() == []
+    assert "'timeout': '1s'" not in mesh.checkout.rules()
+
+
+async def test_a_hanging_proxy_does_not_keep_a_rule_alive(hasty: Publisher, mesh: Mesh) -> None:
+    await hasty.apply(draft(**ABORT), actor="ann")
+    mesh.front.behaviour = "silent"
+    off = await hasty.toggle("rule", False, actor="ann", wait=9)
+    assert (off.outcome, [each.instance for each in off.proxies["pending"]]) == ("applied", ["front-1"])
+    await mesh.until(lambda: "418" not in mesh.checkout.rules())
+    assert not (await hasty.get("rule")).enabled
+    await mesh.front.speak()
+    await mesh.until(lambda: "418" not in mesh.front.rules())
+
+
+async def test_a_hanging_proxy_does_not_prevent_a_removal(hasty: Publisher, mesh: Mesh) -> None:
+    await hasty.apply(draft(**ABORT), actor="ann")
+    mesh.front.behaviour = "silent"
+    await hasty.delete("rule", actor="ann")
+    await mesh.until(lambda: "418" not in mesh.checkout.rules())
+    assert await hasty.policies() == []
+
+
+async def test_a_caller_that_gives_up_leaves_no_half(publisher: Publisher, mesh: Mesh) -> None:
+    """A browser tab is closed while the push runs: it goes on, and what became of it is written down."""
+    mesh.front.behaviour = "silent"
+    call = asyncio.create_task(publisher.apply(draft(timeout="1s"), actor="ann", wait=9))
+    await mesh.until(lambda: "'timeout': '1s'" in mesh.checkout.rules())
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await mesh.front.speak()
+    await mesh.until_async(lambda: publisher.policies())
+    assert await history(publisher) == [(1, "applied")]
+
+
+async def test_a_proxy_that_leaves_meanwhile_decides_nothing(publisher: Publisher, mesh: Mesh) -> None:
+    mesh.front.behaviour = "silent"
+    call = asyncio.create_task(publisher.apply(draft(timeout="1s"), actor="ann", wait=9))
+    await mesh.until(lambda: "'timeout': '1s'" in mesh.checkout.rules())
+    await mesh.front.leave()
+    applied = await call
+    assert applied.outcome == "applied"
+    assert [(each.instance, each.message) for each in applied.proxies["pending"]] == [
+        ("front-1", "disconnected")
+    ]
