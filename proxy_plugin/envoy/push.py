@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.status import ProxyOutcome, PushResult
-from proxy_plugin.envoy.xds import TYPE_NAMES, AdsServer, Stream
+from proxy_plugin.envoy.xds import TYPE_NAMES, Stream
+
+
+class Streams(Protocol):
+    """Who is connected."""
+
+    def stream(self, node_id: str) -> Stream | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Progress:
         )
 
 
-def progress(concerns: Iterable[Concern], ads: AdsServer) -> Progress:
+def progress(concerns: Iterable[Concern], ads: Streams) -> Progress:
     found = Progress()
     for concern in concerns:
         there = ads.stream(concern.sidecar.node_id) is concern.stream

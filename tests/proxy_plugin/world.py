@@ -39,6 +39,7 @@ class World:
     def __init__(self, telemetry: TelemetryTarget | None = None) -> None:
         self.telemetry = telemetry or TelemetryTarget(port=9)  # nobody listens on the discard port
         self.control = self.new_control()
+        self.control_port = 0  # 0: that of `control`
         self.backends: dict[str, Backend] = {}
         self.envoys: dict[str, EnvoyProcess] = {}
         self.client = httpx.AsyncClient(trust_env=False, timeout=20)
@@ -76,7 +77,7 @@ class World:
 
     @property
     def address(self) -> ControlAddress:
-        return ControlAddress(port=self.control.port)
+        return ControlAddress(port=self.control_port or self.control.port)
 
     async def add(self, name: str, service: str, **facts: Any) -> EnvoyProcess:
         """An app and its Envoy, started; `ready` waits for it."""
@@ -94,6 +95,12 @@ class World:
         """All listeners are there, and every proxy has what it should have."""
         await asyncio.gather(*(envoy.ready() for envoy in self.envoys.values()))
         await until(self.in_agreement, what="all proxies synced")
+
+    async def serving(self, apps: set[str]) -> None:
+        """Just these answer calls of checkout."""
+        async with asyncio.timeout(8):
+            while set(await self.apps(10)) != apps:
+                pass
 
     def in_agreement(self) -> bool:
         connected = [proxy for proxy in self.control.proxies() if proxy.connected]
@@ -120,6 +127,7 @@ class World:
         """Which apps answered so many calls."""
         found: dict[str, int] = {}
         for _ in range(calls):
-            app = (await self.get(**request)).json()["app"]
+            response = await self.get(**request)
+            app = response.json()["app"] if response.is_success else str(response.status_code)
             found[app] = found.get(app, 0) + 1
         return found

@@ -132,11 +132,15 @@ def access_log(sidecar: Sidecar, reporter: str) -> list[Json]:
             "name": "envoy.access_loggers.open_telemetry",
             "typed_config": {
                 "@type": EXTENSIONS + "access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
-                "log_name": reporter,
+                # Deprecated, but Envoy 1.40 heeds a flush interval only here: beside it, records wait for 1 s.
+                "common_config": {
+                    "log_name": reporter,
+                    "transport_api_version": "V3",
+                    "grpc_service": grpc_service(OTLP_CLUSTER),
+                    "buffer_flush_interval": duration(FLUSH),
+                },
                 "stat_prefix": f"{reporter}.",
                 "disable_builtin_labels": True,
-                "grpc_service": grpc_service(OTLP_CLUSTER),
-                "buffer_flush_interval": duration(FLUSH),
                 "resource_attributes": _key_values(resource_attributes(sidecar)),
                 "attributes": _key_values(log_attributes(reporter, source)),
             },
