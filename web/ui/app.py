@@ -22,7 +22,8 @@ PREFIX = "/ui/"
 INDEX = """<!DOCTYPE html>
 <html lang="en" data-mantine-color-scheme="light">
 <head>
-{%metas%}
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{%title%}</title>
 <link rel="icon" type="image/svg+xml" href="/ui/assets/images/logo.svg">
 <script src="/ui/assets/boot/theme.js"></script>

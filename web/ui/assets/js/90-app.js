@@ -214,7 +214,8 @@
 
   // --- start
 
-  meshui.range = stored.get(RANGE_KEY) || DEFAULT_RANGE;
+  const known = stored.get(RANGE_KEY);
+  meshui.range = known && /^\d+$/.test(known) ? known : DEFAULT_RANGE;
   meshui.feed = new meshui.Feed({
     onGraph: () => {
       ensureLayout();

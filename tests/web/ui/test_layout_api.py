@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.web.ui.conftest import EDGES, Console, Wired
+from web.ui.layout_api import topology
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_it_tells_places_and_routes(console: Console) -> None:
+    layout = (await console.client.get("/ui/layout")).json()
+    assert layout["nodes"].keys() == {"shop/front", "shop/checkout", "shop/payments"}
+    assert layout["nodes"]["shop/payments"] | {"x": 0, "y": 0} == {
+        "x": 0,
+        "y": 0,
+        "service": "payments",
+        "namespace": "shop",
+        "kind": "service",
+    }
+    assert layout["edges"].keys() == {f"{source}>{target}>call" for source, target in EDGES}
+    assert all(len(points) >= 2 for points in layout["edges"].values())
+    assert layout["w"] > 0
+    assert layout["rev"]
+
+
+async def test_the_same_graph_has_the_same_layout(console: Console) -> None:
+    first = await console.client.get("/ui/layout")
+    assert (await console.client.get("/ui/layout")).json() == first.json()
+    assert first.headers["cache-control"] == "no-store"
+
+
+async def test_what_falls_silent_stays(console: Console, parts: Wired) -> None:
+    before = (await console.client.get("/ui/layout")).json()
+    parts.live.edges = parts.live.edges[:1]
+    assert (await console.client.get("/ui/layout")).json() == before
+
+
+async def test_tidy_is_a_change_and_so_a_post(console: Console) -> None:
+    tidied = await console.client.post("/ui/layout/tidy")
+    assert tidied.json()["nodes"].keys() == {"shop/front", "shop/checkout", "shop/payments"}
+    assert "shop/front" in (await console.client.get("/ui/layout")).json()["nodes"]
+
+
+def test_a_node_without_name_or_namespace_is_shown_by_its_id() -> None:
+    nodes = [{"id": "user", "service": "", "namespace": None, "kind": "user"}]
+    found = topology({"nodes": nodes, "edges": []}).nodes["user"]
+    assert (found.service, found.namespace) == ("user", "")
