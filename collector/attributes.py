@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1 import common_pb2
 
 
@@ -90,6 +91,7 @@ def _json_texts(name: str, values: pa.Array) -> pa.Array:
 
 
 def _json_text(name: str, value: bytes) -> str:
+    """Columns keep nested values undecoded, so that they may hold anything: what cannot be read is shown as hex."""
     try:
         if name == "bytes_value":
             return value.hex()
@@ -98,7 +100,7 @@ def _json_text(name: str, value: bytes) -> str:
         return json.dumps(
             {kv.key: _plain(kv.value) for kv in common_pb2.KeyValueList.FromString(value).values}
         )
-    except (ValueError, RecursionError):
+    except (DecodeError, ValueError, RecursionError):
         return value.hex()
 
 

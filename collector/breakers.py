@@ -81,29 +81,27 @@ class Breakers:
     def edge(self, source: str, target: str, now: float) -> Breaker | None:
         """State between two services; None where no proxy reports on it."""
         with self._lock:
-            callers: dict[str, list[_Caller]] = {}
+            callers: dict[str, dict[str, _Caller]] = {}
             for (service, instance, cluster), caller in self._callers.items():
-                if service == source and target_of(cluster) == target and now - caller.seen_at < _FRESH:
-                    callers.setdefault(instance, []).append(caller)
-            if not callers:
-                return None
-            opened = sum(any(c.is_open(now) for c in clusters) for clusters in callers.values())
-            first = next(iter(callers.values()))
-            return Breaker(
-                state="open" if opened else "closed",
-                callers_open=opened,
-                callers=len(callers),
-                ejected=int(
-                    max(_sum(clusters, "outlier_detection.ejections_active") for clusters in callers.values())
-                ),
-                hosts=int(_sum(first, "membership_total")),
-            )
+                named, _, subset = cluster.partition("|")
+                if (service, named) == (source, target) and now - caller.seen_at < _FRESH:
+                    callers.setdefault(instance, {})[subset or _EVERY_VERSION] = caller
+        if not callers:
+            return None
+        opened = sum(any(c.is_open(now) for c in subsets.values()) for subsets in callers.values())
+        return Breaker(
+            state="open" if opened else "closed",
+            callers_open=opened,
+            callers=len(callers),
+            ejected=max(
+                _hosts(subsets, "outlier_detection.ejections_active") for subsets in callers.values()
+            ),
+            hosts=max(_hosts(subsets, "membership_total") for subsets in callers.values()),
+        )
 
 
-def _sum(clusters: list[_Caller], gauge: str) -> float:
-    return sum(c.gauges.get(gauge, 0.0) for c in clusters)
-
-
-def target_of(cluster: str) -> str:
-    """Service id of a cluster that our control plane named: ``shop/payments|v2`` is a subset of shop/payments."""
-    return cluster.split("|", 1)[0]
+def _hosts(subsets: dict[str, _Caller], gauge: str) -> int:
+    """Hosts of one caller's clusters: those per version, and the one of every version, hold the same hosts."""
+    every = subsets.get(_EVERY_VERSION)
+    of_versions = sum(c.gauges.get(gauge, 0.0) for version, c in subsets.items() if version != _EVERY_VERSION)
+    return int(max(of_versions, every.gauges.get(gauge, 0.0) if every else 0.0))

@@ -16,8 +16,8 @@ _BINS_PER_DOUBLING: Final = 2**SCALE
 
 
 def bin_of(duration: pl.Expr) -> pl.Expr:
-    """Bin index (Int16) of a duration in ns; null stays null."""
-    value = duration.cast(pl.Float64).clip(lower_bound=1.0)
+    """Bin index (Int16) of a duration in ns, of which more than 584 years are cut; null and NaN give null."""
+    value = duration.cast(pl.Float64).fill_nan(None).clip(1.0, 2.0**64)
     return ((value.log(2) * _BINS_PER_DOUBLING).ceil() - 1).cast(pl.Int16)
 
 

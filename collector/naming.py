@@ -44,6 +44,11 @@ TEXTS: Final[dict[str, tuple[str, ...]]] = {
 """Column name → attribute keys, the current convention first."""
 
 GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
+_GRPC_NAMES: Final = (
+    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
+    "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
+    "UNAUTHENTICATED"
+).split()
 _SENDING: Final = ("create", "send", "publish")
 _CALLING: Final = (model.CLIENT, model.PRODUCER)
 
@@ -61,6 +66,16 @@ def present(column: pl.Expr) -> pl.Expr:
 def number(name: str) -> pl.Expr:
     """A text column read as an integer, null where it is none."""
     return pl.col(name).cast(pl.Int64, strict=False)
+
+
+def _grpc_code() -> pl.Expr:
+    """The gRPC status as its number, null where there is none: the newer convention writes the name."""
+    named = pl.col("grpc_status").str.to_uppercase()
+    numbers = range(len(_GRPC_NAMES))
+    return pl.coalesce(
+        number("grpc_status"),
+        named.replace_strict(_GRPC_NAMES, numbers, default=None, return_dtype=pl.Int64),
+    )
 
 
 def protocol() -> pl.Expr:
@@ -121,7 +136,7 @@ def peer(destination_column: str = "destination") -> tuple[pl.Expr, pl.Expr]:
         (present(pl.col("rpc_service")), pl.col("rpc_service"), "service"),
         (present(host_of_url), host_of_url, "external"),
         (present(pl.col("network_address")), _address("network_address", "network_port"), "external"),
-        (present(pl.col("upstream_cluster")), pl.col("upstream_cluster"), "external"),
+        (present(pl.col("upstream_cluster")), _host_of_cluster(), "external"),
     )
     name = kind = pl.lit("")
     for condition, value, label in reversed(ranks):
@@ -134,6 +149,11 @@ def peer(destination_column: str = "destination") -> tuple[pl.Expr, pl.Expr]:
     )
 
 
+def _host_of_cluster() -> pl.Expr:
+    """host:port of an Envoy cluster that is named as Istio does, ``outbound|9080|v1|reviews.shop.svc``, else its name."""
+    return pl.col("upstream_cluster").str.replace(r"^(?:out|in)bound_?\|(\d+)\|[^|]*\|(.+)$", "$2:$1")
+
+
 def _caller_name(named: pl.Expr) -> pl.Expr:
     """A SERVER span may name its caller (R4.3)."""
     says = (pl.col("kind") == model.SERVER) & present(pl.col("peer_service"))
@@ -142,7 +162,7 @@ def _caller_name(named: pl.Expr) -> pl.Expr:
 
 def failure() -> pl.Expr:
     """Failure class of one span (R10): first rule that applies."""
-    http, grpc = number("http_status"), number("grpc_status")
+    http, grpc = number("http_status"), _grpc_code()
     client = pl.col("kind").is_in(_CALLING)
     flags = pl.col("flags").fill_null("")
     flagged = present(flags)
@@ -161,9 +181,7 @@ def failure() -> pl.Expr:
         | has_flag(flags, "UT")
         | pl.col("error_type").fill_null("").str.to_lowercase().str.contains("timeout", literal=True)
     )
-    server_error = (
-        (http >= 500) | grpc.is_in(GRPC_SERVER_ERRORS) | (no_code & (~client | present(pl.col("db_system"))))
-    )
+    client_error = http.is_between(400, 499) | ((grpc != 0) & ~grpc.is_in(GRPC_SERVER_ERRORS))
     cancelled = (http == 499) | (grpc == 1) | has_flag(flags, "DC")
     return (
         pl.when(pl.col("status") == model.STATUS_OK)
@@ -176,9 +194,9 @@ def failure() -> pl.Expr:
         .then(pl.lit("timeout"))
         .when((http == 0) | (no_code & client & ~present(pl.col("db_system"))))
         .then(pl.lit("no_response"))
-        .when(server_error)
-        .then(pl.lit("server_error"))
-        .otherwise(pl.lit("client_error"))
+        .when((http < 500).fill_null(value=True) & client_error)
+        .then(pl.lit("client_error"))
+        .otherwise(pl.lit("server_error"))
     )
 
 
@@ -188,11 +206,11 @@ def has_flag(flags: pl.Expr, flag: str) -> pl.Expr:
 
 
 def weight(tracestate: str) -> pl.Expr:
-    """Sampling weight (R9): 2^56 / (2^56 − T) of ``ot=th:T``, else 2^n of the older ``p:n``, else 1."""
+    """Sampling weight (R9): 2^56 / (2^56 − T) of ``ot=th:T``, else 2^n of the older ``p:n``, else 1. Always finite."""
     entry = pl.col(tracestate).str.extract(r"(?:^|,)\s*ot=([^,]*)", 1)
     threshold = entry.str.extract(r"(?:^|;)th:([0-9a-f]{1,14})(?:;|$)", 1).str.pad_end(14, "0")
-    rejected = threshold.str.to_integer(base=16, strict=False).cast(pl.Float64)
+    # As integers: the smallest probabilities differ from 0 in bits that a float no longer has.
+    kept = 2**56 - threshold.str.to_integer(base=16, strict=False)
     power = entry.str.extract(r"(?:^|;)p:(\d{1,2})(?:;|$)", 1).cast(pl.Float64, strict=False)
-    older = pl.when(power == 63).then(0.0).otherwise(pl.lit(2.0).pow(power))
-    full = float(2**56)
-    return pl.coalesce(full / (full - rejected), older, pl.lit(1.0))
+    older = pl.when(power == 63).then(0.0).when(power < 63).then(pl.lit(2.0).pow(power))
+    return pl.coalesce(float(2**56) / kept, older, pl.lit(1.0))

@@ -15,7 +15,7 @@ from collector.spans import children, resources
 
 
 def flatten(requests: Sequence[pa.RecordBatch]) -> pl.DataFrame:
-    """One frame for all ``requests``; histograms and summaries are not read."""
+    """One frame for all ``requests``; histograms, summaries and points without a finite value are left out."""
     _, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
     group_of_scope, scopes = children(groups.field("scope_metrics"))
     scope_of_metric, metrics = children(scopes.field("metrics"))
@@ -33,7 +33,7 @@ def _points(
     value = pc.coalesce(points.field("as_double"), pc.cast(points.field("as_int"), pa.float64(), safe=False))
     named = pl.DataFrame(
         {
-            "time": pc.cast(points.field("time_unix_nano"), pa.int64()),
+            "time": pc.cast(points.field("time_unix_nano"), pa.int64(), safe=False),
             "metric": metrics.field("name").take(pa.array(metric_of_point)),
             "cluster": pc.fill_null(attributes.text("envoy.cluster_name", "cluster_name"), ""),
             "value": value,
@@ -41,4 +41,5 @@ def _points(
         schema={"time": pl.Int64, "metric": pl.String, "cluster": pl.String, "value": pl.Float64},
     )
     whose = owner[group_of_metric[metric_of_point]] if len(metric_of_point) else owner.clear()
-    return pl.concat([named, whose.select("service", "instance")], how="horizontal")
+    rows = pl.concat([named, whose.select("service", "instance")], how="horizontal")
+    return rows.filter(pl.col("value").is_finite())

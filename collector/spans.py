@@ -19,6 +19,8 @@ _NO_PARENT: Final = b"\0" * 8
 
 MALFORMED: Final = "trace_id must have 16 bytes and span_id 8, neither all zero"
 TOO_OLD: Final = "the span is older than the retention"
+TOO_LATE: Final = "the span starts after the year 2100"
+LATEST: Final = 4_102_444_800 * 10**9  # ns: the store keeps days in 16 bits and seconds in 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0) -> Flattened:
 
     Args:
         requests: decoded export requests.
-        oldest: spans that start before this (unix ns) are refused, as are spans with malformed ids.
+        oldest: spans that start before this (unix ns) are refused, as are those with malformed ids or times.
     """
     request_of, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
     group_of_scope, scopes = children(groups.field("scope_spans"))
@@ -42,14 +44,15 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0) -> Flattened:
     group_of_span = group_of_scope[scope_of_span]
     request_of_span = request_of[group_of_span]
     named = _valid_ids(spans)
-    recent = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False) >= oldest
+    start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
+    old, late = named & (start < oldest), named & (start >= LATEST)
     rejected = {
         reason: np.bincount(request_of_span[bad], minlength=len(requests)).tolist()
-        for reason, bad in ((MALFORMED, ~named), (TOO_OLD, named & ~recent))
+        for reason, bad in ((MALFORMED, ~named), (TOO_OLD, old), (TOO_LATE, late))
         if bad.any()
     }
     if rejected:
-        kept = np.nonzero(named & recent)[0]
+        kept = np.nonzero(named & ~old & ~late)[0]
         spans, scope_of_span, group_of_span = (
             spans.take(pa.array(kept)),
             scope_of_span[kept],
@@ -100,8 +103,8 @@ def _columns(
 ) -> pa.Table:
     attributes = Attributes(spans.field("attributes"))
     facts = pl.DataFrame({name: attributes.text(*keys) for name, keys in naming.TEXTS.items()}).with_columns(
-        kind=pl.Series(spans.field("kind")).cast(pl.Int8),
-        status=pl.Series(spans.field("status").field("code")).fill_null(0).cast(pl.Int8),
+        kind=_known(pl.Series(spans.field("kind")), model.CONSUMER),
+        status=_known(pl.Series(spans.field("status").field("code")), model.STATUS_ERROR),
         tracestate=pl.Series(spans.field("trace_state")),
         mesh_tagged=pl.Series(attributes.has_prefix("istio.")),
     )
@@ -126,6 +129,11 @@ def _columns(
         }
     arrays = [_cast(columns[field.name], field.type) for field in model.SPANS]
     return pa.Table.from_arrays(arrays, schema=model.SPANS)
+
+
+def _known(numbers: pl.Series, last: int) -> pl.Series:
+    """Enum numbers, 0 (unspecified) for those that OTLP does not know (yet)."""
+    return numbers.set(~numbers.is_between(0, last), 0).fill_null(0).cast(pl.Int8)
 
 
 def _said(facts: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,6 @@
-"""The command line: ``meshscope serve | demo | sidecar | migrate | check | login | token``."""
+"""Watches a service mesh and steers it."""
+
+# Commands import what they need: `meshscope login` answers in a moment, `serve` brings in everything.
 
 from __future__ import annotations
 
@@ -9,23 +11,13 @@ import sys
 import webbrowser
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
-
-# Read when gRPC is imported: its fork handlers only complain, since every child of ours is another program.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import uvloop
-from pydantic import ValidationError
 
-from store.engines import StoreError, control_engine
-from store.migrate import migrate as migrate_database
-from web import logs
-from web.auth import Auth
-from web.listen import PortTaken
-from web.main import serve
-from web.settings import Settings
-from web.signals import stop_signal
+if TYPE_CHECKING:
+    from web.auth import Auth
+    from web.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
@@ -34,27 +26,52 @@ cli.add_typer(tokens, name="token")
 
 def main() -> None:
     """Entry point; what is wrong is said in one line, without a traceback."""
+    # Read when gRPC is imported: its fork handlers only complain, since every child of ours is another program.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
         cli()
-    except (StoreError, PortTaken) as error:
+    except Exception as error:
+        _explain(error)
+        raise
+
+
+def _explain(error: Exception) -> None:
+    """End with one line for what a user can mend; return for what only a developer can."""
+    from pydantic import ValidationError
+
+    from store.engines import StoreError
+    from web.listen import PortTaken
+
+    if isinstance(error, (StoreError, PortTaken)):
         _fail(str(error))
-    except ValidationError as error:
+    if isinstance(error, ValidationError):
         for problem in error.errors():
-            where = "MESHSCOPE_" + "_".join(str(part) for part in problem["loc"]).upper()
-            print(f"meshscope: {where.removesuffix('_')}: {problem['msg']}", file=sys.stderr)
-        raise SystemExit(2) from None
+            setting = "_".join(str(part) for part in problem["loc"]).upper()
+            what = problem["msg"].removeprefix("Value error, ")
+            _say(f"MESHSCOPE_{setting}: {what}" if setting else what)
+        raise SystemExit(2)
+
+
+def _say(message: str) -> None:
+    print(f"meshscope: {message}", file=sys.stderr)
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"meshscope: {message}", file=sys.stderr)
+    _say(message)
     raise SystemExit(1)
 
 
 def _run(coroutine: Coroutine[Any, Any, int]) -> None:
-    raise typer.Exit(asyncio.Runner(loop_factory=uvloop.new_event_loop).run(coroutine))
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        raise typer.Exit(runner.run(coroutine))
 
 
 def _settings(**given: Any) -> Settings:
+    from web import logs
+    from web.settings import Settings
+
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     logs.configure(settings.log_level, settings.log_format)
     return settings
@@ -70,6 +87,9 @@ def serve_command(data: Data = None) -> None:
 
 
 async def _serve(settings: Settings) -> int:
+    from web.main import serve
+    from web.signals import stop_signal
+
     stop = stop_signal()
     async with serve(settings) as running:
         running.announce()
@@ -86,7 +106,7 @@ def demo(
     data: Data = None,
 ) -> None:
     """The server and a real mesh: small services behind real Envoy sidecars, with load."""
-    from web.demo import run_demo  # the demo's parts are not needed to serve
+    from web.demo import run_demo
 
     settings = _settings(data=data)
     _run(run_demo(settings, browser=webbrowser.open if browser else None, duration=duration, rate=rate))
@@ -111,6 +131,7 @@ def sidecar(
     from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
     from proxy_plugin.envoy.ports import PortBusyError
     from proxy_plugin.envoy.sidecar import plan_sidecar, run_sidecar
+    from web import logs
 
     logs.configure("info", "console")
     names = [name.strip() for name in upstreams.split(",") if name.strip()]
@@ -165,8 +186,10 @@ def check(data: Data = None) -> None:
 def login(data: Data = None) -> None:
     """Print a new link that signs in to the console, once."""
     settings = _settings(data=data)
+    from web.running import url
+
     token = _auth(settings).issue_login_link()
-    print(f"http://{settings.host}:{settings.http_port}/login?token={token}")
+    print(f"{url(settings)}/login?token={token}")
 
 
 @tokens.command("create")
@@ -201,6 +224,10 @@ def revoke_token(name: str, data: Data = None) -> None:
 
 def _auth(settings: Settings) -> Auth:
     """Tokens are in the control database, which several processes may open."""
+    from store.engines import control_engine
+    from store.migrate import migrate as migrate_database
+    from web.auth import Auth
+
     url = settings.control_url.get_secret_value() if settings.control_url else None
     engine = control_engine(url, settings.data)
     migrate_database(engine, "control")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +14,9 @@ from collector import graph
 from collector.breakers import Breakers
 from collector.graph import ServiceGraph
 from collector.rollup import Buckets, LiveWindow
+from proxy_plugin.envoy.control import ControlPlane
+from proxy_plugin.envoy.mesh import Mesh
+from proxy_plugin.envoy.rules import limits
 from store import calls
 from web import shapes
 from web.shapes import Json
@@ -40,10 +43,16 @@ class Question:
 class Graphs:
     """Answers graph questions, from memory for the last minutes and from the store for the past."""
 
-    def __init__(
-        self, live: LiveWindow, engine: Engine, breakers: Breakers, instances: Callable[[], dict[str, int]]
-    ) -> None:
-        self._live, self._engine, self._breakers, self._instances = live, engine, breakers, instances
+    def __init__(self, live: LiveWindow, engine: Engine, breakers: Breakers, control: ControlPlane) -> None:
+        """``control`` tells who is there; it is read on its own loop only, whenever it has news."""
+        self._live, self._engine, self._breakers = live, engine, breakers
+        self._control = control
+        self._mesh, self._instances = Mesh(), dict[str, int]()
+        control.listen(self._look)
+
+    def _look(self) -> None:
+        self._mesh = self._control.mesh()
+        self._instances = Counter(proxy.service for proxy in self._control.proxies() if proxy.connected)
 
     def graph(self, question: Question, now: float | None = None) -> Json:
         """The document of ``GET /api/v1/graph``. Blocks: call it in a thread. Raises a 400 problem for bad times."""
@@ -53,7 +62,7 @@ class Graphs:
         if question.idle:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question)
             built = with_idle(built, known)
-        document = shapes.graph(built, asked, now, self._breaker(now), self._instances())
+        document = shapes.graph(built, asked, now, self._breaker(now), self._instances)
         return _narrowed(document, question)
 
     def buckets(self, asked: Window, now: float) -> Buckets:
@@ -71,9 +80,11 @@ class Graphs:
         )
 
     def _breaker(self, now: float) -> shapes.BreakerOf:
+        mesh = self._mesh
+
         def breaker(source: str, target: str) -> Json | None:
             found = self._breakers.edge(source, target, now)
-            return found.as_json() if found else None
+            return {**found.as_json(), "limits": limits(mesh, source, target)} if found else None
 
         return breaker
 

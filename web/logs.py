@@ -8,7 +8,7 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.migration", "clickhouse_connect")
+_QUIET = ("alembic", "uvicorn", "httpx", "httpcore", "clickhouse_connect")
 
 
 def configure(level: str, form: str) -> None:

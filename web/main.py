@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from store.engines import control_engine, telemetry_engine
 from store.layouts import Layouts
 from store.migrate import migrate
 from store.sink import StoreSink
+from web import running
 from web.api.meta import Check
 from web.app import create_app
 from web.auth import Auth
@@ -63,9 +63,7 @@ class Running:
     @property
     def url(self) -> str:
         """Address of the console."""
-        host = self.settings.host
-        shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host
-        return f"http://{shown}:{self.ports.http}"
+        return running.address(self.settings.host, self.ports.http)
 
     def announce(self) -> None:
         """The one line on stdout that scripts wait for."""
@@ -118,6 +116,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.streams.close)
         ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
+        stack.enter_context(running.noted(settings, ports.http))
         yield Running(settings, ports, parts, counters)
 
 
@@ -154,10 +153,7 @@ def _parts(
     telemetry: Engine,
     breakers: Breakers,
 ) -> Parts:
-    def instances() -> dict[str, int]:
-        return Counter(proxy.service for proxy in control.proxies() if proxy.connected)
-
-    graphs = Graphs(live, telemetry, breakers, instances)
+    graphs = Graphs(live, telemetry, breakers, control)
     auth = Auth(database) if settings.auth == "on" else None
     publisher = Publisher(control, database, CallsReader(live))
     return Parts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -125,7 +125,8 @@ class Publisher:
             plan = await self.plan(draft)
             if plan.policy is None or not (plan.valid or _only_disables(plan.policy, stored)):
                 await self._refuse(asked, draft, plan.findings)
-            return await self._carry_out(Change(action, asked.name, plan.policy, actor, reason), begun)
+            applied = await self._carry_out(Change(action, asked.name, plan.policy, actor, reason), begun)
+            return replace(applied, created=stored is None)
 
         return await self._in_turn(work, wait)
 

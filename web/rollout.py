@@ -27,6 +27,7 @@ class Applied:
     outcome: Literal["applied", "pending"]
     proxies: Answers
     policy: StoredPolicy | None = field(default=None, compare=False)  # as it stands now
+    created: bool = field(default=False, compare=False)  # there was none of this name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The whole product: real Envoys, a real browser."""

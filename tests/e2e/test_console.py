@@ -1,0 +1,144 @@
+"""A person at the console, a real mesh behind it."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Demo, graph, wait_for
+
+SOURCE, TARGET = "shop/checkout", "shop/payments"
+EDGE = f"{SOURCE}>{TARGET}>call"
+SERVICES = (
+    "edge/gateway",
+    "shop/web",
+    "shop/checkout",
+    "shop/payments",
+    "shop/recommend",
+    "psp.example:8443",
+)
+SETTLED = 30_000  # ms
+
+
+def open_edge(page: Page) -> None:
+    """The graph with a short window and the edge selected, by a click on its line."""
+    page.goto("/")
+    page.locator(f'[data-node="{SOURCE}"]').wait_for()
+    page.get_by_label("Time range").select_option("10")
+    x, y = page.evaluate(_POINT_ON_EDGE, EDGE)
+    page.mouse.click(x, y)
+    expect(page.locator("#panel")).to_contain_text("payments")
+
+
+_POINT_ON_EDGE = """id => {
+    const path = document.querySelector(`[data-edge="${CSS.escape(id)}"] path`);
+    const point = path.getPointAtLength(path.getTotalLength() * 0.3).matrixTransform(path.getScreenCTM());
+    return [point.x, point.y];
+}"""
+
+_SHARE = """() => parseFloat((document.querySelector("#edge-error-rate")?.textContent || "").match(/[\\d.]+/)?.[0])"""
+
+
+def wait_for_share(page: Page, condition: str) -> None:
+    """Wait until the error share (percent) that the panel shows meets a condition on ``v``."""
+    page.wait_for_function(f"() => {{ const v = ({_SHARE})(); return {condition}; }}", timeout=SETTLED)
+
+
+def test_the_graph_shows_every_envoy(page: Page) -> None:
+    page.goto("/")
+    for service in SERVICES:
+        expect(page.locator(f'[data-node="{service}"]')).to_be_visible()
+    expect(page.locator("[data-edge]").first).to_be_attached()
+    expect(page.locator('[data-node="shop/checkout"]')).to_have_attribute(
+        "aria-label", re.compile("checkout")
+    )
+
+
+def test_updates_do_not_move_the_view(page: Page) -> None:
+    page.goto("/")
+    page.locator(f'[data-node="{SOURCE}"]').wait_for()
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, -300)
+    place = "() => JSON.stringify(document.querySelector('[data-node=\"shop/web\"]').getBoundingClientRect())"
+    before, revision = page.evaluate(place), page.evaluate("meshui.feed.rev")
+    page.wait_for_function("before => meshui.feed.rev > before + 2", arg=revision)
+    assert page.evaluate(place) == before
+
+
+def test_both_sides_of_an_edge_are_side_by_side(page: Page) -> None:
+    open_edge(page)
+    for side in ("client", "server"):
+        expect(page.locator(f"#edge-{side}-calls")).to_have_text(re.compile(r"[1-9]"))
+    expect(page.locator("#edge-versions")).to_contain_text("v2")
+    expect(page.locator("#edge-breaker-facts")).to_contain_text("1024")
+
+
+def test_a_fault_from_the_page_turns_the_edge_red_and_back(page: Page, demo: Demo) -> None:
+    """The loop: a rule set on the page reaches the Envoys, their telemetry reaches the page."""
+    open_edge(page)
+    page.locator("#rule-abort-percent").fill("100")
+    page.locator("#rule-abort-status").fill("503")
+    page.locator("#rule-plan").click()
+    expect(page.locator("#rule-preview")).to_contain_text("abort", timeout=SETTLED)
+    expect(page.locator("#rule-apply")).to_be_enabled()
+    page.locator("#rule-apply").click()
+    acknowledged = page.locator('[data-proxy][data-state="acknowledged"]')
+    expect(acknowledged.first).to_be_visible(timeout=SETTLED)
+    wait_for_share(page, "v > 90")
+    with demo.api() as api:
+        edge = next(e for e in graph(api)["edges"] if (e["source"], e["target"]) == (SOURCE, TARGET))
+        assert edge["flags"].get("FI", 0) > 0
+        assert edge["client"]["failed"] > 0
+        rules = api.get("/api/v1/policies").json()["items"]
+        assert [rule["enabled"] for rule in rules] == [True]
+    page.locator("#rule-off").click()
+    wait_for_share(page, "v < 5")
+    with demo.api() as api:
+        assert not any(rule["enabled"] for rule in api.get("/api/v1/policies").json()["items"])
+
+
+def test_a_plan_that_is_wrong_says_where_and_why(page: Page) -> None:
+    open_edge(page)
+    page.locator("#rule-abort-percent").fill("10")
+    page.locator("#rule-abort-status").fill("503")
+    page.locator("#rule-lease").fill("")
+    page.locator("#rule-plan").click()
+    expect(page.locator("#rule-preview")).to_contain_text("lease", timeout=SETTLED)
+    expect(page.locator("#rule-apply")).to_be_disabled()
+
+
+def test_other_pages_are_there_and_unknown_ones_are_not(page: Page, demo: Demo) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Proxies").click()
+    expect(page.locator("main")).to_contain_text("payments", timeout=SETTLED)
+    page.get_by_role("link", name="Traffic rules").click()
+    expect(page.locator("main")).to_be_visible()
+    with demo.api() as api:
+        assert api.get("/nothing/here").status_code == 404
+        assert api.get("/ui/nothing").status_code == 404
+
+
+def test_without_a_session_there_is_only_the_login(demo: Demo) -> None:
+    with httpx.Client(base_url=demo.url) as client:
+        page = client.get("/ui/graph")
+        assert (page.status_code, page.headers["location"].split("?")[0]) == (303, "/login")
+        assert client.get("/api/v1/graph").status_code == 401
+
+
+def test_a_split_moves_the_traffic(demo: Demo) -> None:
+    """v2 gets everything, then the rule goes and both serve again."""
+    rule = {"name": "all-v2", "target": {"service": TARGET}, "split": [{"version": "v2", "weight": 100}]}
+    with demo.api() as api:
+
+        def served() -> dict[str, float]:
+            edge = next(
+                e for e in graph(api, "now-3s")["edges"] if (e["source"], e["target"]) == (SOURCE, TARGET)
+            )
+            return {name: v["calls"] for name, v in edge["versions"].items() if v["calls"]}
+
+        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (200, 201)
+        wait_for(lambda: set(served()) == {"v2"}, 30, "all traffic on v2")
+        assert api.delete("/api/v1/policies/all-v2").status_code == 204
+        wait_for(lambda: set(served()) == {"v1", "v2"}, 30, "both versions again")
