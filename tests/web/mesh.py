@@ -78,7 +78,7 @@ class Proxy:
         self._response: Any = self._api.message("envoy.service.discovery.v3.DiscoveryResponse")
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self._stream: Any = None
-        self._unanswered: list[Any] = []
+        self.unanswered: list[Any] = []
         self._names: dict[str, list[str]] = {CDS: [], LDS: [], RDS: [INBOUND, OUTBOUND], EDS: []}
         self._endpoints_nonce = ""
         self._task: asyncio.Task[None] | None = None
@@ -105,9 +105,9 @@ class Proxy:
     async def speak(self) -> None:
         """Acknowledge what was left unanswered."""
         self.behaviour = "ack"
-        for response in self._unanswered:
+        for response in self.unanswered:
             await self._answer(response)
-        self._unanswered.clear()
+        self.unanswered.clear()
 
     def rules(self) -> str:
         """Its routes, as text to look into."""
@@ -116,7 +116,7 @@ class Proxy:
     async def _run(self) -> None:
         async for response in self._stream:
             if self.behaviour == "silent":
-                self._unanswered.append(response)
+                self.unanswered.append(response)
             else:
                 await self._answer(response)
 

@@ -55,7 +55,7 @@ def router(publisher: Publisher) -> APIRouter:
     @routes.get("", summary="Audit log", responses=problem_responses(400, 401, 422))
     async def list_entries(
         who: Reader,
-        name: Name | None = None,
+        name: Name = None,
         outcome: Annotated[
             Outcome | None, Query(description="Only of this outcome.", examples=["refused"])
         ] = None,

@@ -12,7 +12,8 @@ Cursor = Annotated[
     Query(pattern=r"^\d{1,15}$", description="`next_cursor` of the page before.", examples=["41"]),
 ]
 Name = Annotated[
-    str, Query(pattern=r"^[ -~]{1,253}$", description="Only of this name.", examples=["payments-canary"])
+    str | None,
+    Query(pattern=r"^[ -~]{1,253}$", description="Only of this name.", examples=["payments-canary"]),
 ]
 
 

@@ -125,7 +125,7 @@ def _add_writes(routes: APIRouter, publisher: Publisher) -> None:
             raise Problem(
                 409, "There already", f"There is a policy {draft.get('name')} already."
             ) from problem
-        return _answer(applied, created=True)
+        return _answer(applied, applied.created)
 
     @routes.put(
         "/{name}",
@@ -149,10 +149,7 @@ def _add_writes(routes: APIRouter, publisher: Publisher) -> None:
         applied = await publisher.apply(
             _draft(body, name), actor=who.name, reason=reason, if_match=expected, wait=_seconds(wait)
         )
-        return _answer(
-            applied,
-            created=applied.policy is not None and applied.policy.created_at == applied.policy.updated_at,
-        )
+        return _answer(applied, applied.created)
 
     @routes.delete("/{name}", summary="Remove a policy", status_code=204, responses=_WRITE_ERRORS)
     async def delete_policy(

@@ -34,7 +34,7 @@ class ProxyView(BaseModel):
     version: str = Field(description="Version of the service", examples=["v1"])
     instance: str = Field(description="Its instance", examples=["checkout-1"])
     role: str = Field(description="sidecar, or router (a gateway)", examples=["sidecar"])
-    address: str = Field(description="Where it is", examples=["127.0.0.1"])
+    address: str = Field(description="Where its service is reached", examples=["127.0.0.1:20001"])
     connected: bool = Field(description="Whether its stream is open", examples=[True])
     connected_at: datetime = Field(description="Since when, or when last", examples=["2030-01-31T12:00:00Z"])
     last_seen: datetime = Field(description="When it last said something", examples=["2030-01-31T12:00:05Z"])
