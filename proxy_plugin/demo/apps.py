@@ -69,7 +69,7 @@ class Apps:
         instance = self._instances[scope["server"][1]]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         status, word = await instance.answer(scope["method"], scope["path"], headers)
-        body = json.dumps({"status": word, "traceparent": headers.get("traceparent", "")}).encode()
+        body = json.dumps({"service": instance.owner, "answer": word}).encode()
         await send(
             {
                 "type": "http.response.start",

@@ -120,7 +120,7 @@ CHECKOUT = Service(
 PAYMENTS = Service(
     "payments",
     "shop",
-    (Route("POST", "/charges", (Work(Delay(10)), Call(PSP, "/v1/charges", "POST"))),),
+    (Route("POST", "/charges", (Work(Delay(25)), Call(PSP, "/v1/charges", "POST"))),),
     versions=(Version("v1", instances=2), Version("v2", instances=1, slowness=1.6)),
 )
 
@@ -161,7 +161,7 @@ SHOP = World(
     ),
     externals=(
         External("psp.example", 8443, (
-            Route("POST", "/v1/charges", (Work(Delay(45, 0.3)), Work(Delay(900, 0.3), share=0.03))),
+            Route("POST", "/v1/charges", (Work(Delay(45, 0.3)), Work(Delay(900, 0.3), share=0.02))),
         )),
         External("mail.example", 8443, (Route("POST", "/v1/messages", (Work(Delay(30, 0.4)),)),)),
     ),

@@ -42,9 +42,12 @@ async def shop_without_envoys(folder: Path, otlp_http: str) -> AsyncIterator[int
         )
         apps = await AppsProcess.start("apps", layout.apps.model_copy(update={"places": direct}), folder)
         externals = await AppsProcess.start("externals", layout.externals, folder)
-        yield port["shop/web"]
+        try:
+            yield port["shop/web"]
+        finally:
+            for child in (apps, externals):
+                await child.stop()
         for child in (apps, externals):
-            await child.stop()
             assert child.process.returncode == 0, child.log.read_text()
             assert child.log.read_text() == ""
 

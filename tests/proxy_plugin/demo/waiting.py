@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], bool], within: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within: float = 15.0) -> None:
     """Looks every 10 ms; raises TimeoutError after `within` seconds."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - counters and other processes set no event
