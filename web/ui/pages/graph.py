@@ -25,11 +25,11 @@ PORTS = "4318 is OTLP/HTTP and 4317 OTLP/gRPC, unless the settings say otherwise
 
 
 def register(app: dash.Dash, parts: Parts) -> None:
-    add_page(PAGE, _layout)
+    add_page(PAGE, layout)
     callbacks.register(app, parts)
 
 
-def _layout(**_query: Any) -> html.Div:
+def layout(**_query: Any) -> html.Div:
     body = [_toolbar(), _banner(), html.Div([_stage(), _panel()], className="gwrap")]
     return shell(PAGE, body, flush=True)
 
