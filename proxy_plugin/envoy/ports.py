@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Container
 
 from proxy_plugin.envoy.mesh import LOOPBACK
 
@@ -37,13 +38,16 @@ def demand(host: str, ports: dict[str, int]) -> None:
             raise PortBusyError(host, port, purpose)
 
 
-def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
-    """Different free ports that no outgoing connection will take by chance."""
+def free_ports(count: int, host: str = LOOPBACK, avoid: Container[int] = ()) -> list[int]:
+    """Different free ports that no outgoing connection will take by chance.
+
+    Nothing is reserved: who plans several programs before the first one listens has its own plans to `avoid`.
+    """
     candidates = random.sample(range(_LOW, _HIGH), k=_HIGH - _LOW)
     found: list[int] = []
     for port in candidates:
         if len(found) == count:
             break
-        if is_free(host, port):
+        if port not in avoid and is_free(host, port):
             found.append(port)
     return found

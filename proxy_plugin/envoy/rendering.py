@@ -15,6 +15,8 @@ from proxy_plugin.envoy.resources.values import Json
 from proxy_plugin.envoy.snapshot import consistent
 from proxy_plugin.envoy.xds import TYPE_NAMES
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the one in C where PyYAML has it
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -68,4 +70,6 @@ def _diff(path: str, before: Json | None, after: Json | None) -> Iterator[str]:
 
 
 def _lines(body: Json | None) -> list[str]:
-    return yaml.safe_dump(body, sort_keys=False).splitlines(keepends=True) if body is not None else []
+    return (
+        yaml.dump(body, Dumper=_DUMPER, sort_keys=False).splitlines(keepends=True) if body is not None else []
+    )

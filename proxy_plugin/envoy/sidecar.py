@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +30,10 @@ def plan_sidecar(
     inbound_port: int = 0,
     outbound_port: int = 0,
     admin_port: int = 0,
+    avoid: Container[int] = (),
 ) -> Sidecar:
-    """The sidecar of `service` (an id: `namespace/service` or `service`); ports of 0 become free ones.
+    """The sidecar of `service` (an id: `namespace/service` or `service`); ports of 0 become free ones,
+    none of those to `avoid` (of other plans).
 
     A gateway (`role="router"`) has no app. ValueError for an upstream that cannot be read.
     """
@@ -49,7 +51,7 @@ def plan_sidecar(
         upstreams=tuple(upstreams),
     )
     given.targets()
-    free = iter(free_ports(3, given.address))
+    free = iter(free_ports(3, given.address, avoid))
     return replace(
         given,
         inbound_port=inbound_port or next(free),

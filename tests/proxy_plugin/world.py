@@ -83,8 +83,13 @@ class World:
         """An app and its Envoy, started; `ready` waits for it."""
         backend = self.backends[name] = Backend(name)
         await backend.start()
-        sidecar = plan_sidecar(service, backend.port, instance=name, **facts)
-        return await self.add_envoy(name, sidecar)
+        return await self.add_envoy(name, self.plan(service, backend.port, instance=name, **facts))
+
+    def plan(self, service: str, app_port: int = 0, **facts: Any) -> Sidecar:
+        """A sidecar with ports that no other one of this world has."""
+        used = [envoy.sidecar for envoy in self.envoys.values()]
+        taken = {port for each in used for port in (each.inbound_port, each.outbound_port, each.admin_port)}
+        return plan_sidecar(service, app_port, avoid=taken, **facts)
 
     async def add_envoy(self, name: str, sidecar: Sidecar) -> EnvoyProcess:
         envoy = self.envoys[name] = EnvoyProcess(sidecar, self.address, self.telemetry)

@@ -10,6 +10,7 @@ from proxy_plugin.envoy.ports import PortBusyError, demand, free_ports, is_free
 def test_free_ports_differ_and_lie_below_the_ephemeral_ones() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
+    assert not set(ports) & set(free_ports(20, avoid=ports))
     assert all(20000 <= port < 32768 for port in ports)
 
 

@@ -49,7 +49,7 @@ class Running:
 async def test_one_of_two_is_stopped_under_load_and_no_request_fails(world: World) -> None:
     app = Backend("payments-v3")
     await app.start()
-    sidecar = plan_sidecar("shop/payments", app.port, version="v3", instance="payments-v3")
+    sidecar = world.plan("shop/payments", app.port, version="v3", instance="payments-v3")
     running = Running(world, sidecar)
     await running.ready.wait()
     await world.serving({"payments-v1", "payments-v2", "payments-v3"})
@@ -65,7 +65,7 @@ async def test_one_of_two_is_stopped_under_load_and_no_request_fails(world: Worl
 
 async def test_it_waits_for_a_control_plane_that_is_not_there_yet(world: World) -> None:
     (port,) = free_ports(1)
-    running = Running(world, plan_sidecar("shop/late", 1), ControlAddress(port=port))
+    running = Running(world, world.plan("shop/late", 1), ControlAddress(port=port))
     late = world.new_control()
     await late.start(port=port)
     async with asyncio.timeout(8):
@@ -76,7 +76,7 @@ async def test_it_waits_for_a_control_plane_that_is_not_there_yet(world: World) 
 
 
 async def test_an_envoy_that_dies_ends_it_with_an_error(world: World) -> None:
-    running = Running(world, plan_sidecar("shop/dies", 1, instance="dies"))
+    running = Running(world, world.plan("shop/dies", 1, instance="dies"))
     await running.ready.wait()
     (pid,) = (
         int(name) for name in os.listdir("/proc") if name.isdigit() and _is(int(name), "meshscope-dies-")

@@ -6,7 +6,6 @@ import pytest
 
 from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS
 from proxy_plugin.envoy.resources.render import render
-from proxy_plugin.envoy.sidecar import plan_sidecar
 from proxy_plugin.envoy.snapshot import consistent
 from tests.proxy_plugin.values import CHECKOUT, FRONT, PAYMENTS_V1, mesh, sidecar
 from tests.proxy_plugin.world import World
@@ -57,7 +56,7 @@ def test_an_app_is_never_cut_by_its_own_sidecar() -> None:
 @pytest.mark.anyio
 async def test_a_real_gateway_routes_by_path_and_names_itself(world: World) -> None:
     upstreams = ["front", "/pay=payments", f"psp.example:8443=127.0.0.1:{world.backends['front'].port}"]
-    await world.add_envoy("gateway", plan_sidecar("shop/edge", role="router", upstreams=upstreams))
+    await world.add_envoy("gateway", world.plan("shop/edge", role="router", upstreams=upstreams))
     await world.ready()
 
     async def ask(path: str) -> dict[str, Any]:

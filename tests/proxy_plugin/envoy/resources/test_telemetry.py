@@ -12,7 +12,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.resources.telemetry import CLUSTER_TAG, resource_attributes
-from proxy_plugin.envoy.sidecar import plan_sidecar
 from tests.proxy_plugin.otlp import Item, Receiver
 from tests.proxy_plugin.values import CHECKOUT, policy, sidecar
 from tests.proxy_plugin.world import ABORT, World, until
@@ -182,7 +181,7 @@ async def test_a_gateway_has_the_shape_of_everyone_and_externals_their_names(rep
     world = reported.world
     external = f"psp.example:8443=127.0.0.1:{world.backends['front'].port}"
     await world.add_envoy(
-        "gateway", plan_sidecar("shop/edge", role="router", upstreams=["front", external], instance="edge")
+        "gateway", world.plan("shop/edge", role="router", upstreams=["front", external], instance="edge")
     )
     await world.ready()
     url = f"http://127.0.0.1:{world.sidecar('gateway').inbound_port}/edge"
