@@ -44,4 +44,10 @@ def load(session: Session, view: str) -> dict[str, tuple[float, float]]:
 
 def save(session: Session, view: str, positions: Positions) -> None:
     session.execute(sa.delete(LayoutRow).where(LayoutRow.view == view))
-    session.add_all(LayoutRow(view=view, node=node, x=x, y=y) for node, (x, y) in positions.items())
+    rows = (LayoutRow(view=view, node=node, x=x, y=y) for node, (x, y) in positions.items())
+    session.add_all(row for row in rows if _storable(row.node))
+
+
+def _storable(node: str) -> bool:
+    """Node ids come from telemetry, and so from anybody: one that a database cannot keep is not sticky."""
+    return len(node) <= 512 and node.isprintable()

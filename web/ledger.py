@@ -96,7 +96,7 @@ class Ledger:
 
     def refused(self, change: Change, draft: Mapping[str, Any], findings: list[Finding]) -> int:
         """The draft was never pushed, because of `findings`; 0 where it has no name to keep it under."""
-        said = [f"{each.field}: {each.message}" for each in findings]
+        said = audit.storable([f"{each.field}: {each.message}" for each in findings])
         with self._writes.begin() as session:
             if any(each.field == "name" for each in findings):
                 self._audit(session, change, "refused", {}, findings=said)
@@ -134,9 +134,8 @@ class Ledger:
         self._stand(session, change, number, {})
 
     def _begin(self, session: Session, change: Change, document: dict[str, Any] | None) -> int:
-        return policies.begin(
-            session, change.name, document, actor=change.actor, reason=change.reason, at=self._now()
-        )
+        actor, reason = audit.storable(change.actor), audit.storable(change.reason)
+        return policies.begin(session, change.name, document, actor=actor, reason=reason, at=self._now())
 
     def _stand(self, session: Session, change: Change, number: int, proxies: Proxies) -> None:
         ended = change.action == "policy.lease"

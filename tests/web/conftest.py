@@ -1,15 +1,12 @@
-"""What the tests of web share: a migrated control database, a clock, a mesh without Envoys."""
+"""What the tests of web share: a clock and a mesh without Envoys."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from store.engines import control_engine
-from store.migrate import migrate
 from tests.web.clock import Clock
 from tests.web.mesh import Mesh, small_mesh
 from web.publish import Publisher
@@ -23,15 +20,6 @@ def anyio_backend() -> str:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[Engine]:
-    """A migrated control database (SQLite)."""
-    engine = control_engine(None, tmp_path / "data")
-    migrate(engine, "control")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from web.ledger import Change, Ledger, lease_end
 
 
 @pytest.fixture
-def ledger(control: Engine, clock: Clock) -> Ledger:
-    return Ledger(control, clock)
+def ledger(engine: Engine, clock: Clock) -> Ledger:
+    return Ledger(engine, clock)
 
 
 def change(**fields: object) -> Change:
@@ -46,6 +46,16 @@ def test_an_entry_that_cannot_be_written_undoes_the_change(
         ledger.applied(change(timeout="1s"), number, {})
     assert ledger.get("rule") is None
     assert ledger.revisions("rule", 9, None)[0].outcome == "pending"
+
+
+def test_what_a_database_cannot_keep_is_kept_as_well_as_it_can(ledger: Ledger) -> None:
+    wild = Change("policy.apply", "rule", None, "a\x00b", "why \ud800\x00")
+    findings = [Finding("error", "timeout", "Not a \x00 duration", "Write one.")]
+    ledger.refused(wild, {"timeout": float("nan"), "\x00": ["\ud800"]}, findings)
+    revision = ledger.revisions("rule", 9, None)[0]
+    assert (revision.actor, revision.reason) == ("a�b", "why ?�")
+    assert revision.after == {"timeout": "nan", "�": ["?"]}
+    assert ledger.verify_audit().ok
 
 
 def test_what_has_no_usable_name_is_only_audited(ledger: Ledger) -> None:

@@ -21,7 +21,7 @@ from store.migrate import migrate
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Engine]:
     """A migrated control database (SQLite)."""
-    engine = control_engine(None, tmp_path)
+    engine = control_engine(None, tmp_path / "data")
     migrate(engine, "control")
     yield engine
     engine.dispose()
