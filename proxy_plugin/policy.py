@@ -2,6 +2,8 @@
 
 The model holds shape and ranges; whether a policy makes sense in the mesh that is there is for the target
 to say (`envoy.checks`). Percentages are 0-100, durations are text such as ``250ms``, ``2s`` or ``15m``.
+
+Over 300 lines because it is one schema, read from top to bottom.
 """
 
 from __future__ import annotations

@@ -135,11 +135,14 @@ class ControlPlane:
             concerns = self._concerns(self._drafts(policies))
             before, self._policies = self.policies(), tuple(policies)
             self._publish()
-            seen = await self._outcome(concerns, wait)
+            try:
+                seen = await self._outcome(concerns, wait)
+            except BaseException:  # who asked is gone and will not know what stands: then nothing does
+                self._take_back(before)
+                raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            self._policies = before
-            self._publish()
+            self._take_back(before)
             restored = (await self._outcome(concerns, _restore_within(wait))).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
@@ -190,6 +193,12 @@ class ControlPlane:
                 continue
             self._snapshots[node_id] = snapshot
             stream.publish(snapshot)
+        there = {sidecar.node_id for sidecar in mesh.sidecars}
+        self._snapshots = {node_id: kept for node_id, kept in self._snapshots.items() if node_id in there}
+
+    def _take_back(self, before: tuple[TrafficPolicy, ...]) -> None:
+        self._policies = before
+        self._publish()
 
     def _after(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         def run() -> None:

@@ -6,6 +6,7 @@ from proxy_plugin.envoy.mesh import Sidecar, Upstream
 from proxy_plugin.envoy.resources.telemetry import peer_tags
 from proxy_plugin.envoy.resources.values import (
     EXTENSIONS,
+    MIRROR_HEADER,
     SOURCE_HEADER,
     Json,
     cluster_name,
@@ -90,11 +91,12 @@ def _retry(retry: Retry) -> Json:
 
 
 def _mirror(upstream: Upstream, mirror: Mirror) -> Json:
-    """The copy is not sampled: a second answer to one call would not be a call of its own."""
+    """The copy is not sampled, and marked: a second answer to one call is not a call of its own."""
     return {
         "cluster": cluster_name(upstream.id, mirror.version),
         "runtime_fraction": {"default_value": fraction(mirror.percent)},
         "trace_sampled": False,
+        "request_headers_mutations": [{"append": {"header": {"key": MIRROR_HEADER, "value": "true"}}}],
     }
 
 

@@ -11,6 +11,7 @@ from proxy_plugin.envoy.mesh import Sidecar, Upstream
 from proxy_plugin.envoy.resources.values import (
     EXTENSIONS,
     METADATA,
+    MIRROR_HEADER,
     OTLP_CLUSTER,
     SOURCE_HEADER,
     Json,
@@ -107,6 +108,7 @@ def log_attributes(reporter: str, source: str) -> dict[str, str]:
         "meshscope.source": source,
         "meshscope.target": f"%CLUSTER_METADATA({METADATA}:service)%",
         "meshscope.target.version": f"%UPSTREAM_METADATA({METADATA}:version)%",
+        "meshscope.mirrored": f"%REQ({MIRROR_HEADER})%",
         "meshscope.protocol": "%PROTOCOL%",
         "url.path": "%PATH(NQ:ORIG_OR_PATH)%",
         "http.request.method": "%REQ(:METHOD)%",

@@ -14,6 +14,7 @@ METADATA = "mesh"
 """Namespace of our metadata: `service` on clusters; `service`, `version`, `instance` on endpoints."""
 
 SOURCE_HEADER = "x-meshscope-source"
+MIRROR_HEADER = "x-meshscope-mirror"
 OTLP_CLUSTER = "meshscope_otlp"
 XDS_CLUSTER = "meshscope_xds"
 LOCAL_APP = "local_app"

@@ -234,6 +234,21 @@ async def test_no_answer_in_time_takes_everything_back(world: World) -> None:
     assert await world.apps(4) == {"payments-v1": 2, "payments-v2": 2}
 
 
+async def test_a_push_that_is_given_up_takes_everything_back(world: World) -> None:
+    pid = world.envoys["checkout"].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        pushing = asyncio.create_task(world.control.push([ABORT], validate=False))
+        await until(lambda: world.control.policies() == (ABORT,))
+        pushing.cancel()
+        await asyncio.wait({pushing})
+        assert world.control.policies() == ()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await until(world.in_agreement)
+    assert (await world.get()).status_code == 200
+
+
 async def test_whoever_listens_hears_of_every_change(world: World) -> None:
     seen: list[TypeStatus] = []
 

@@ -59,6 +59,7 @@ def test_a_mirror_copies_to_a_version() -> None:
     (mirror,) = only_route(mirror={"version": "v2", "percent": 5})["route"]["request_mirror_policies"]
     assert mirror["cluster"] == "shop/payments|v2"
     assert mirror["trace_sampled"] is False
+    assert "x-meshscope-mirror" in str(mirror["request_headers_mutations"])
 
 
 def test_spans_name_the_peer() -> None:

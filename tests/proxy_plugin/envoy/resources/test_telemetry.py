@@ -162,7 +162,7 @@ async def test_retries_are_one_call_with_its_attempts(reported: Reported) -> Non
 
 
 async def test_a_copy_is_no_span(reported: Reported) -> None:
-    """The record of the callee is there, so that the copy can be counted apart: its host ends in -shadow."""
+    """Its record is there and says what it is, so that it can be counted apart."""
     world = reported.world
     to_v1 = [{"version": "v1", "weight": 100}]
     mirror = policy(split=to_v1, mirror={"version": "v2", "percent": 100}, lease="1m")
@@ -175,6 +175,15 @@ async def test_a_copy_is_no_span(reported: Reported) -> None:
     await world.get(path="/after")
     await reported.span("/after", "payments", "SERVER")  # so what came before has been sent as well
     await reported.span("/copied", "payments", "SERVER")
+
+    def records() -> dict[str, str]:
+        return {
+            log.resource["service.version"]: log.attributes["meshscope.mirrored"]
+            for log in reported.receiver.logs()
+            if log.attributes["url.path"] == "/copied" and log.attributes["meshscope.reporter"] == "inbound"
+        }
+
+    await until(lambda: records() == {"v1": "-", "v2": "true"}, what="two records, one of the copy")
 
 
 async def test_a_gateway_has_the_shape_of_everyone_and_externals_their_names(reported: Reported) -> None:
