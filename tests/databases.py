@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import Engine
 
-from store.engines import control_engine
+from store.engines import control_engine, telemetry_engine
 from store.migrate import migrate
 
 
@@ -23,6 +23,15 @@ def control(tmp_path: Path) -> Iterator[Engine]:
     """A migrated control database (SQLite)."""
     engine = control_engine(None, tmp_path / "data")
     migrate(engine, "control")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def telemetry(tmp_path: Path) -> Iterator[Engine]:
+    """A migrated telemetry store (chDB). One at a time: a process can have one such folder open."""
+    engine = telemetry_engine(None, tmp_path / "data")
+    migrate(engine, "telemetry")
     yield engine
     engine.dispose()
 

@@ -40,33 +40,39 @@ class Settings(BaseSettings):
         env_prefix="MESHSCOPE_", toml_file="meshscope.toml", extra="forbid", populate_by_name=True
     )
 
-    data: Path = Field(Path("data"), description="Folder of the embedded stores.")
-    host: str = Field("127.0.0.1", description="Address that every server listens on.")
+    data: Path = Field(default=Path("data"), description="Folder of the embedded stores.")
+    host: str = Field(default="127.0.0.1", description="Address that every server listens on.")
     http_port: Port = Field(
-        8080, description="API, console, `/metrics`, `/healthz`, `/readyz`. 0 = any free port."
+        default=8080, description="API, console, `/metrics`, `/healthz`, `/readyz`. 0 = any free port."
     )
-    otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC.")
-    otlp_http_port: Port = Field(4318, description="OTLP over HTTP.")
-    xds_port: Port = Field(18000, description="ADS, where the proxies fetch their configuration.")
+    otlp_grpc_port: Port = Field(default=4317, description="OTLP over gRPC.")
+    otlp_http_port: Port = Field(default=4318, description="OTLP over HTTP.")
+    xds_port: Port = Field(default=18000, description="ADS, where the proxies fetch their configuration.")
     telemetry_url: SecretStr | None = Field(
-        None, description="`clickhousedb://user:password@host:8123/db`; default: embedded chDB in `DATA`."
+        default=None,
+        description="`clickhousedb://user:password@host:8123/db`; default: embedded chDB in `DATA`.",
     )
     control_url: SecretStr | None = Field(
-        None, description="`postgresql+psycopg://…`; default: SQLite in `DATA`."
+        default=None, description="`postgresql+psycopg://…`; default: SQLite in `DATA`."
     )
-    auth: Literal["on", "off"] = Field("on", description="`off` only while `HOST` is a loopback address.")
-    retention_spans: Duration = Field(timedelta(days=3), description="How long spans are kept.")
-    retention_calls: Duration = Field(timedelta(days=30), description="How long call analytics are kept.")
+    auth: Literal["on", "off"] = Field(
+        default="on", description="`off` only while `HOST` is a loopback address."
+    )
+    retention_spans: Duration = Field(default=timedelta(days=3), description="How long spans are kept.")
+    retention_calls: Duration = Field(
+        default=timedelta(days=30), description="How long call analytics are kept."
+    )
     queue_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
-        64 << 20, description="Telemetry that may wait to be stored; more is refused and asked for again."
+        default=64 << 20,
+        description="Telemetry that may wait to be stored; more is refused and asked for again.",
     )
     max_request_bytes: Annotated[int, Field(ge=1 << 16)] = Field(
-        16 << 20, description="Largest OTLP request, uncompressed."
+        default=16 << 20, description="Largest OTLP request, uncompressed."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="What is logged to stderr."
+        default="info", description="What is logged to stderr."
     )
-    log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
+    log_format: Literal["console", "json"] = Field(default="console", description="How it is logged.")
 
     @model_validator(mode="after")
     def _authenticated_unless_local(self) -> Settings:

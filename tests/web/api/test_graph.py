@@ -1,0 +1,100 @@
+"""``/api/v1/graph`` over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.engine import Engine
+
+from collector.breakers import Breakers
+from collector.rollup import LiveWindow, buckets
+from collector.telemetry import Counters
+from proxy_plugin.envoy.bootstrap import TelemetryTarget
+from proxy_plugin.envoy.control import ControlPlane
+from tests.collector.notation import START, calls
+from web import problems
+from web.api import graph, metrics
+from web.gate import Gate
+from web.live import Graphs
+from web.stream import Streams
+
+pytestmark = pytest.mark.anyio
+SECOND = START // 10**9
+WINDOW = {"start": str(SECOND), "end": str(SECOND + 10)}
+
+
+@pytest.fixture
+async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
+    live = LiveWindow(keep=10**9)
+    live.add(buckets(calls("1 C a 20; 2<1 S b 10 !; 3<2 C b; 4<3 S c")), SECOND)
+    graphs = Graphs(live, control, Breakers(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317)))
+    streams = Streams(graphs)
+    api = FastAPI()
+    problems.install(api)
+    api.include_router(graph.router(graphs, streams))
+    api.include_router(metrics.router(Counters().registry))
+    transport = httpx.ASGITransport(Gate(api, None))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+    await streams.close()
+
+
+async def test_the_document(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/api/v1/graph", params=WINDOW)).json()
+    assert document["start"] == "2023-11-14T22:13:20Z"
+    assert document["partial"] is False
+    assert [(e["source"], e["target"], e["calls"], e["failed"]) for e in document["edges"]] == [
+        ("a", "b", 1, 1),
+        ("b", "c", 1, 0),
+    ]
+
+
+async def test_it_is_what_openapi_says(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/api/v1/graph", params=WINDOW)).json()
+    graph.Graph.model_validate(document)
+
+
+async def test_one_edge(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/api/v1/graph/edge", params=WINDOW | {"source": "a", "target": "b"})
+    assert answer.json()["failures"]["server_error"] == 1
+    missing = await http.get("/api/v1/graph/edge", params=WINDOW | {"source": "a", "target": "z"})
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "field"),
+    [
+        ({"strat": "now-1m"}, 400, "strat"),
+        ({"start": "soon"}, 400, "start"),
+        ({"start": "now", "end": "now-1m"}, 400, "end"),
+        ({"messaging": "sideways"}, 422, "messaging"),
+        ({"depth": "0", "focus": "a"}, 422, "depth"),
+        ({"start": "' OR 1=1 --"}, 400, "start"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    http: httpx.AsyncClient, parameters: dict[str, str], status: int, field: str
+) -> None:
+    for path in ("/api/v1/graph", "/api/v1/graph/stream"):
+        answer = await http.get(path, params=parameters)
+        assert answer.status_code == status
+        assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_every_parameter_and_field_is_described(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    for path, routes in document["paths"].items():
+        for parameter in routes["get"].get("parameters", []):
+            assert parameter.get("description"), f"{path} {parameter['name']}"
+    for name in ("Graph", "Node", "Edge", "Side", "Version", "Latency"):
+        fields = document["components"]["schemas"][name]["properties"]
+        assert all("description" in field or "$ref" in field for field in fields.values()), name
+
+
+async def test_metrics_have_help_and_the_usual_names(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/metrics")).text
+    assert "# TYPE meshscope_commit_seconds histogram" in text
+    assert all(line.startswith(("#", "meshscope_")) for line in text.splitlines())
