@@ -1,23 +1,24 @@
 """Access logs over OTLP → signed call rows. An Envoy names the two ends itself; a record is a call seen from one side.
 
-The attribute names are those that our sidecars write (see ``proxy_plugin/envoy``). Records that are no access log
-(no ``meshscope.reporter``) are counted by the caller and left alone.
+The attribute names are those that our sidecars write (see ``proxy_plugin/envoy``). Other records are not kept, and
+their senders are told so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector import calls as call_rows
 from collector import model, naming
 from collector.attributes import Attributes
 from collector.histogram import bin_of
-from collector.spans import children, resources
+from collector.spans import children, owners, refusals
 
 _TEXTS: Final = {
     "reporter": "meshscope.reporter",
@@ -32,26 +33,51 @@ _TEXTS: Final = {
 }
 
 
-def calls(requests: Sequence[pa.RecordBatch]) -> pl.DataFrame:
+NO_ACCESS_LOG: Final = "no access log: meshscope.reporter is neither inbound nor outbound"
+OUT_OF_TIME: Final = "the record is older than the retention, or in the future"
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Call rows, and what was refused of each request: a count per request and reason."""
+
+    rows: pl.DataFrame
+    rejected: dict[str, list[int]]
+
+
+def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**63) -> Calls:
     """Call rows with evidence ``log``: an outbound record is a client's side, an inbound one a server's.
 
     The headline counts outbound records; an inbound one counts only where its caller has no sidecar to report it.
+
+    Args:
+        requests: decoded export requests.
+        oldest: records of times (unix ns) before this are refused …
+        latest: … and those from this on.
     """
-    _, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
+    request_of, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
     group_of_scope, scopes = children(groups.field("scope_logs"))
     scope_of_record, records = children(scopes.field("log_records"))
     attributes = Attributes(records.field("attributes"))
-    owner = resources(groups.field("resource").field("attributes"))[group_of_scope[scope_of_record]]
+    group_of_record = group_of_scope[scope_of_record]
     facts = pl.DataFrame({name: attributes.text(key) for name, key in _TEXTS.items()}).with_columns(
         pl.col(name).cast(pl.String) for name in _TEXTS
     )
-    time = pl.Series("time", pc.cast(records.field("time_unix_nano"), pa.int64())) // 1_000_000_000
-    return _rows(pl.concat([facts, owner], how="horizontal").with_columns(time))
+    time = records.field("time_unix_nano").to_numpy(zero_copy_only=False)
+    is_log = facts["reporter"].is_in(["outbound", "inbound"]).fill_null(value=False).to_numpy()
+    in_time = (time >= oldest) & (time < latest)
+    bad = {NO_ACCESS_LOG: ~is_log, OUT_OF_TIME: is_log & ~in_time}
+    kept = np.nonzero(is_log & in_time)[0]
+    owner = owners(groups.field("resource").field("attributes"), group_of_record[kept])
+    records_kept = pl.concat([facts.filter(is_log & in_time), owner], how="horizontal")
+    seconds = pl.Series("time", (time[kept] // 10**9).astype(np.int64))
+    rows = _rows(records_kept.with_columns(seconds))
+    return Calls(rows, refusals(request_of[group_of_record], len(requests), bad))
 
 
 def _rows(records: pl.DataFrame) -> pl.DataFrame:
     outbound = pl.col("reporter") == "outbound"
-    facts = records.filter(pl.col("reporter").is_in(["outbound", "inbound"])).with_columns(
+    facts = records.with_columns(
         kind=pl.when(outbound).then(model.CLIENT).otherwise(model.SERVER),
         status=pl.lit(model.STATUS_UNSET),
         error=pl.lit(None, pl.String),
@@ -64,10 +90,9 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
     )
     facts = facts.with_columns(
         failure=naming.failure(),
-        n=pl.lit(1.0),
         counts=(outbound | ~known_caller).cast(pl.Float64),
         bin=bin_of(pl.col("duration_ms").cast(pl.Float64, strict=False) * 1e6),
-        tries=pl.col("attempts").cast(pl.Float64, strict=False).fill_null(1.0).clip(1.0),
+        tries=naming.number("attempts").fill_null(1).clip(1, 65535).cast(pl.Float64),
     )
     failed = pl.col("failure").is_in(model.FAILED_CLASSES).cast(pl.Float64)
     client, server = outbound.cast(pl.Float64), (~outbound).cast(pl.Float64)

@@ -66,6 +66,7 @@ class _Linker:
         self.kind = spans["kind"].to_numpy()
         self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
         self.proxy = spans["proxy"].to_numpy()
+        self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
         parents, has_parent = self._parents()
         self.forest = _without_hops(walk.forest(parents, has_parent, self.kind, self.service), self.proxy)
@@ -75,10 +76,10 @@ class _Linker:
 
     def _parents(self) -> tuple[Ints, Bools]:
         """Parents by span id inside one trace (R1.3). Of a shared id the called half is the parent (R2.5)."""
-        called = pl.col("kind").is_in([model.SERVER, model.CONSUMER])
-        ids = self.spans.sort(called, descending=True, maintain_order=True).unique(
-            ["trace", "span"], keep="first", maintain_order=True
-        )
+        ids = self.spans.select("trace", "span", "kind", "service", "row")
+        if ids.select("trace", "span").n_unique() < ids.height:
+            called = pl.col("kind").is_in([model.SERVER, model.CONSUMER])
+            ids = ids.sort(~called, "service").unique(["trace", "span"], keep="first", maintain_order=True)
         found = self.spans.select("trace", "parent").join(
             ids.select("trace", "span", at=pl.col("row").cast(pl.Int64)),
             left_on=["trace", "parent"],
@@ -127,7 +128,7 @@ class _Linker:
         if not len(server):
             return None
         client = self.call_of[self.walk.at[server]]
-        order = np.lexsort((self.spans["start"].to_numpy()[server], client))
+        order = np.lexsort((self.id[server], self.start[server], client))
         server, client = server[order], client[order]
         first = np.append(True, client[1:] != client[:-1])
         attempts = self.spans["attempts"].to_numpy()[client].astype(np.float64)
@@ -196,10 +197,11 @@ class _Linker:
         return self._preferred(self.served_by, server)
 
     def _preferred(self, stands_for: Ints, rows: Ints) -> Ints:
-        application = ~self.proxy & (stands_for != np.arange(self.forest.size))
-        inner = np.nonzero(application)[0][::-1]
+        inner = np.nonzero(~self.proxy & (stands_for != np.arange(self.forest.size)))[0]
+        duration = self.spans["duration"].to_numpy()[inner]
+        outermost_last = inner[np.lexsort((self.id[inner], -self.start[inner], duration))]
         best = np.arange(self.forest.size)
-        best[stands_for[inner]] = inner
+        best[stands_for[outermost_last]] = outermost_last
         return np.where(self.proxy[rows], best[rows], rows)
 
     def _rows(
@@ -279,4 +281,4 @@ def _no_calls() -> pl.DataFrame:
     text = dict.fromkeys(model.SERIES_KEY, pl.String)
     sums = dict.fromkeys(model.SUMS, pl.Float64)
     bins = {"client_bin": pl.Int16, "server_bin": pl.Int16}
-    return pl.DataFrame(schema={"trace": pl.UInt32, "time": pl.Int64, **text, **sums, **bins})
+    return pl.DataFrame(schema={"trace": pl.Int64, "time": pl.Int64, **text, **sums, **bins})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import grpc
 import polars as pl
 
 from collector import model
@@ -44,11 +45,7 @@ TEXTS: Final[dict[str, tuple[str, ...]]] = {
 """Column name → attribute keys, the current convention first."""
 
 GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
-_GRPC_NAMES: Final = (
-    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
-    "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
-    "UNAUTHENTICATED"
-).split()
+_GRPC_CODES: Final = {code.name: code.value[0] for code in grpc.StatusCode}
 _SENDING: Final = ("create", "send", "publish")
 _CALLING: Final = (model.CLIENT, model.PRODUCER)
 
@@ -71,10 +68,8 @@ def number(name: str) -> pl.Expr:
 def _grpc_code() -> pl.Expr:
     """The gRPC status as its number, null where there is none: the newer convention writes the name."""
     named = pl.col("grpc_status").str.to_uppercase()
-    numbers = range(len(_GRPC_NAMES))
     return pl.coalesce(
-        number("grpc_status"),
-        named.replace_strict(_GRPC_NAMES, numbers, default=None, return_dtype=pl.Int64),
+        number("grpc_status"), named.replace_strict(_GRPC_CODES, default=None, return_dtype=pl.Int64)
     )
 
 
@@ -150,7 +145,7 @@ def peer(destination_column: str = "destination") -> tuple[pl.Expr, pl.Expr]:
 
 
 def _host_of_cluster() -> pl.Expr:
-    """host:port of an Envoy cluster that is named as Istio does, ``outbound|9080|v1|reviews.shop.svc``, else its name."""
+    """host:port of an Envoy cluster as Istio names it (``outbound|9080|v1|reviews.shop.svc``), else the name."""
     return pl.col("upstream_cluster").str.replace(r"^(?:out|in)bound_?\|(\d+)\|[^|]*\|(.+)$", "$2:$1")
 
 
@@ -162,27 +157,27 @@ def _caller_name(named: pl.Expr) -> pl.Expr:
 
 def failure() -> pl.Expr:
     """Failure class of one span (R10): first rule that applies."""
-    http, grpc = number("http_status"), _grpc_code()
+    http, rpc = number("http_status"), _grpc_code()
     client = pl.col("kind").is_in(_CALLING)
     flags = pl.col("flags").fill_null("")
     flagged = present(flags)
-    grpc_failed = pl.when(client).then(grpc != 0).otherwise(grpc.is_in(GRPC_SERVER_ERRORS))
+    rpc_failed = pl.when(client).then(rpc != 0).otherwise(rpc.is_in(GRPC_SERVER_ERRORS))
     http_failed = pl.when(client).then(http >= 400).otherwise(http >= 500)
     error_tag = pl.col("error").is_not_null() & (pl.col("error").str.to_lowercase() != "false")
-    no_code = (http.is_null() | (http == 0)) & grpc.is_null()
+    no_code = (http.is_null() | (http == 0)) & rpc.is_null()
     failed = (
         (pl.col("status") == model.STATUS_ERROR)
         | (no_code & flagged & (http == 0))
-        | pl.when(grpc.is_not_null()).then(grpc_failed).otherwise(http_failed).fill_null(value=False)
+        | pl.when(rpc.is_not_null()).then(rpc_failed).otherwise(http_failed).fill_null(value=False)
         | error_tag
     )
     timeout = (
-        (grpc == 4)
+        (rpc == 4)
         | has_flag(flags, "UT")
         | pl.col("error_type").fill_null("").str.to_lowercase().str.contains("timeout", literal=True)
     )
-    client_error = http.is_between(400, 499) | ((grpc != 0) & ~grpc.is_in(GRPC_SERVER_ERRORS))
-    cancelled = (http == 499) | (grpc == 1) | has_flag(flags, "DC")
+    client_error = http.is_between(400, 499) | ((rpc != 0) & ~rpc.is_in(GRPC_SERVER_ERRORS))
+    cancelled = (http == 499) | (rpc == 1) | has_flag(flags, "DC")
     return (
         pl.when(pl.col("status") == model.STATUS_OK)
         .then(pl.lit(model.OK))

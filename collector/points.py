@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.attributes import Attributes
-from collector.spans import children, resources
+from collector.spans import children, owners
 
 
 def flatten(requests: Sequence[pa.RecordBatch]) -> pl.DataFrame:
@@ -19,14 +19,13 @@ def flatten(requests: Sequence[pa.RecordBatch]) -> pl.DataFrame:
     _, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
     group_of_scope, scopes = children(groups.field("scope_metrics"))
     scope_of_metric, metrics = children(scopes.field("metrics"))
-    owner = resources(groups.field("resource").field("attributes"))
+    resource = groups.field("resource").field("attributes")
     group_of_metric = group_of_scope[scope_of_metric]
-    parts = [_points(metrics, field, owner, group_of_metric) for field in ("gauge", "sum")]
-    return pl.concat(parts)
+    return pl.concat([_points(metrics, field, resource, group_of_metric) for field in ("gauge", "sum")])
 
 
 def _points(
-    metrics: Any, field: str, owner: pl.DataFrame, group_of_metric: np.ndarray[Any, Any]
+    metrics: Any, field: str, resource: pa.ListArray, group_of_metric: np.ndarray[Any, Any]
 ) -> pl.DataFrame:
     metric_of_point, points = children(metrics.field(field).field("data_points"))
     attributes = Attributes(points.field("attributes"))
@@ -40,6 +39,6 @@ def _points(
         },
         schema={"time": pl.Int64, "metric": pl.String, "cluster": pl.String, "value": pl.Float64},
     )
-    whose = owner[group_of_metric[metric_of_point]] if len(metric_of_point) else owner.clear()
-    rows = pl.concat([named, whose.select("service", "instance")], how="horizontal")
+    owner = owners(resource, group_of_metric[metric_of_point]).select("service", "instance")
+    rows = pl.concat([named, owner], how="horizontal")
     return rows.filter(pl.col("value").is_finite())

@@ -46,11 +46,7 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0) -> Flattened:
     named = _valid_ids(spans)
     start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
     old, late = named & (start < oldest), named & (start >= LATEST)
-    rejected = {
-        reason: np.bincount(request_of_span[bad], minlength=len(requests)).tolist()
-        for reason, bad in ((MALFORMED, ~named), (TOO_OLD, old), (TOO_LATE, late))
-        if bad.any()
-    }
+    rejected = refusals(request_of_span, len(requests), {MALFORMED: ~named, TOO_OLD: old, TOO_LATE: late})
     if rejected:
         kept = np.nonzero(named & ~old & ~late)[0]
         spans, scope_of_span, group_of_span = (
@@ -68,6 +64,17 @@ def children(lists: pa.Array) -> tuple[np.ndarray[Any, Any], Any]:
     return pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), pc.list_flatten(lists)
 
 
+def refusals(
+    request_of: np.ndarray[Any, Any], requests: int, bad: dict[str, np.ndarray[Any, Any]]
+) -> dict[str, list[int]]:
+    """Count, per reason and request, the rows that are marked in ``bad``; reasons that never occurred are left out."""
+    return {
+        reason: np.bincount(request_of[rows], minlength=requests).tolist()
+        for reason, rows in bad.items()
+        if rows.any()
+    }
+
+
 def _valid_ids(spans: Any) -> np.ndarray[Any, Any]:
     good = np.ones(len(spans), dtype=bool)
     for name, length in (("trace_id", 16), ("span_id", 8)):
@@ -77,8 +84,8 @@ def _valid_ids(spans: Any) -> np.ndarray[Any, Any]:
     return good
 
 
-def resources(lists: pa.ListArray) -> pl.DataFrame:
-    """What resources say of their owner: ``service`` (node id), ``version``, ``instance``; one row per resource."""
+def owners(lists: pa.ListArray, of_row: np.ndarray[Any, Any]) -> pl.DataFrame:
+    """What resources say of their owner: ``service`` (node id), ``version``, ``instance``; per row of ``of_row``."""
     attributes = Attributes(lists)
     frame = pl.DataFrame(
         {
@@ -91,11 +98,12 @@ def resources(lists: pa.ListArray) -> pl.DataFrame:
     )
     named = naming.present(pl.col("name"))
     frame = frame.with_columns(pl.when(named).then("name").otherwise(pl.lit("unknown_service")).alias("name"))
-    return frame.select(
+    said = frame.select(
         service=naming.service_id(pl.col("namespace"), pl.col("name")),
         version=pl.col("version").fill_null(""),
         instance=pl.col("instance").fill_null(""),
     )
+    return said[of_row] if len(of_row) else said.clear()
 
 
 def _columns(
@@ -111,7 +119,6 @@ def _columns(
     said = _said(facts)
     start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
     end = spans.field("end_time_unix_nano").to_numpy(zero_copy_only=False)
-    owner = resources(resource)[group_of_span] if len(group_of_span) else resources(resource).clear()
     columns = {
         "trace_id": _fixed(spans.field("trace_id"), 16),
         "span_id": _fixed(spans.field("span_id"), 8),
@@ -123,7 +130,7 @@ def _columns(
         "attributes": attributes.map(),
         "resource": Attributes(resource).map().take(pa.array(group_of_span)),
     }
-    for frame in (said, owner):
+    for frame in (said, owners(resource, group_of_span)):
         columns |= {
             name: frame[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in frame.columns
         }

@@ -2,11 +2,16 @@
 
 Every batch of spans re-derives the traces it touches and yields the *difference* to what those traces gave before:
 the old rows negated, the new ones added. Deriving again without a new span yields nothing.
+
+Deriving changes nothing here: :meth:`Traces.keep` takes a difference in once it is stored, so that a batch whose
+storing failed gives the same difference when it is sent again.
 """
 
 from __future__ import annotations
 
-from typing import Final, cast
+import itertools
+from dataclasses import dataclass
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -16,63 +21,127 @@ from collector import linker, model
 
 _ID: Final = ["high", "low"]
 _VALUES: Final = list(model.SUMS)
-_SAME_SPAN: Final = [*_ID, "span", "kind", "service"]
+_SAME_SPAN: Final = ["trace", "span", "kind", "service"]
+_GENERATION: Final = (
+    1.0  # s; what a batch costs grows with the traces of one generation, not with all that are open
+)
+_PIECES: Final = 16
+
+TraceId = tuple[int, int]
+
+
+class _Home(NamedTuple):
+    """Where a trace is held: its generation, and its number in the frames there."""
+
+    generation: int
+    trace: int
+
+
+@dataclass(slots=True)
+class _Generation:
+    """Traces that were last touched within the same moment."""
+
+    since: float
+    ids: list[TraceId]  # of which some may have moved on to a later generation
+    spans: pl.DataFrame
+    calls: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a batch makes of the traces it touches; ``rows`` is the difference."""
+
+    rows: pl.DataFrame
+    numbers: dict[TraceId, int]
+    spans: pl.DataFrame
+    calls: pl.DataFrame
 
 
 class Traces:
-    """Spans and calls of the traces touched within the last ``keep`` seconds."""
+    """Spans and calls of the traces touched within the last ``keep`` seconds. For one thread."""
 
     def __init__(self, keep: float = 120.0) -> None:
-        self.keep = keep
-        self._spans = pl.DataFrame()
-        self._calls = pl.DataFrame()
-        self._touched = pl.DataFrame(schema={"high": pl.UInt64, "low": pl.UInt64, "at": pl.Float64})
+        self._keep = keep
+        self._homes: dict[TraceId, _Home] = {}
+        self._generations: dict[int, _Generation] = {}  # the oldest first
+        self._newest = 0
+        self._numbers = itertools.count(1)
 
     @property
     def spans(self) -> int:
         """How many spans are held."""
-        return self._spans.height
+        return sum(generation.spans.height for generation in self._generations.values())
 
-    def add(self, table: pa.Table, now: float) -> pl.DataFrame:
-        """Take new spans in and derive the traces they touch.
+    def derive(self, table: pa.Table) -> Derived:
+        """Derive the calls of every trace that has a span in ``table``, and what that changes.
 
         Args:
             table: rows of :data:`collector.model.SPANS`.
-            now: seconds, any clock that goes forward.
 
         Returns:
-            Signed rows as :func:`collector.linker.link` gives them, without the trace.
+            ``rows`` are signed, as :func:`collector.linker.link` gives them, without the trace.
         """
-        new = _compact(table)
-        if new.is_empty():
-            return linker.link(new).drop("trace")
-        ids = new.select(_ID).unique()
-        known = self._spans.join(ids, on=_ID, how="semi") if self._spans.height else new.clear()
-        spans = _distinct(pl.concat([known, new]))
-        self._spans = pl.concat([self._without(self._spans, ids, like=spans), spans])
-        after = _derive(spans, ids)
-        before = self._calls.join(ids, on=_ID, how="semi") if self._calls.height else after.clear()
-        self._calls = pl.concat([self._without(self._calls, ids, like=after), after])
-        self._forget(ids, now)
-        undone = before.with_columns(-pl.col(_VALUES), sign=pl.lit(-1.0))
-        return pl.concat([undone, after.with_columns(sign=pl.lit(1.0))]).drop(_ID)
+        new, numbers = self._numbered(_compact(table))
+        known, before = [], []
+        for number, moved in self._held(numbers).items():
+            generation = self._generations[number]
+            mine = pl.col("trace").is_in(list(moved))
+            renumbered = pl.col("trace").replace_strict(moved, return_dtype=pl.Int64)
+            known.append(generation.spans.filter(mine).with_columns(renumbered))
+            before.append(generation.calls.filter(mine).with_columns(-pl.col(_VALUES)))
+        spans = _distinct(pl.concat([*known, new]))
+        calls = linker.link(spans)
+        return Derived(pl.concat([*before, calls]).drop("trace"), numbers, spans, calls)
 
-    @staticmethod
-    def _without(frame: pl.DataFrame, ids: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-        return frame.join(ids, on=_ID, how="anti") if frame.height else like.clear()
+    def keep(self, derived: Derived, now: float) -> None:
+        """Hold what was derived in place of what was held of these traces; ``now`` is any clock that goes forward."""
+        for number, moved in self._held(derived.numbers).items():
+            generation = self._generations[number]
+            gone = pl.col("trace").is_in(list(moved))
+            generation.spans = generation.spans.filter(~gone)
+            generation.calls = generation.calls.filter(~gone)
+        home = self._generations.get(self._newest)
+        if home is None or now - home.since > _GENERATION:
+            self._newest += 1
+            home = _Generation(now, [], derived.spans.clear(), derived.calls.clear())
+            self._generations[self._newest] = home
+        home.ids += derived.numbers
+        home.spans = _appended(home.spans, derived.spans)
+        home.calls = _appended(home.calls, derived.calls)
+        self._homes |= {i: _Home(self._newest, trace) for i, trace in derived.numbers.items()}
+        self._forget(now)
 
-    def _forget(self, ids: pl.DataFrame, now: float) -> None:
+    def _numbered(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, dict[TraceId, int]]:
+        """Traces by a number that is used once, in place of their 128 bits."""
+        ids = spans.select(_ID).unique(maintain_order=True)
+        numbers = dict(zip(ids.rows(), self._numbers, strict=False))
+        ids = ids.with_columns(trace=pl.Series(numbers.values(), dtype=pl.Int64))
+        numbered = spans.join(ids, on=_ID, how="left", maintain_order="left")
+        return numbered.select("trace", pl.exclude("trace", *_ID)), numbers
+
+    def _held(self, numbers: dict[TraceId, int]) -> dict[int, dict[int, int]]:
+        """Per generation, the traces among these that it holds: number there → new number."""
+        held: dict[int, dict[int, int]] = {}
+        for trace_id, number in numbers.items():
+            if (home := self._homes.get(trace_id)) is not None:
+                held.setdefault(home.generation, {})[home.trace] = number
+        return held
+
+    def _forget(self, now: float) -> None:
         """Let go of the traces that nothing has touched for ``keep`` seconds."""
-        touched = pl.concat([ids.with_columns(at=pl.lit(now)), self._touched]).unique(
-            _ID, keep="first", maintain_order=True
-        )
-        old = touched.filter(pl.col("at") < now - self.keep)
-        if old.height < touched.height / 8:  # in strokes, not a few rows at every batch
-            self._touched = touched
-            return
-        self._touched = touched.join(old, on=_ID, how="anti")
-        self._spans = self._spans.join(old, on=_ID, how="anti")
-        self._calls = self._calls.join(old, on=_ID, how="anti")
+        for number, generation in list(self._generations.items()):
+            if generation.since + _GENERATION + self._keep >= now:
+                return
+            for trace_id in generation.ids:
+                if (home := self._homes.get(trace_id)) is not None and home.generation == number:
+                    del self._homes[trace_id]
+            del self._generations[number]
+
+
+def _appended(frame: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Appending copies nothing, until there are so many pieces that looking through them is slow."""
+    both = pl.concat([frame, more])
+    return both.rechunk() if both.n_chunks() > _PIECES else both
 
 
 def _compact(table: pa.Table) -> pl.DataFrame:
@@ -103,12 +172,8 @@ def _words(ids: pa.ChunkedArray, count: int) -> np.ndarray[tuple[int, int], np.d
 
 def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
     """R1.2: one identity counts once; the longest, then the latest end, then the failed one."""
+    if spans.select("trace", "span").n_unique() == spans.height:
+        return spans
     ok = pl.col("failure") == model.OK
     order = spans.sort(["duration", "start", ok], descending=[True, True, False], maintain_order=True)
     return order.unique(_SAME_SPAN, keep="first", maintain_order=True)
-
-
-def _derive(spans: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    numbered = ids.with_row_index("trace")
-    calls = linker.link(spans.join(numbered, on=_ID, how="left", maintain_order="left").drop(_ID))
-    return calls.join(numbered, on="trace", how="left").drop("trace")

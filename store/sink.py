@@ -12,7 +12,7 @@ from store import calls, spans
 
 
 class StoreSink:
-    """The telemetry store as :class:`collector.pipeline.Sink`."""
+    """The telemetry store as :class:`collector.commit.Sink`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -84,7 +84,12 @@ def table(text: str):  # type: ignore[no-untyped-def]
 def calls(*batches: str) -> pl.DataFrame:
     """Signed call rows of a case that arrives in these batches, summed per edge and kind."""
     traces = Traces()
-    return pl.concat([traces.add(table(text), now=float(i)) for i, text in enumerate(batches)])
+    parts = []
+    for now, text in enumerate(batches):
+        derived = traces.derive(table(text))
+        traces.keep(derived, float(now))
+        parts.append(derived.rows)
+    return pl.concat(parts)
 
 
 def edges(*batches: str) -> dict[str, str]:

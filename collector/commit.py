@@ -1,0 +1,159 @@
+"""One group commit: decoded requests → stored spans and calls, and the live window. Runs in one worker thread.
+
+One request never takes its neighbours with it: when a commit fails its halves are tried on their own, down to the
+request that is to blame. Nothing here changes before the store has taken what was derived, so that every piece can be
+tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from collector import accesslog, points, rollup, spans
+from collector.breakers import Breakers
+from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
+from collector.rollup import Buckets, LiveWindow
+from collector.telemetry import Counters
+from collector.traces import Derived, Traces
+
+log = structlog.get_logger(__name__)
+
+FUTURE: Final = 300  # s: a span that starts later than this from now is stored, but not in the graph (R8)
+PATIENCE: Final = (
+    2.0  # s of a failed commit after which nothing is tried again: the store itself is in trouble
+)
+
+
+Answer = Accepted | ConsumeError
+
+
+class Sink(Protocol):
+    """Where a commit is stored. Both calls return when the rows are on disk."""
+
+    def write_spans(self, table: pa.Table) -> None:
+        """Rows of :data:`collector.model.SPANS`."""
+        ...
+
+    def write_calls(self, calls: Buckets) -> None:
+        """Signed buckets of one second."""
+        ...
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a commit is about to store. Each signal that it holds fills its part."""
+
+    spans: pa.Table | None = None
+    derived: Derived | None = None
+    calls: Buckets = field(default_factory=Buckets.empty)
+    gauges: pl.DataFrame | None = None
+    stored: dict[Signal, int] = field(default_factory=dict)
+    rejected: dict[Signal, dict[str, list[int]]] = field(default_factory=dict)
+
+
+class Committer:
+    """Stores batches and keeps what deriving needs. For one thread."""
+
+    def __init__(
+        self, sink: Sink, live: LiveWindow, breakers: Breakers, counters: Counters, retention: float
+    ) -> None:
+        self._sink, self._live, self._breakers, self._counters = sink, live, breakers, counters
+        self._retention = retention
+        self._traces = Traces()
+
+    def commit(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Store ``batches``; one answer for each, in their order."""
+        return self._divided(batches, time.monotonic() + PATIENCE)
+
+    def _divided(self, batches: Sequence[Batch], give_up: float) -> list[Answer]:
+        of = {s: [i for i, batch in enumerate(batches) if batch.signal == s] for s in Signal}
+        records = {s: [batches[i].records for i in which] for s, which in of.items() if which}
+        try:
+            work = self._derive(records)
+            self._store(work)
+        except BaseException as error:  # a panic of Polars is no Exception
+            if len(batches) == 1 or time.monotonic() > give_up:
+                log.exception("commit_failed", requests=len(batches))
+                return [_refusal(error, alone=len(batches) == 1)] * len(batches)
+            log.warning("commit_divided", requests=len(batches), error=repr(error))
+        else:
+            return _answers(len(batches), of, work.rejected)
+        middle = len(batches) // 2
+        return self._divided(batches[:middle], give_up) + self._divided(batches[middle:], give_up)
+
+    def _derive(self, records: dict[Signal, list[pa.RecordBatch]]) -> _Work:
+        """Everything that the requests themselves can make fail; changes nothing."""
+        now = time.time()
+        oldest, latest = int((now - self._retention) * 1e9), int((now + FUTURE) * 1e9)
+        work, rows = _Work(), []
+        if requests := records.get(Signal.SPANS):
+            flattened = spans.flatten(requests, oldest)
+            work.spans, work.rejected[Signal.SPANS] = flattened.table, flattened.rejected
+            work.stored[Signal.SPANS] = flattened.table.num_rows
+            work.derived = self._traces.derive(_until(flattened.table, latest))
+            rows.append(work.derived.rows)
+        if requests := records.get(Signal.LOGS):
+            logs = accesslog.calls(requests, oldest, latest)
+            work.rejected[Signal.LOGS] = logs.rejected
+            work.stored[Signal.LOGS] = logs.rows.height
+            rows.append(logs.rows)
+        if requests := records.get(Signal.POINTS):
+            work.gauges = points.flatten(requests)
+            work.stored[Signal.POINTS] = work.gauges.height
+        if rows:
+            work.calls = rollup.buckets(pl.concat(rows, how="diagonal"))
+        return work
+
+    def _store(self, work: _Work) -> None:
+        """Raises Overloaded when the store does not take it; then nothing else has changed."""
+        try:
+            if work.spans is not None:
+                self._sink.write_spans(work.spans)
+            if not work.calls.sums.is_empty():
+                self._sink.write_calls(work.calls)
+        except Exception as error:
+            raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
+        if work.derived is not None:
+            self._traces.keep(work.derived, time.monotonic())
+            self._counters.open_spans.set(self._traces.spans)
+        self._live.add(work.calls, time.time())
+        if work.gauges is not None:
+            self._breakers.update(work.gauges, time.time())
+        for signal, count in work.stored.items():
+            self._counters.stored.labels(signal).inc(count)
+        for signal, reasons in work.rejected.items():
+            for reason, counts in reasons.items():
+                self._counters.rejected.labels(signal, reason).inc(sum(counts))
+
+
+def _until(table: pa.Table, latest: int) -> pa.Table:
+    start = pc.cast(table["start"], pa.int64())
+    return table.filter(pc.less_equal(start, pa.scalar(latest, pa.int64())))
+
+
+def _answers(
+    batches: int, of: dict[Signal, list[int]], rejected: dict[Signal, dict[str, list[int]]]
+) -> list[Answer]:
+    answers: list[Answer] = [Accepted()] * batches
+    for signal, reasons in rejected.items():
+        for nth, index in enumerate(of[signal]):
+            counts = {reason: per_request[nth] for reason, per_request in reasons.items()}
+            told = tuple(reason for reason, count in counts.items() if count)
+            answers[index] = Accepted(sum(counts.values()), told)
+    return answers
+
+
+def _refusal(error: BaseException, *, alone: bool) -> ConsumeError:
+    if isinstance(error, ConsumeError):
+        return error
+    if alone and not isinstance(error, MemoryError):
+        return Rejected(f"the request cannot be read: {type(error).__name__}: {str(error)[:200]}")
+    return Overloaded(f"the batch was not stored: {type(error).__name__}")
