@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.status import ProxyOutcome, ProxyStatus
 from proxy_plugin.policy import Finding
 from store.policies import Revision, StoredPolicy
+from web.settings import Settings
 
 
 class Plan(Protocol):
@@ -61,6 +63,7 @@ class Publisher(Protocol):
 class Control(Protocol):
     """The control plane, read only."""
 
+    def mesh(self) -> Mesh: ...
     def proxies(self) -> Sequence[ProxyStatus]: ...
 
 
@@ -90,3 +93,5 @@ class Parts(Protocol):
     def layouts(self) -> Layouts: ...
     @property
     def live(self) -> Live: ...
+    @property
+    def settings(self) -> Settings: ...

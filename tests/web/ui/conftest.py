@@ -17,6 +17,7 @@ from store.layouts import Layouts
 from tests.web.mesh import Mesh
 from web.auth import ANONYMOUS
 from web.publish import Publisher
+from web.settings import Settings
 from web.ui.app import create_ui, warm_up
 
 EDGES = (("shop/front", "shop/checkout"), ("shop/front", "shop/payments"), ("shop/checkout", "shop/payments"))
@@ -48,11 +49,12 @@ class Wired:
     control: ControlPlane
     layouts: Layouts
     live: Seen
+    settings: Settings
 
 
 @pytest.fixture
 async def parts(mesh: Mesh, publisher: Publisher) -> Wired:
-    return Wired(publisher, mesh.control, Layouts(mesh.database), Seen())
+    return Wired(publisher, mesh.control, Layouts(mesh.database), Seen(), Settings())
 
 
 class AsAnonymous:

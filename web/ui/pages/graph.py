@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import dash
@@ -21,16 +22,17 @@ LAYERS = (
 )
 
 SIDECAR = "meshscope sidecar --service shop/checkout --app-port 3000 --upstreams payments"
-PORTS = "4318 is OTLP/HTTP and 4317 OTLP/gRPC, unless the settings say otherwise."
 
 
 def register(app: dash.Dash, parts: Parts) -> None:
-    add_page(PAGE, layout)
+    settings = parts.settings
+    add_page(PAGE, partial(layout, settings.otlp_http_port, settings.otlp_grpc_port))
     callbacks.register(app, parts)
 
 
-def layout(**_query: Any) -> html.Div:
-    body = [_toolbar(), _banner(), html.Div([_stage(), _panel()], className="gwrap")]
+def layout(otlp_http: int, otlp_grpc: int, **_query: Any) -> html.Div:
+    """The ports are those of the settings, 0 where any free one was taken."""
+    body = [_toolbar(), _banner(), html.Div([_stage(otlp_http, otlp_grpc), _panel()], className="gwrap")]
     return shell(PAGE, body, flush=True)
 
 
@@ -86,13 +88,13 @@ def _banner() -> html.Div:
     )
 
 
-def _stage() -> html.Div:
+def _stage(otlp_http: int, otlp_grpc: int) -> html.Div:
     words = "Service topology. Arrow keys follow calls, Enter opens details, Escape closes them."
     return html.Div(
         [
             html.Div(id="mesh", className="mesh", role="application", **attributes(aria_label=words)),
             html.Div(id="graph-table", className="table-view", hidden=True),
-            _empty(),
+            _empty(otlp_http or 4318, otlp_grpc or 4317),
             _legend(),
             html.Div(
                 [
@@ -111,7 +113,7 @@ def _zoom(step: str, symbol: str, words: str) -> html.Button:
     return html.Button(icon(symbol), title=words, **attributes(data_zoom=step, aria_label=words))
 
 
-def _empty() -> html.Div:
+def _empty(otlp_http: int, otlp_grpc: int) -> html.Div:
     """Shown until the first edge."""
     return html.Div(
         [
@@ -123,8 +125,8 @@ def _empty() -> html.Div:
                     html.H3("Put an Envoy beside your app"),
                     html.Pre(SIDECAR),
                     html.H3("Or send OpenTelemetry traces"),
-                    html.Pre("export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"),
-                    html.P(PORTS, className="faint"),
+                    html.Pre(f"export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:{otlp_http}"),
+                    html.P(f"OTLP/HTTP is at {otlp_http}, OTLP/gRPC at {otlp_grpc}.", className="faint"),
                 ],
                 className="card",
             ),

@@ -8,13 +8,15 @@ from typing import Any
 import dash
 from dash import Input, Output, State, html, no_update
 
+from proxy_plugin.envoy.rules import effective
 from web.problems import Problem
 from web.ui.panel.draft import draft, form_of, rule_for
 from web.ui.panel.edge import edge_figures
 from web.ui.panel.editor import FIELDS, editor, read_form, split_words
 from web.ui.panel.node import node_panel
 from web.ui.panel.outcome import applied, refused
-from web.ui.panel.policy import effective, in_force
+from web.ui.panel.parts import section
+from web.ui.panel.policy import effective_policy, in_force
 from web.ui.panel.preview import preview
 from web.ui.ports import Parts
 from web.ui.request import writer
@@ -26,6 +28,7 @@ Outcome = tuple[Any, Any, Any, Any, Any]
 HINT = "Plan first, then apply."
 PLANNED = "Apply pushes exactly this plan."
 CHANGED = "Changed since the plan: plan again."
+UNGOVERNED = "No proxy of ours makes these calls, so there is nothing to steer."
 
 
 def register(app: dash.Dash, parts: Parts) -> None:
@@ -115,12 +118,14 @@ class PanelCallbacks:
         policies = await self._parts.publisher.policies()
         rule = rule_for(policies, source, target)
         form = form_of(rule.document if rule else None, versions)
-        content: list[Any] = [
-            edge_figures({**selected, "governable": governable(selected)}, versions),
-            html.Div(effective(in_force(policies, source, target)), id="panel-policy"),
-        ]
-        if governable(selected):
-            content.append(editor(source, form, versions, rule))
+        mesh = self._parts.control.mesh()
+        governed = source in mesh.callers(target)
+        content: list[Any] = [edge_figures({**selected, "governed": governed}, versions)]
+        if governed:
+            shown = effective_policy(effective(mesh, source, target), in_force(policies, source, target))
+            content += [html.Div(shown, id="panel-policy"), editor(source, form, versions, rule)]
+        else:
+            content.append(section("Rules", html.Div(UNGOVERNED, className="faint")))
         return content, None
 
     async def refresh(self, _changes: int, selected: Selection | None) -> tuple[Any, Any]:
@@ -128,9 +133,11 @@ class PanelCallbacks:
         if not selected or selected["type"] != "edge":
             return no_update, no_update
         policies = await self._parts.publisher.policies()
-        rule = rule_for(policies, selected["source"], selected["target"])
-        active = in_force(policies, selected["source"], selected["target"])
-        return effective(active), not (rule and rule.enabled)
+        source, target = selected["source"], selected["target"]
+        rule = rule_for(policies, source, target)
+        rules = effective(self._parts.control.mesh(), source, target)
+        shown = effective_policy(rules, in_force(policies, source, target))
+        return shown, not (rule and rule.enabled)
 
     async def edit(
         self, fields: dict[str, Any], selected: Selection | None, planned: Mapping[str, Any] | None
@@ -204,8 +211,3 @@ class PanelCallbacks:
     def _versions(self, target: str) -> Sequence[str]:
         proxies = self._parts.control.proxies()
         return sorted({proxy.version for proxy in proxies if proxy.service == target and proxy.version})
-
-
-def governable(selected: Selection) -> bool:
-    """Whether a proxy of ours decides about these calls: the caller has one that knows the target."""
-    return selected.get("kind") == "call" and selected["source"] not in ("user", "unknown")

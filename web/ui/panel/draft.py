@@ -107,10 +107,18 @@ def _put(document: dict[str, Any], key: str, value: Any) -> None:
 def _fault(form: Form) -> dict[str, Any] | None:
     fault: dict[str, Any] = {}
     if form.delay_ms and form.delay_percent:
-        fault["delay"] = {"percent": form.delay_percent, "duration": _written(form.delay_ms)}
+        fault["delay"] = {"percent": _plain(form.delay_percent), "duration": _written(form.delay_ms)}
     if form.abort_percent:
-        fault["abort"] = {"percent": form.abort_percent, "status": form.abort_status or DEFAULT_STATUS}
+        fault["abort"] = {
+            "percent": _plain(form.abort_percent),
+            "status": form.abort_status or DEFAULT_STATUS,
+        }
     return fault or None
+
+
+def _plain(value: float) -> float:
+    """10.0 as 10: as a person would write it."""
+    return int(value) if float(value).is_integer() else value
 
 
 def _split(versions: Sequence[str], form: Form) -> list[dict[str, Any]] | None:

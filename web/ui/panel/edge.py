@@ -32,7 +32,7 @@ BREAKER_TAGS: dict[str, tuple[str, str]] = {
 
 
 def edge_figures(selected: Mapping[str, Any], versions: Sequence[str]) -> html.Div:
-    """`selected`: {source, target, kind, edge, governable}; edge None where it is silent."""
+    """`selected`: {source, target, kind, edge, governed}; edge None where it is silent."""
     edge = derived(selected.get("edge") or {})
     return html.Div(
         [
@@ -61,7 +61,7 @@ def _head(selected: Mapping[str, Any], edge: Figures) -> html.Header:
                 ]
             ),
             html.Div(_tags(edge), className="tags"),
-            *([_to_editor()] if selected.get("governable") else []),
+            *([_to_editor()] if selected.get("governed") else []),
         ]
     )
 

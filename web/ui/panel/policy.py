@@ -8,9 +8,9 @@ from typing import Any
 from dash import html
 
 from store.policies import StoredPolicy
-from web.ui.panel.parts import pairs, section, tag
+from web.ui.panel.parts import pairs, section
 
-EMPTY = "No rule is in force: Envoy's own limits apply."
+EMPTY = "No rule is in force: these are the defaults."
 
 
 def in_force(policies: Iterable[StoredPolicy], source: str, target: str) -> list[StoredPolicy]:
@@ -38,7 +38,7 @@ def describe(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("Timeout", timeout))
     if retry := document.get("retry"):
         rows.append(("Retries", f"{retry['attempts']} · {', '.join(retry.get('on', ['connect-failure']))}"))
-    if split := document.get("split"):
+    if len(split := document.get("split") or ()) > 1:
         rows.append(("Split", " · ".join(f"{part['version']} {part['weight']} %" for part in split)))
     rows += [(words, _brief(document[key])) for key, words in _OTHERS if document.get(key)]
     return rows
@@ -63,23 +63,35 @@ def _brief(value: Any) -> str:
     return str(value)
 
 
-def effective(policies: Sequence[StoredPolicy]) -> html.Section:
-    """`policies`: those in force for the edge."""
-    blocks = [
-        html.Div(
-            [
-                html.Div(
-                    [
-                        html.B(policy.name),
-                        tag("all callers" if not policy.document["target"].get("from") else "this caller"),
-                        html.Span(f"revision {policy.revision}", className="faint"),
-                    ],
-                    className="rule-head",
-                ),
-                pairs(describe(policy.document)),
-            ],
-            className="rule",
+def effective_policy(rules: Mapping[str, Any], policies: Sequence[StoredPolicy]) -> html.Section:
+    """What holds for an edge (`proxy_plugin.envoy.rules.effective`), and the policies that make it so."""
+    names = [
+        html.Span(
+            [html.B(policy.name), f" revision {policy.revision}", _scope(policy)],
+            className="rule-name",
         )
         for policy in policies
     ]
-    return section("Rules in force", html.Div(blocks or html.Span(EMPTY, className="faint")))
+    own_routes = [
+        html.Div(
+            [html.Span(_route(route["route"]), className="mono"), pairs(describe(route))], className="rule"
+        )
+        for route in rules["routes"]
+    ]
+    return section(
+        "Effective policy",
+        pairs([("Timeout", rules["timeout"]), *(row for row in describe(rules) if row[0] != "Timeout")]),
+        *own_routes,
+        html.Div(names or EMPTY, className="faint from-rules"),
+    )
+
+
+def _scope(policy: StoredPolicy) -> str:
+    return "" if policy.document["target"].get("from") else " · all callers"
+
+
+def _route(route: Mapping[str, Any]) -> str:
+    headers = [
+        f"{name}: {next(iter(match.values()))}" for name, match in (route.get("headers") or {}).items()
+    ]
+    return " · ".join([route.get("path_prefix", "/"), *headers])

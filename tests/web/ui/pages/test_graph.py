@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_it_has_what_the_scripts_look_for(console: Console) -> None:
     assert console.app is not None
-    ids = {getattr(part, "id", None) for part in walk(layout())}
+    ids = {getattr(part, "id", None) for part in walk(layout(4318, 4317))}
     wanted = {
         "mesh",
         "find",
@@ -34,21 +34,22 @@ async def test_it_has_what_the_scripts_look_for(console: Console) -> None:
 
 async def test_ranges_are_offered_in_seconds(console: Console) -> None:
     assert console.app is not None
-    options = find(layout(), "range").children
+    options = find(layout(4318, 4317), "range").children
     assert [option.value for option in options] == [str(seconds) for seconds, _ in RANGES]
     assert [option.value for option in options] == ["10", "30", "60", "300", "900"]
 
 
 async def test_an_empty_graph_says_what_to_do(console: Console) -> None:
     assert console.app is not None
-    words = text(find(layout(), "graph-empty").children)
+    words = text(find(layout(4318, 4317), "graph-empty").children)
     assert "meshscope sidecar" in words
-    assert "OTLP" in words
+    assert "http://localhost:4318" in words
+    assert "OTLP/gRPC at 4317" in words
 
 
 async def test_the_drawing_is_named_for_screen_readers(console: Console) -> None:
     assert console.app is not None
-    mesh = properties(find(layout(), "mesh"))
+    mesh = properties(find(layout(4318, 4317), "mesh"))
     assert mesh["role"] == "application"
     assert "Arrow keys" in mesh["aria-label"]
 

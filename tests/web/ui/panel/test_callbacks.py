@@ -15,7 +15,7 @@ from tests.web.ui.panel.test_editor import values
 from tests.web.ui.panel.world import SOURCE, TARGET, selected
 from tests.web.ui.tree import find, having, properties, text
 from web.auth import NOBODY, OPERATOR, Actor, actor
-from web.ui.panel.callbacks import CHANGED, PLANNED, PanelCallbacks, governable
+from web.ui.panel.callbacks import CHANGED, PLANNED, UNGOVERNED, PanelCallbacks
 from web.ui.panel.policy import EMPTY
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +59,7 @@ async def test_an_edge_opens_with_figures_rules_and_editor(panel: PanelCallbacks
     assert planned is None
     assert find(content, "edge-error-rate").children == "8.0 %"
     assert EMPTY in text(find(content, "panel-policy"))
+    assert "Timeout15s" in text(find(content, "panel-policy"))
     assert find(content, "rule-apply").disabled
     assert not find(content, "rule-split-field").hidden  # payments has v1 and v2
 
@@ -67,10 +68,12 @@ async def test_nothing_selected_empties_the_panel(panel: PanelCallbacks) -> None
     assert await panel.select(None) == (None, None)
 
 
-async def test_calls_from_outside_have_no_editor(panel: PanelCallbacks) -> None:
-    content, _ = await panel.select(selected(source="user"))
+@pytest.mark.parametrize("ends", [{"source": "user"}, {"target": "postgres:5432"}])
+async def test_calls_that_no_proxy_makes_have_no_editor(panel: PanelCallbacks, ends: dict[str, str]) -> None:
+    content, _ = await panel.select(selected(**ends))
     assert having(content, "data-rule") == []
-    assert not governable({"source": SOURCE, "kind": "messaging"})
+    assert having(content, "data-scroll") == []
+    assert UNGOVERNED in text(content)
 
 
 async def test_a_plan_allows_to_apply_exactly_itself(panel: PanelCallbacks) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 from tests.web.ui.panel.world import FAULT, SOURCE, TARGET, rule
 from tests.web.ui.tree import text
-from web.ui.panel.policy import EMPTY, describe, effective, in_force
+from web.ui.panel.policy import EMPTY, describe, effective_policy, in_force
 
 
 def test_a_policy_is_described_in_words() -> None:
@@ -33,8 +35,31 @@ def test_in_force_is_what_is_on_and_meant_for_this_caller() -> None:
     assert in_force([own, off, everybody, others, elsewhere], SOURCE, TARGET) == [own, everybody]
 
 
-def test_it_says_so_when_there_is_none() -> None:
-    assert EMPTY in text(effective([]))
-    words = text(effective([rule(timeout="2s")]))
-    assert "this caller" in words
-    assert "Timeout2s" in words
+RULES: dict[str, Any] = {
+    "timeout": "15s",
+    "split": [{"version": "v1", "weight": 67}, {"version": "v2", "weight": 33}],
+    "retry": None,
+    "fault": None,
+    "outlier_detection": None,
+    "routes": [],
+}
+
+
+def test_without_rules_the_defaults_are_told() -> None:
+    words = text(effective_policy(RULES, []))
+    assert "Timeout15s" in words
+    assert "Splitv1 67 % · v2 33 %" in words
+    assert EMPTY in words
+
+
+def test_the_rules_behind_it_are_named() -> None:
+    everybody = rule("everybody", target={"service": TARGET})
+    words = text(effective_policy(RULES | {"fault": FAULT}, [rule(), everybody]))
+    assert "Abort10 % with 503" in words
+    assert "checkout-to-payments revision 3" in words
+    assert "everybody revision 3 · all callers" in words
+
+
+def test_a_narrower_route_is_told_apart() -> None:
+    pay = {"route": {"path_prefix": "/pay", "headers": {"x-user": {"exact": "ann"}}}, "timeout": "1s"}
+    assert "/pay · x-user: annTimeout1s" in text(effective_policy(RULES | {"routes": [pay]}, []))

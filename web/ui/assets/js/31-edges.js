@@ -10,7 +10,7 @@
   const CHARACTER = 5.9; // px, mean width of a label's character
   const ARMS = { open: "M-4.5,0L3.2,-4.6", half_open: "M-4.5,0L4.2,-2.2", closed: "M-4.5,0L4.5,0" };
 
-  const width = (perSecond) => (perSecond > 0 ? Math.max(1.2, Math.min(9, 1 + Math.log10(1 + perSecond) * 2.1)) : 1.2);
+  const width = (perSecond) => (perSecond > 0 ? Math.max(1.2, Math.min(9, 1 + Math.log10(1 + perSecond) * 2.1)) : 1.6);
   const p95 = (live) => {
     const side = live.server.latency_ms || live.client.latency_ms;
     return side ? side.p95 : null;

@@ -64,8 +64,8 @@
     if (!element || !meshui.graph) return;
     element.hidden = Boolean(meshui.graph.selection);
     const focused = element.contains(document.activeElement);
-    if (element.hidden || focused) return; // a rebuilt list would lose the keyboard's place
-    const next = meshui.graph.edges.size ? markup() : "";
+    if (focused && !element.hidden) return; // a rebuilt list would lose the keyboard's place
+    const next = !element.hidden && meshui.graph.edges.size ? markup() : "";
     if (element.dataset.shown === next) return;
     element.dataset.shown = next;
     element.innerHTML = next;

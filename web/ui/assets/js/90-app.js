@@ -206,10 +206,11 @@
 
   function openFirstMatch() {
     const { graph } = meshui;
-    const [id] = [...(graph.query ? graph.relevant() : [])];
-    if (!id) return;
-    graph.focusNode(graph.nodes.get(id));
-    graph.select({ kind: "node", id });
+    const matches = [...graph.nodes.values()].filter(({ id }) => graph.query && id.toLowerCase().includes(graph.query));
+    const best = matches.find(({ service }) => service.toLowerCase().startsWith(graph.query)) || matches[0];
+    if (!best) return;
+    graph.focusNode(best);
+    graph.select({ kind: "node", id: best.id });
   }
 
   // --- start
