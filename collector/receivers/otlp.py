@@ -83,8 +83,8 @@ def decode_json(signal: Signal, body: bytes) -> Batch:
     from collector.receivers.otlp_json import canonical  # JSON is the rare form: not on the hot path
 
     try:
-        message = json_format.Parse(canonical(body), REQUESTS[signal](), ignore_unknown_fields=True)
-    except (ValueError, json_format.ParseError) as error:
+        message = json_format.ParseDict(canonical(body), REQUESTS[signal](), ignore_unknown_fields=True)
+    except (ValueError, RecursionError, json_format.ParseError) as error:
         raise Rejected(f"the body is not an OTLP {signal} request in JSON: {error}") from None
     return decode(signal, message.SerializeToString())
 

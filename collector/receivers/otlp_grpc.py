@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from collector.consumer import Consumer, Overloaded, Rejected, Signal
 from collector.receivers import otlp
@@ -48,9 +50,20 @@ def _exporter(signal: Signal, consumer: Consumer) -> Callable[[bytes, Any], Awai
         except Rejected as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as error:
-            context.set_trailing_metadata((("retry-after", f"{error.retry_after:g}"),))
+            context.set_trailing_metadata((("grpc-status-details-bin", _retry_info(error)),))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         answer: bytes = otlp.answer(signal, accepted).SerializeToString()
         return answer
 
     return export
+
+
+def _retry_info(error: Overloaded) -> bytes:
+    """Without a RetryInfo senders take RESOURCE_EXHAUSTED for permanent and drop what they have (OTLP, throttling)."""
+    info = error_details_pb2.RetryInfo()
+    info.retry_delay.FromMilliseconds(round(error.retry_after * 1000))
+    detail = AnyMessage()
+    detail.Pack(info)
+    status = status_pb2.Status(code=code_pb2.RESOURCE_EXHAUSTED, message=str(error), details=[detail])
+    answer: bytes = status.SerializeToString()
+    return answer

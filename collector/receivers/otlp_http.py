@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from typing import Final
 
 from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -49,6 +48,8 @@ def application(consumer: Consumer, max_bytes: int = 16 << 20) -> Starlette:
             return _failure(kind, error.status, str(error))
         except Rejected as error:
             return _failure(kind, 400, str(error))
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         except Overloaded as error:
             headers = {"retry-after": f"{max(1, round(error.retry_after))}"}
             return _failure(kind, 429, str(error), headers)
@@ -86,15 +87,18 @@ async def _body(request: Request, limit: int) -> bytes:
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     """Never more than ``limit`` bytes, however well they are packed."""
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        plain = inflater.decompress(body, limit + 1)
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise _Refused(400, f"the body is not gzip: {error}") from None
-    if len(plain) > limit:
-        raise _Refused(413, f"the body is larger than {limit} bytes uncompressed: send smaller batches")
-    if not inflater.eof:
-        raise _Refused(400, "the gzip body ends too early")
+    plain = b""
+    while body:  # a gzip body may consist of several members
+        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            plain += inflater.decompress(body, limit + 1 - len(plain))
+        except zlib.error as error:
+            raise _Refused(400, f"the body is not gzip: {error}") from None
+        if len(plain) > limit:
+            raise _Refused(413, f"the body is larger than {limit} bytes uncompressed: send smaller batches")
+        if not inflater.eof:
+            raise _Refused(400, "the gzip body ends too early")
+        body = inflater.unused_data
     return plain
 
 

@@ -11,17 +11,18 @@ import orjson
 _IDS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
 
 
-def canonical(body: bytes) -> bytes:
-    """The same request with ids as protobuf's JSON mapping writes bytes.
+def canonical(body: bytes) -> dict[str, Any]:
+    """The request as protobuf's JSON mapping has it: ids are written like all bytes.
 
     Raises:
-        ValueError: the body is no JSON, or an id is not hexadecimal.
+        ValueError: the body is no JSON object, or an id is not hexadecimal.
+        RecursionError: it is nested too deeply.
     """
     document = orjson.loads(body)
     if not isinstance(document, dict):
         raise ValueError("a JSON object was expected")
     _translate(document)
-    return orjson.dumps(document)
+    return document
 
 
 def _translate(value: Any) -> None:
