@@ -107,7 +107,7 @@ async def serve(placement: Placement, *, announce: Callable[[], None], closed: A
     """Serve until SIGINT, SIGTERM or `closed`; `announce` is called once all ports listen."""
     processor = batch_processor(placement.otlp_http) if placement.otlp_http else SpanProcessor()
     apps = Apps(SHOP, placement, processor)
-    sockets = [_listen(place.port) for place in placement.places]
+    sockets = [listen(place.port) for place in placement.places]
     # Envoy keeps its connections: a server that closes idle ones would cut the next request (503 UC).
     config = uvicorn.Config(
         apps, lifespan="off", log_level="warning", access_log=False, timeout_keep_alive=3600,
@@ -127,7 +127,7 @@ async def serve(placement: Placement, *, announce: Callable[[], None], closed: A
     processor.shutdown()
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """Accepted connections inherit TCP_NODELAY. asyncio sets it only on sockets that name their protocol, which
     these do not; without it the body of every answer waits 40 ms for the acknowledgement of its head."""
     listener = socket.create_server(("127.0.0.1", port), backlog=512)

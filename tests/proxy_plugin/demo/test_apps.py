@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor
@@ -9,9 +11,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from proxy_plugin.demo.apps import Apps
+from proxy_plugin.demo.apps import Apps, listen
 from proxy_plugin.demo.model import Delay, Gateway, Publish, Route, Service, Subscription, Work, World
 from proxy_plugin.demo.placement import Place, Placement
+from proxy_plugin.demo.ports import Ports
 from tests.proxy_plugin.demo.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -67,3 +70,10 @@ async def test_instances_of_a_service_share_the_messages_each_is_handled_once() 
             await until(lambda: len(handlers()) >= 20)
     assert len(handlers()) == 20
     assert set(handlers()) == {"shop/mail-2", "shop/mail-3"}
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    """Through Envoy, every hop took 45 ms without this, 3 ms with it."""
+    with Ports() as ports, listen(port := ports.take()) as listener:
+        with socket.create_connection(("127.0.0.1", port)), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

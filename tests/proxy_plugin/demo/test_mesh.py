@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -70,18 +69,6 @@ async def test_an_order_crosses_the_mesh_in_one_trace(tmp_path: Path) -> None:
     assert all(span.parent_id != PARENT for span in receiver.spans)
 
 
-async def test_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
-    """Two hops of a few ms each. Without TCP_NODELAY in the apps each hop would take 40 ms more, always."""
-    async with control_plane() as xds, DemoMesh("127.0.0.1:9", "", xds, tmp_path, rate=0.01) as mesh:
-        client, port, times = Client(), mesh.layout.gateway.inbound_port, []
-        for _ in range(20):
-            begin = monotonic()
-            await client.request(port, "GET", "/cart", {"host": "shop.example"})
-            times.append(monotonic() - begin)
-        client.close()
-    assert min(times) < 0.06
-
-
 async def test_the_load_is_served_and_a_dead_envoy_is_noticed(tmp_path: Path) -> None:
     with receiving() as receiver:
         async with control_plane() as xds, DemoMesh("127.0.0.1:9", receiver.url, xds, tmp_path) as mesh:
@@ -106,7 +93,8 @@ async def test_a_start_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
             pytest.fail("it cannot be ready without a control plane")
 
     start = asyncio.create_task(start_without_control_plane())
-    await until(lambda: len(mesh.pids) == 15)
+    await until(lambda: len(mesh.pids) == 15 or start.done())
+    assert not start.done(), start.exception()
     start.cancel()
     with pytest.raises(asyncio.CancelledError):
         await start
