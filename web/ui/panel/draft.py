@@ -46,7 +46,7 @@ def rule_for(policies: Iterable[StoredPolicy], source: str, target: str) -> Stor
 
 
 def form_of(document: Mapping[str, Any] | None, versions: Sequence[str]) -> Form:
-    """The fields that show this policy."""
+    """The fields that show this policy. Who edits a rule that is off wants it on: `enabled` starts as True."""
     if document is None:
         return Form()
     fault = document.get("fault") or {}
@@ -62,7 +62,6 @@ def form_of(document: Mapping[str, Any] | None, versions: Sequence[str]) -> Form
         split=bool(weights),
         weight=weights.get(versions[0], 0) if versions and weights else 50,
         lease=document.get("lease") or DEFAULT_LEASE,
-        enabled=document.get("enabled", True),
     )
 
 

@@ -100,9 +100,9 @@ def _tiles(edge: Figures) -> html.Div:
             tile("Errors", figure(edge, "error_rate", "share", id="edge-error-rate", coloured=True)),
             tile(
                 "p50 / p95",
-                figure(edge, "client/latency_ms/p50", "duration"),
+                figure(edge, "latency_ms/p50", "duration"),
                 " / ",
-                figure(edge, "client/latency_ms/p95", "duration", id="edge-p95"),
+                figure(edge, "latency_ms/p95", "duration", id="edge-p95"),
             ),
             tile("Retries in window", figure(edge, "retries", "count", id="edge-retries")),
         ],

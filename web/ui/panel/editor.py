@@ -92,7 +92,7 @@ def _scope(source: str, form: Form) -> html.Div:
             ),
             dmc.Switch(
                 id="rule-enabled",
-                label="Rule is on",
+                label="On once applied",
                 checked=form.enabled,
                 size="xs",
                 className="rule-switch",

@@ -57,7 +57,8 @@ def figure(
 
 
 def derived(edge: Figures) -> dict[str, Any]:
-    """The edge with what follows from it: rate and error share of each side, share of retried requests.
+    """The edge with what follows from it: rate and error share of each side, share of retried requests,
+    and as its latency what the caller felt, where the caller was seen.
 
     The same arithmetic is in assets/js/60-panel.js.
     """
@@ -72,4 +73,5 @@ def derived(edge: Figures) -> dict[str, Any]:
         sides[name] = side
     requests = edge.get("requests") or 0.0
     retried = (edge.get("retries") or 0.0) / requests if requests else None
-    return {**edge, **sides, "retry_share": retried}
+    latency = sides["client"].get("latency_ms") or sides["server"].get("latency_ms")
+    return {**edge, **sides, "latency_ms": latency, "retry_share": retried}

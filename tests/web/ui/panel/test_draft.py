@@ -44,6 +44,11 @@ def test_a_policy_fills_the_fields_that_made_it() -> None:
     assert form_of(draft(SOURCE, TARGET, TWO, EVERYTHING), TWO) == EVERYTHING
 
 
+def test_editing_a_rule_that_is_off_switches_it_on() -> None:
+    """Else a plan of the obvious change would find that nothing changes."""
+    assert form_of(rule(enabled=False, timeout="1s").document, TWO).enabled
+
+
 def test_empty_fields_ask_for_nothing() -> None:
     assert draft(SOURCE, TARGET, TWO, Form()).keys() == {"name", "target", "enabled"}
 

@@ -26,6 +26,13 @@ def test_each_side_gets_its_own_rate_and_share() -> None:
     assert found["retry_share"] == pytest.approx(2 / 98)
 
 
+def test_the_latency_of_an_edge_is_what_the_caller_felt() -> None:
+    assert derived(edge())["latency_ms"]["p95"] == 30
+    unseen = {"calls": 0.0, "failed": 0.0, "latency_ms": None}
+    served = {"calls": 9.0, "failed": 0.0, "latency_ms": {"p95": 7.0}}
+    assert derived(edge(client=unseen, server=served))["latency_ms"]["p95"] == 7
+
+
 def test_a_silent_edge_divides_nothing_by_zero() -> None:
     silent = derived({})
     assert silent["client"] == {"rate": None, "error_rate": None}

@@ -12,7 +12,7 @@
 
   const width = (perSecond) => (perSecond > 0 ? Math.max(1.2, Math.min(9, 1 + Math.log10(1 + perSecond) * 2.1)) : 1.6);
   const p95 = (live) => {
-    const side = live.server.latency_ms || live.client.latency_ms;
+    const side = live.client.latency_ms || live.server.latency_ms; // what the caller felt
     return side ? side.p95 : null;
   };
   const breakerState = (live) => (live && live.breaker && live.breaker.state) || "closed";

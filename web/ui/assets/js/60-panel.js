@@ -21,7 +21,8 @@
       };
     };
     const retried = edge.requests ? (edge.retries || 0) / edge.requests : null;
-    return { ...edge, client: side("client"), server: side("server"), retry_share: retried };
+    const latency = edge.client.latency_ms || edge.server.latency_ms;
+    return { ...edge, client: side("client"), server: side("server"), latency_ms: latency, retry_share: retried };
   }
 
   function figuresOf(kind, id) {
