@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from proxy_plugin.envoy.binary import envoy_binary
 from store.engines import StoreError
 from web.listen import is_free
-from web.main import databases
+from web.main import LISTENERS, databases
 from web.settings import Settings
 
 
@@ -29,7 +29,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
             engine.dispose()
     except StoreError as error:
         yield Finding(False, str(error))
-    for name in ("http_port", "otlp_grpc_port", "otlp_http_port", "xds_port"):
+    for name in LISTENERS:
         port = getattr(settings, name)
         free = is_free(settings.host, port)
         fix = "" if free else f": in use; stop what uses it, or set MESHSCOPE_{name.upper()}"

@@ -6,17 +6,14 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
 
 from proxy_plugin.demo.mesh import DemoMesh
 from web.listen import is_free
 from web.live import Question
-from web.main import Running, serve
+from web.main import LISTENERS, Running, serve
 from web.settings import Settings
 from web.shapes import totals
 from web.signals import stop_signal
-
-PORTS: Final = ("http_port", "otlp_grpc_port", "otlp_http_port", "xds_port")
 
 
 async def run_demo(
@@ -75,7 +72,7 @@ def _mesh(running: Running, rate: float) -> DemoMesh:
 def _with_free_ports(settings: Settings) -> Settings:
     busy = [
         name
-        for name in PORTS
+        for name in LISTENERS
         if getattr(settings, name) and not is_free(settings.host, getattr(settings, name))
     ]
     for name in busy:

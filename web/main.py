@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 import structlog
@@ -39,6 +41,14 @@ from web.settings import Settings
 from web.stream import Streams
 
 log = structlog.get_logger(__name__)
+
+LISTENERS: Final = {
+    "http_port": "the API and the console",
+    "otlp_grpc_port": "OTLP over gRPC",
+    "otlp_http_port": "OTLP over HTTP",
+    "xds_port": "the proxies (xDS)",
+}
+"""Port setting → what listens there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         StoreError: a database cannot be opened or migrated.
         PortTaken: a port is in use.
     """
+    for name in LISTENERS:  # said before anything is started or migrated
+        if getattr(settings, name):
+            _listener(settings, name).close()
     async with AsyncExitStack() as stack:
         telemetry, control_database = await asyncio.to_thread(databases, settings)
         stack.callback(telemetry.dispose)
@@ -107,9 +120,10 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         await parts.publisher.start()
         leases = asyncio.create_task(parts.publisher.expire_leases(), name="leases")
         stack.callback(leases.cancel)
+        stack.push_async_callback(parts.publisher.stop)
         xds_port = await control.start(settings.host, settings.xds_port)
         stack.push_async_callback(control.stop)
-        listener = bind(settings.host, settings.http_port, "HTTP_PORT", "the API and the console")
+        listener = _listener(settings, "http_port")
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
         web = HttpServer(create_app(parts, counters.registry, checks), listener)
         await web.start()
@@ -135,14 +149,17 @@ async def _receive(settings: Settings, pipeline: Pipeline, stack: AsyncExitStack
     pipeline.start()
     stack.push_async_callback(pipeline.stop)
     limit = settings.max_request_bytes
-    bind(settings.host, settings.otlp_grpc_port, "OTLP_GRPC_PORT", "OTLP/gRPC").close()
     server, grpc_port = await otlp_grpc.serve(pipeline, settings.host, settings.otlp_grpc_port, limit)
     stack.push_async_callback(server.stop, 1.0)
-    listener = bind(settings.host, settings.otlp_http_port, "OTLP_HTTP_PORT", "OTLP/HTTP")
+    listener = _listener(settings, "otlp_http_port")
     http = HttpServer(otlp_http.application(pipeline, limit), listener)
     await http.start()
     stack.push_async_callback(http.stop)
     return grpc_port, port_of(listener)
+
+
+def _listener(settings: Settings, name: str) -> socket.socket:
+    return bind(settings.host, getattr(settings, name), name.upper(), LISTENERS[name])
 
 
 def _parts(

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from tests import browser as chromium
 
@@ -136,11 +136,28 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, demo: Demo) -> StorageState:
+    """The cookies of somebody who opened a link that signs in."""
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.goto(demo.login_link())
+    opened.wait_for_url("**/ui/graph")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
-def page(browser: Browser, demo: Demo, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(
+    browser: Browser, demo: Demo, signed_in: StorageState, request: pytest.FixtureRequest
+) -> Iterator[Page]:
     """A signed-in page. Fails on any console error, page error, or request that leaves the server."""
     context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, reduced_motion="reduce", base_url=demo.url
+        viewport={"width": 1440, "height": 900},
+        reduced_motion="reduce",
+        base_url=demo.url,
+        storage_state=signed_in,
     )
     opened = context.new_page()
     errors: list[str] = []
@@ -148,7 +165,6 @@ def page(browser: Browser, demo: Demo, request: pytest.FixtureRequest) -> Iterat
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     opened.on("request", lambda r: outside.append(r.url) if _leaves(r.url, demo.url) else None)
-    opened.goto(demo.login_link())
     yield opened
     ARTEFACTS.mkdir(exist_ok=True)
     name = re.sub(r"\W+", "-", request.node.name)

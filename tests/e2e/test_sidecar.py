@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,8 +122,6 @@ def test_what_is_wrong_with_a_sidecar_is_said_in_one_line() -> None:
 
 @pytest.mark.parametrize("setting", ["HTTP_PORT", "OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "XDS_PORT"])
 def test_serve_names_the_port_that_is_taken(tmp_path: Path, setting: str) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
