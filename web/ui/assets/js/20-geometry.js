@@ -41,6 +41,23 @@
     return [a * c[0] + b * c[2] + d * c[4] + e * c[6], a * c[1] + b * c[3] + d * c[5] + e * c[7]];
   }
 
+  const SAMPLES = 14; // per curve: a straight piece is then a few px long
+
+  /** How far a point is from the path, px. */
+  function distance(path, x, y) {
+    const steps = SAMPLES * path.curves.length;
+    let nearest = Infinity;
+    let [ax, ay] = pointAt(path, 0);
+    for (let i = 1; i <= steps; i++) {
+      const [bx, by] = pointAt(path, i / steps);
+      const [dx, dy] = [bx - ax, by - ay];
+      const along = Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
+      nearest = Math.min(nearest, Math.hypot(x - ax - along * dx, y - ay - along * dy));
+      [ax, ay] = [bx, by];
+    }
+    return nearest;
+  }
+
   /** An arrow head at the end of the path; `size` grows with the stroke. */
   function arrow({ curves }, size) {
     const c = curves[curves.length - 1];
@@ -81,5 +98,5 @@
     }
   }
 
-  meshui.geometry = { CARD, path, data, pointAt, arrow, Places };
+  meshui.geometry = { CARD, path, data, pointAt, distance, arrow, Places };
 })();

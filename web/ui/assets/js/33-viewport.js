@@ -9,7 +9,7 @@
   const CLICK = 4; // px that a click may move
 
   class Viewport {
-    /** `onView()` after each change; `onClick(target)` for a press without movement. */
+    /** `onView()` after each change; `onClick(event, target)` for a press without movement. */
     constructor(element, { onView, onClick }) {
       this.element = element;
       this.onView = onView;
@@ -46,6 +46,13 @@
       this.transform = { k, x: x - (x - transform.x) * ratio, y: y - (y - transform.y) * ratio };
       this.touched = true;
       this.onView();
+    }
+
+    /** A point of the window in the coordinates of the drawing. */
+    locate({ clientX, clientY }) {
+      const box = this.element.getBoundingClientRect();
+      const { x, y, k } = this.transform;
+      return [(clientX - box.left - x) / k, (clientY - box.top - y) / k];
     }
 
     /** Moves only as far as needed to show the box. */
@@ -94,7 +101,7 @@
 
     release(event) {
       const known = this.pointers.delete(event.pointerId);
-      if (known && this.pressed && !this.pressed.moved) this.onClick(this.pressed.target);
+      if (known && this.pressed && !this.pressed.moved) this.onClick(event, this.pressed.target);
     }
 
     wheel(event) {

@@ -17,7 +17,7 @@
   }
 
   class Graph {
-    /** `onSelect({kind, id} | null)`, `onHover(edge id | null)`. */
+    /** `onSelect({kind, id} | null)`. */
     constructor(element, { onSelect }) {
       this.element = element;
       this.onSelect = onSelect;
@@ -38,10 +38,10 @@
       this.dots = new meshui.Dots(element.querySelector("canvas"));
       this.viewport = new meshui.Viewport(element, {
         onView: () => this.showView(),
-        onClick: (target) => this.click(target),
+        onClick: (event, target) => this.click(event, target),
       });
       meshui.keyboard.listen(this);
-      element.addEventListener("pointerover", (event) => this.hover(event.target));
+      element.addEventListener("pointermove", (event) => this.hover(event));
       this.resizing = new ResizeObserver(() => this.resize());
       this.resizing.observe(element);
     }
@@ -223,17 +223,28 @@
       this.onSelect(this.selection);
     }
 
-    click(target) {
+    click(event, target) {
       const node = target.closest("[data-node]");
-      const edge = target.closest("[data-edge]");
+      const edge = node ? null : this.edgeAt(event, target);
       if (node) this.select({ kind: "node", id: node.dataset.node });
-      else if (edge) this.select({ kind: "edge", id: edge.dataset.edge });
-      else this.select(null);
+      else this.select(edge && { kind: "edge", id: edge });
     }
 
-    hover(target) {
-      const edge = target.closest("[data-edge]");
-      const id = edge ? edge.dataset.edge : null;
+    /** The edge that is meant: where lines run close together the nearest one, not the one drawn last. */
+    edgeAt(event, target) {
+      const hit = target.closest("[data-edge]");
+      if (!hit || hit.classList.contains("decoration")) return hit ? hit.dataset.edge : null;
+      const [x, y] = this.viewport.locate(event);
+      let [best, least] = [hit.dataset.edge, Infinity];
+      for (const { id, path } of this.edges.values()) {
+        const distance = geometry.distance(path, x, y);
+        if (distance < least) [best, least] = [id, distance];
+      }
+      return best;
+    }
+
+    hover(event) {
+      const id = event.buttons || event.target.closest("[data-node]") ? null : this.edgeAt(event, event.target);
       if (id === this.hovered) return;
       this.hovered = id;
       this.update();
