@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx
 
-from proxy_plugin.demo.child import AppsProcess
+from proxy_plugin.demo.child import AppsNotReadyError, AppsProcess
 from proxy_plugin.demo.layout import Layout, lay_out
 from proxy_plugin.demo.load import Load, LoadStats
 from proxy_plugin.demo.model import World
@@ -22,8 +22,12 @@ from proxy_plugin.demo.ports import Ports
 from proxy_plugin.demo.shop import SHOP
 from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
 from proxy_plugin.envoy.mesh import Sidecar
+from proxy_plugin.envoy.ports import PortBusyError
 from proxy_plugin.envoy.process import EnvoyProcess
 from proxy_plugin.envoy.resources.values import cluster_name
+
+TRIES = 3
+"""Somebody else may take a port between its choice and its use: then all start again on other ports."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ class DemoMesh:
         """Ports that were wanted and taken by somebody else."""
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await self._start(stack)
-            self._stack = stack.pop_all()
-        return self
+        for _ in range(TRIES - 1):
+            with suppress(PortBusyError, AppsNotReadyError):
+                return await self._try()
+        return await self._try()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -91,6 +95,15 @@ class DemoMesh:
             load=self._load.stats,
             ended=tuple(sorted(name for name, end in self._ends.items() if end.done())),
         )
+
+    async def _try(self) -> Self:
+        """One start; what it began is stopped again when it fails."""
+        self.pids.clear()
+        self._ends.clear()
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
 
     async def _start(self, stack: AsyncExitStack) -> None:
         begin = monotonic()

@@ -6,15 +6,17 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from proxy_plugin.demo.client import Client
 from proxy_plugin.demo.mesh import DemoMesh
+from proxy_plugin.demo.placement import Placement
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from tests.proxy_plugin.demo.otlp import receiving
@@ -99,6 +101,20 @@ async def test_a_start_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await start
     assert not [name for name, pid in mesh.pids.items() if alive(pid)]
+
+
+async def test_a_port_that_is_taken_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    async with control_plane() as xds, AsyncExitStack() as stack:
+        mesh = DemoMesh("127.0.0.1:9", "", xds, tmp_path)
+        start = asyncio.create_task(stack.enter_async_context(mesh))
+        file = tmp_path / "apps.json"
+        await until(file.exists)  # the ports are chosen, no Envoy runs yet
+        port = Placement.model_validate_json(file.read_bytes()).places[0].dial["shop/catalog"].port
+        with socket.create_server(("127.0.0.1", port)):
+            await start
+            assert port in mesh.busy_ports
+            await until(lambda: mesh.stats().load.ok > 0)
+            assert len(mesh.pids) == 15
 
 
 PROGRAM = """
