@@ -102,7 +102,7 @@ async def _serve(settings: Settings) -> int:
 def demo(
     browser: Annotated[bool, typer.Option(help="Open the console in a browser.")] = True,
     duration: Annotated[float | None, typer.Option(min=1, help="End after so many seconds.")] = None,
-    rate: Annotated[float, typer.Option(min=1, max=500, help="Journeys per second at the edge.")] = 50.0,
+    rate: Annotated[float, typer.Option(min=1, max=500, help="Requests per second at the edge.")] = 50.0,
     data: Data = None,
 ) -> None:
     """The server and a real mesh: small services behind real Envoy sidecars, with load."""
