@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Response
 
-from web.ui.layout.board import Board, Placement
-from web.ui.layout.topology import Node, Topology
+from web.ui.layout.board import WINDOW, Board, Placement
+from web.ui.layout.topology import Edge, Node, Topology
 from web.ui.ports import Parts
-
-LIVE_WINDOW = 10 * 60.0
-"""Seconds, within what the live graph keeps in memory; the board remembers what was there before."""
 
 
 def register(api: FastAPI, parts: Parts) -> None:
@@ -22,8 +20,8 @@ def register(api: FastAPI, parts: Parts) -> None:
     board = Board(parts.layouts)
 
     async def answer(*, tidy: bool) -> Response:
-        graph = await asyncio.to_thread(parts.live.graph, LIVE_WINDOW)
-        placement = await board.placement(topology(graph), tidy=tidy)
+        graph = await asyncio.to_thread(parts.live.graph, WINDOW)
+        placement = await board.placement(topology(graph), last_calls(graph), tidy=tidy)
         body = orjson.dumps(document(placement))
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -43,8 +41,21 @@ def topology(graph: Mapping[str, Any]) -> Topology:
             node["id"]: Node(node["service"] or node["id"], node["namespace"] or "", node["kind"])
             for node in graph["nodes"]
         },
-        frozenset((edge["source"], edge["target"], edge["kind"]) for edge in graph["edges"]),
+        frozenset(_key(edge) for edge in graph["edges"]),
     )
+
+
+def last_calls(graph: Mapping[str, Any]) -> dict[Edge, float]:
+    """When each edge was called last, unix seconds; edges that do not say so are left out."""
+    return {
+        _key(edge): datetime.fromisoformat(edge["last_seen"]).timestamp()
+        for edge in graph["edges"]
+        if edge.get("last_seen")
+    }
+
+
+def _key(edge: Mapping[str, Any]) -> Edge:
+    return (edge["source"], edge["target"], edge["kind"])
 
 
 def document(placement: Placement) -> dict[str, Any]:

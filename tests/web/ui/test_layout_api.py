@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.ui.conftest import EDGES, Console, Wired
-from web.ui.layout_api import topology
+from web.ui.layout_api import last_calls, topology
 
 pytestmark = pytest.mark.anyio
 
@@ -30,10 +30,10 @@ async def test_the_same_graph_has_the_same_layout(console: Console) -> None:
     assert first.headers["cache-control"] == "no-store"
 
 
-async def test_what_falls_silent_stays(console: Console, parts: Wired) -> None:
-    before = (await console.client.get("/ui/layout")).json()
+async def test_what_was_taken_back_goes(console: Console, parts: Wired) -> None:
+    await console.client.get("/ui/layout")
     parts.live.edges = parts.live.edges[:1]
-    assert (await console.client.get("/ui/layout")).json() == before
+    assert (await console.client.get("/ui/layout")).json()["nodes"].keys() == {"shop/front", "shop/checkout"}
 
 
 async def test_tidy_is_a_change_and_so_a_post(console: Console) -> None:
@@ -46,3 +46,10 @@ def test_a_node_without_name_or_namespace_is_shown_by_its_id() -> None:
     nodes = [{"id": "user", "service": "", "namespace": None, "kind": "user"}]
     found = topology({"nodes": nodes, "edges": []}).nodes["user"]
     assert (found.service, found.namespace) == ("user", "")
+
+
+def test_the_last_call_is_told_in_unix_seconds() -> None:
+    edge = {"source": "a", "target": "b", "kind": "call"}
+    seen = edge | {"last_seen": "1970-01-01T00:01:00Z"}
+    assert last_calls({"edges": [seen]}) == {("a", "b", "call"): 60}
+    assert last_calls({"edges": [edge, edge | {"last_seen": None}]}) == {}

@@ -12,13 +12,16 @@ import orjson
 
 from web.ui.layout.routes import route
 from web.ui.layout.sticky import place
-from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH, Edge, Point, Topology
+from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH, Edge, Node, Point, Topology
 from web.ui.ports import Layouts
 
 YOUNG = 30.0
 """Seconds: so long after its first node a graph without stored positions is laid out anew at each change."""
 REMEMBERED = 24 * 3600.0
 """Seconds: so long a silent edge stays in the picture."""
+WINDOW = 10 * 60.0
+"""Seconds that a topology covers. What is missing though it was called later than that was taken back:
+callers that were unknown until their span arrived, for example."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +46,29 @@ class Placement:
 class Memory:
     """The union of all topologies of the last day: what falls silent is dimmed, not removed."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._known = Topology()
-        self._seen: dict[str | Edge, float] = {}
+        self._nodes: dict[str, Node] = {}
+        self._last: dict[Edge, float] = {}
 
-    def merge(self, topology: Topology) -> Topology:
-        """`topology` and what was seen before and not too long ago."""
+    def merge(self, topology: Topology, last_calls: Mapping[Edge, float]) -> Topology:
+        """`topology` and what was called before. `last_calls`: unix seconds; an edge without is called now."""
         now = self._clock()
-        self._seen.update(dict.fromkeys([*topology.nodes, *topology.edges], now))
-        self._seen = {part: at for part, at in self._seen.items() if now - at < REMEMBERED}
-        merged = self._known.merged(topology)
-        self._known = Topology(
-            {node: facts for node, facts in merged.nodes.items() if node in self._seen},
-            frozenset(edge for edge in merged.edges if edge in self._seen),
-        )
-        return self._known
+        silent = {
+            edge: at
+            for edge, at in self._last.items()
+            if edge not in topology.edges and WINDOW <= now - at < REMEMBERED
+        }
+        self._last = silent | {edge: last_calls.get(edge, now) for edge in topology.edges}
+        ends = {end for source, target, _ in silent for end in (source, target)}
+        self._nodes = {node: self._nodes[node] for node in ends if node in self._nodes} | dict(topology.nodes)
+        return Topology(dict(self._nodes), frozenset(self._last))
 
 
 class Board:
     """Keeps the placement of a view; callers hand in the topology of now."""
 
-    def __init__(
-        self, layouts: Layouts, view: str = "graph", clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, layouts: Layouts, view: str = "graph", clock: Callable[[], float] = time.time) -> None:
         self._layouts = layouts
         self._view = view
         self._clock = clock
@@ -76,10 +78,12 @@ class Board:
         self._young_until: float | None = None
         self._current = _placement(Topology(), {})
 
-    async def placement(self, topology: Topology, *, tidy: bool = False) -> Placement:
+    async def placement(
+        self, topology: Topology, last_calls: Mapping[Edge, float] | None = None, *, tidy: bool = False
+    ) -> Placement:
         """Where everything is drawn; new places are stored before they are told."""
         async with self._lock:
-            known = self._memory.merge(topology)
+            known = self._memory.merge(topology, last_calls or {})
             if known == self._current.topology and not tidy:
                 return self._current
             stored = await self._positions(known)

@@ -5,7 +5,7 @@ from sqlalchemy.engine import Engine
 
 from store.layouts import Layouts
 from tests.web.ui.layout.world import topology
-from web.ui.layout.board import REMEMBERED, YOUNG, Board, Memory
+from web.ui.layout.board import REMEMBERED, WINDOW, YOUNG, Board, Memory
 from web.ui.layout.flow import flow
 from web.ui.layout.topology import CARD_HEIGHT, Topology
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Seconds:
-    """A monotonic clock that is set by hand."""
+    """A clock that is set by hand."""
 
     now = 0.0
 
@@ -73,14 +73,27 @@ async def test_tidy_gives_up_the_stored_places(layouts: Layouts, seconds: Second
     assert await layouts.load("graph") == tidied.positions
 
 
+FRAUD = ("checkout", "fraud", "call")
+
+
 async def test_what_falls_silent_stays_for_a_day(seconds: Seconds) -> None:
     memory = Memory(seconds)
-    whole, fewer = topology(("checkout", "fraud")), topology()
-    memory.merge(whole)
+    whole, fewer = topology(FRAUD[:2]), topology()
+    memory.merge(whole, {FRAUD: 0})
+    seconds.now = WINDOW
+    assert memory.merge(fewer, {}) == whole
     seconds.now = REMEMBERED - 1
-    assert memory.merge(fewer) == whole
-    seconds.now = REMEMBERED + 1
-    assert memory.merge(fewer) == fewer
+    assert memory.merge(fewer, {}) == whole
+    seconds.now = REMEMBERED
+    assert memory.merge(fewer, {}) == fewer
+
+
+async def test_what_was_taken_back_does_not_stay(seconds: Seconds) -> None:
+    """A caller is unknown until its span arrives: that is no service that fell silent."""
+    memory = Memory(seconds)
+    memory.merge(topology(("unknown", "checkout")), {})
+    seconds.now = 2
+    assert memory.merge(topology(), {}) == topology()
 
 
 async def test_the_size_holds_every_card(layouts: Layouts, seconds: Seconds) -> None:
