@@ -25,7 +25,7 @@ async def run_demo(
         settings: ports that are busy are replaced by free ones, and that is said.
         browser: opens a URL, or None.
         duration: seconds, or None for ever.
-        rate: journeys per second at the edge.
+        rate: requests per second at the edge.
     """
     stop = stop_signal()
     async with serve(_with_free_ports(settings)) as running:
@@ -37,6 +37,8 @@ async def run_demo(
         ended: tuple[str, ...] = ()
         async with _mesh(running, rate) as mesh:
             stats = mesh.stats()
+            if mesh.busy_ports:
+                _say(f"Ports in use were left out: {', '.join(map(str, mesh.busy_ports))}.")
             _say(
                 f"{stats.services} services behind {stats.envoys} Envoys, up in {stats.start_seconds:.1f} s."
             )
