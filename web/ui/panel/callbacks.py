@@ -12,7 +12,7 @@ from proxy_plugin.envoy.rules import effective
 from web.problems import Problem
 from web.ui.panel.draft import draft, form_of, rule_for
 from web.ui.panel.edge import edge_figures
-from web.ui.panel.editor import FIELDS, editor, read_form, split_words
+from web.ui.panel.editor import FIELDS, editor, read_form, rule_state, split_words
 from web.ui.panel.node import node_panel
 from web.ui.panel.outcome import applied, refused
 from web.ui.panel.parts import section
@@ -44,7 +44,11 @@ def register(app: dash.Dash, parts: Parts) -> None:
     on(
         app,
         panel.refresh,
-        output=[Output("panel-policy", "children"), Output("rule-off", "hidden")],
+        output=[
+            Output("panel-policy", "children"),
+            Output("rule-off", "hidden"),
+            Output("rule-state", "children"),
+        ],
         inputs=Input("rules-changed", "data"),
         state=State("selection", "data"),
     )
@@ -117,27 +121,28 @@ class PanelCallbacks:
         versions = self._versions(target)
         policies = await self._parts.publisher.policies()
         rule = rule_for(policies, source, target)
-        form = form_of(rule.document if rule else None, versions)
         mesh = self._parts.control.mesh()
+        rules = effective(mesh, source, target)
+        form = form_of(rule.document if rule else None, versions, rules["split"])
         governed = source in mesh.callers(target)
         content: list[Any] = [edge_figures({**selected, "governed": governed}, versions)]
         if governed:
-            shown = effective_policy(effective(mesh, source, target), in_force(policies, source, target))
+            shown = effective_policy(rules, in_force(policies, source, target))
             content += [html.Div(shown, id="panel-policy"), editor(source, form, versions, rule)]
         else:
             content.append(section("Rules", html.Div(UNGOVERNED, className="faint")))
         return content, None
 
-    async def refresh(self, _changes: int, selected: Selection | None) -> tuple[Any, Any]:
-        """The rules in force, and whether there is one to switch off, after a change."""
+    async def refresh(self, _changes: int, selected: Selection | None) -> tuple[Any, Any, Any]:
+        """After a change: the policy in force, whether there is a rule to switch off, and its state."""
         if not selected or selected["type"] != "edge":
-            return no_update, no_update
+            return no_update, no_update, no_update
         policies = await self._parts.publisher.policies()
         source, target = selected["source"], selected["target"]
         rule = rule_for(policies, source, target)
         rules = effective(self._parts.control.mesh(), source, target)
         shown = effective_policy(rules, in_force(policies, source, target))
-        return shown, not (rule and rule.enabled)
+        return shown, not (rule and rule.enabled), rule_state(rule)
 
     async def edit(
         self, fields: dict[str, Any], selected: Selection | None, planned: Mapping[str, Any] | None

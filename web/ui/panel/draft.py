@@ -45,10 +45,17 @@ def rule_for(policies: Iterable[StoredPolicy], source: str, target: str) -> Stor
     return best[1] if best else None
 
 
-def form_of(document: Mapping[str, Any] | None, versions: Sequence[str]) -> Form:
-    """The fields that show this policy. Who edits a rule that is off wants it on: `enabled` starts as True."""
+def form_of(
+    document: Mapping[str, Any] | None, versions: Sequence[str], shares: Iterable[Mapping[str, Any]] = ()
+) -> Form:
+    """The fields that show this policy. Who edits a rule that is off wants it on: `enabled` starts as True.
+
+    `shares`: the split in force, where the slider starts when the policy has none.
+    """
+    now = {part["version"]: part["weight"] for part in shares}
+    weight = now.get(versions[0], 50) if versions else 50
     if document is None:
-        return Form()
+        return Form(weight=weight)
     fault = document.get("fault") or {}
     abort, delay = fault.get("abort") or {}, fault.get("delay") or {}
     weights = {part["version"]: part["weight"] for part in document.get("split") or ()}
@@ -60,7 +67,7 @@ def form_of(document: Mapping[str, Any] | None, versions: Sequence[str]) -> Form
         delay_percent=delay.get("percent"),
         timeout_ms=_milliseconds(document.get("timeout")),
         split=bool(weights),
-        weight=weights.get(versions[0], 0) if versions and weights else 50,
+        weight=weights.get(versions[0], 0) if versions and weights else weight,
         lease=document.get("lease") or DEFAULT_LEASE,
     )
 

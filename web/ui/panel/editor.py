@@ -57,7 +57,7 @@ def editor(source: str, form: Form, versions: Sequence[str], rule: StoredPolicy 
     """The fields, filled from `form`. All of them exist always, so that callbacks find them."""
     return section(
         "Change a rule",
-        _state(rule),
+        html.Div(rule_state(rule), id="rule-state"),
         _scope(source, form),
         _faults(form),
         _limits(form, versions),
@@ -69,7 +69,8 @@ def editor(source: str, form: Form, versions: Sequence[str], rule: StoredPolicy 
     )
 
 
-def _state(rule: StoredPolicy | None) -> html.Div:
+def rule_state(rule: StoredPolicy | None) -> html.Div:
+    """Which rule is edited, and whether it is in force."""
     if rule is None:
         return html.Div("No rule for this edge yet.", className="faint")
     state = tag("on", "ok", "circle-check") if rule.enabled else tag("off", "idle")

@@ -136,9 +136,10 @@ async def test_switching_off_needs_no_plan(panel: PanelCallbacks, parts: Wired) 
     _, outcome, *_ = await panel.switch_off(1, selected(), 1)
     assert "is off (revision 2)" in text(outcome)
     assert not (await parts.publisher.get("checkout-to-payments")).enabled
-    policy, hidden = await panel.refresh(2, selected())
+    policy, hidden, state = await panel.refresh(2, selected())
     assert EMPTY in text(policy)
     assert hidden
+    assert "offrevision 2" in text(state)
 
 
 async def test_who_may_not_write_is_told_so(panel: PanelCallbacks, parts: Wired) -> None:

@@ -49,6 +49,14 @@ def test_editing_a_rule_that_is_off_switches_it_on() -> None:
     assert form_of(rule(enabled=False, timeout="1s").document, TWO).enabled
 
 
+def test_without_a_split_the_slider_starts_at_the_shares_of_now() -> None:
+    shares = [{"version": "v1", "weight": 67}, {"version": "v2", "weight": 33}]
+    assert form_of(None, TWO, shares) == Form(weight=67)
+    assert form_of(rule(timeout="1s").document, TWO, shares).weight == 67
+    split = [{"version": "v1", "weight": 10}, {"version": "v2", "weight": 90}]
+    assert form_of(rule(split=split).document, TWO, shares).weight == 10
+
+
 def test_empty_fields_ask_for_nothing() -> None:
     assert draft(SOURCE, TARGET, TWO, Form()).keys() == {"name", "target", "enabled"}
 

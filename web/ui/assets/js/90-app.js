@@ -73,6 +73,16 @@
     meshui.age.update();
   }
 
+  let awaited = null; // id of what a press on a button will fill
+
+  /** Plan and outcome appear below the buttons: they come into view when they are there. */
+  function revealAwaited() {
+    const part = awaited && byId(awaited);
+    if (!part || !part.firstElementChild) return;
+    awaited = null;
+    part.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
   /** Dash builds and removes pages: the graph follows its element. */
   function mount() {
     const element = byId("mesh");
@@ -87,6 +97,7 @@
       range.value = meshui.range;
     }
     if (byId("panel-detail")) meshui.panel.update();
+    revealAwaited();
   }
 
   function start(element) {
@@ -154,13 +165,20 @@
     else meshui.graph.viewport.zoom(step === "in" ? 1.25 : 0.8);
   }
 
+  function apply() {
+    awaited = "rule-outcome";
+    meshui.progress.watch();
+  }
+
   const CLICKS = [
     ["#theme-button", toggleTheme],
     ["#nav-button", () => document.body.classList.toggle("nav-open")],
     ["#tidy", () => fetchLayout(true)],
     ["#table-toggle", toggleTable],
     ["#only-problems", toggleProblems],
-    ["#rule-apply", () => meshui.progress.watch()],
+    ["#rule-plan", () => (awaited = "rule-preview")],
+    ["#rule-apply", apply],
+    ["#rule-off", () => (awaited = "rule-outcome")],
     ["[data-layer]", chooseLayer],
     ["[data-zoom]", (button) => zoom(button.dataset.zoom)],
     ["[data-close]", () => meshui.graph.select(null)],
