@@ -63,15 +63,21 @@ class Committer:
     """Stores batches and keeps what deriving needs. For one thread."""
 
     def __init__(
-        self, sink: Sink, live: LiveWindow, breakers: Breakers, counters: Counters, retention: float
+        self,
+        sink: Sink,
+        live: LiveWindow,
+        breakers: Breakers,
+        counters: Counters,
+        retention: float,
+        patience: float = PATIENCE,
     ) -> None:
         self._sink, self._live, self._breakers, self._counters = sink, live, breakers, counters
-        self._retention = retention
+        self._retention, self._patience = retention, patience
         self._traces = Traces()
 
     def commit(self, batches: Sequence[Batch]) -> list[Answer]:
         """Store ``batches``; one answer for each, in their order."""
-        return self._divided(batches, time.monotonic() + PATIENCE)
+        return self._divided(batches, time.monotonic() + self._patience)
 
     def _divided(self, batches: Sequence[Batch], give_up: float) -> list[Answer]:
         of = {s: [i for i, batch in enumerate(batches) if batch.signal == s] for s in Signal}

@@ -202,7 +202,7 @@ def has_flag(flags: pl.Expr, flag: str) -> pl.Expr:
 
 def weight(tracestate: str) -> pl.Expr:
     """Sampling weight (R9): 2^56 / (2^56 − T) of ``ot=th:T``, else 2^n of the older ``p:n``, else 1. Always finite."""
-    entry = pl.col(tracestate).str.extract(r"(?:^|,)\s*ot=([^,]*)", 1)
+    entry = pl.col(tracestate).str.extract(r"(?:^|,)\s*ot=([^,]*?)\s*(?:,|$)", 1)
     threshold = entry.str.extract(r"(?:^|;)th:([0-9a-f]{1,14})(?:;|$)", 1).str.pad_end(14, "0")
     # As integers: the smallest probabilities differ from 0 in bits that a float no longer has.
     kept = 2**56 - threshold.str.to_integer(base=16, strict=False)

@@ -94,14 +94,15 @@ def calls(*batches: str) -> pl.DataFrame:
 
 def edges(*batches: str) -> dict[str, str]:
     """``{"a→b": "2/1"}``: calls and failed calls per edge, as the cases write them."""
-    sums = (
-        calls(*batches)
-        .filter(pl.col("source") != "")
-        .group_by("source", "target")
-        .agg(pl.col("calls", "failed").sum())
-    )
-    rows = sums.filter(pl.col("calls").abs() > 1e-9).sort("source", "target").iter_rows(named=True)
-    return {f"{r['source']}→{r['target']}": f"{r['calls']:g}/{r['failed']:g}" for r in rows}
+    return drawn(calls(*batches))
+
+
+def drawn(rows: pl.DataFrame) -> dict[str, str]:
+    """Call rows or sums of buckets, as :func:`edges` writes them."""
+    ends = rows.filter(pl.col("source") != "").group_by("source", "target")
+    sums = ends.agg(pl.col("calls", "failed").sum())
+    found = sums.filter(pl.col("calls").abs() > 1e-9).sort("source", "target").iter_rows(named=True)
+    return {f"{r['source']}→{r['target']}": f"{r['calls']:g}/{r['failed']:g}" for r in found}
 
 
 def side(text: str, edge: str) -> dict[str, float]:

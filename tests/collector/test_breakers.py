@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from collector import points
+from collector.breakers import Breaker, Breakers
+from tests.collector.messages import gauges
+
+PREFIX = "envoy.cluster."
+RQ_OPEN = "circuit_breakers.default.rq_open"
+PENDING_OPEN = "circuit_breakers.default.rq_pending_open"
+CX_OPEN = "circuit_breakers.default.cx_open"
+OVERFLOW = "upstream_rq_pending_overflow"
+TOTAL, EJECTED = "membership_total", "outlier_detection.ejections_active"
+
+
+def report(breakers: Breakers, values: dict[str, Any], now: float = 0.0, **labels: str) -> None:
+    prefixed = {PREFIX + name: value for name, value in values.items()}
+    breakers.update(points.flatten([gauges(prefixed, **labels).records]), now)  # type: ignore[arg-type]
+
+
+def edge(breakers: Breakers, now: float = 0.0) -> Breaker:
+    found = breakers.edge("a", "b", now)
+    assert found is not None
+    return found
+
+
+STATES = [
+    ({RQ_OPEN: 0}, "closed"),
+    ({RQ_OPEN: 1}, "open"),
+    ({PENDING_OPEN: 1}, "open"),
+    ({CX_OPEN: 1, TOTAL: 1}, "closed"),  # an idle pooled connection can hold it at 1
+    ({OVERFLOW: 3}, "open"),
+    ({OVERFLOW: 0, TOTAL: 1}, "closed"),
+]
+
+
+@pytest.mark.parametrize(("values", "state"), STATES)
+def test_state(values: dict[str, Any], state: str) -> None:
+    breakers = Breakers()
+    report(breakers, values)
+    assert edge(breakers).state == state
+    assert edge(breakers).callers_open == (state == "open")
+
+
+def test_an_overflow_between_two_samples_is_shown_for_a_moment() -> None:
+    breakers = Breakers()
+    report(breakers, {OVERFLOW: 1, RQ_OPEN: 0}, now=0)
+    report(breakers, {OVERFLOW: 0, RQ_OPEN: 0}, now=1)
+    assert [edge(breakers, now).state for now in (4.9, 5.1)] == ["open", "closed"]
+
+
+def test_of_several_points_the_latest_gauge_and_every_overflow_count() -> None:
+    breakers = Breakers()
+    report(breakers, {RQ_OPEN: [1, 0], TOTAL: 2})
+    assert edge(breakers).state == "closed"
+    report(breakers, {OVERFLOW: [2, 0]})
+    assert edge(breakers).state == "open"
+
+
+def test_callers_are_instances() -> None:
+    breakers = Breakers()
+    for instance, state in (("1", 1), ("2", 0), ("3", 1)):
+        report(breakers, {RQ_OPEN: state, TOTAL: 4}, instance=instance)
+    assert edge(breakers).as_json() == {
+        "state": "open",
+        "callers_open": 2,
+        "callers": 3,
+        "ejected": 0,
+        "hosts": 4,
+    }
+
+
+def test_the_subsets_of_a_target_hold_the_same_hosts_as_the_whole() -> None:
+    breakers = Breakers()
+    report(breakers, {TOTAL: 3, EJECTED: 1}, cluster="b|*")
+    report(breakers, {TOTAL: 2, EJECTED: 1}, cluster="b|v1")
+    report(breakers, {TOTAL: 1, EJECTED: 0}, cluster="b|v2")
+    assert (edge(breakers).hosts, edge(breakers).ejected) == (3, 1)
+
+
+@pytest.mark.parametrize(("source", "target"), [("a", "c"), ("b", "a"), ("a", "b2")])
+def test_no_proxy_reports_on_it(source: str, target: str) -> None:
+    breakers = Breakers()
+    report(breakers, {RQ_OPEN: 1})
+    assert breakers.edge(source, target, 0.0) is None
+
+
+def test_a_silent_caller_no_longer_counts() -> None:
+    breakers = Breakers()
+    report(breakers, {RQ_OPEN: 1}, now=0, instance="1")
+    report(breakers, {RQ_OPEN: 0}, now=20, instance="2")
+    assert edge(breakers, 25).callers == 2
+    assert edge(breakers, 31).as_json()["callers"] == 1
+    assert breakers.edge("a", "b", 51) is None
+
+
+def test_other_metrics_and_clusters_without_a_name_are_no_callers() -> None:
+    breakers = Breakers()
+    report(breakers, {"upstream_cx_total": 1})
+    report(breakers, {RQ_OPEN: 1}, cluster="")
+    assert breakers.edge("a", "b", 0.0) is None
+
+
+def test_what_is_no_number_changes_nothing() -> None:
+    breakers = Breakers()
+    report(breakers, {TOTAL: [3, float("nan")], EJECTED: float("inf")})
+    assert (edge(breakers).hosts, edge(breakers).ejected) == (3, 0)
