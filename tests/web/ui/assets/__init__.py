@@ -1,0 +1,1 @@
+"""Tests of the scripts of the page, each in a browser without a server."""
