@@ -10,6 +10,8 @@ ifneq ($(PIP_INDEX),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 endif
 export UV_PYTHON_DOWNLOADS := never
+# Certificates of the system: a company's own index is trusted as everything else on the machine trusts it.
+export UV_SYSTEM_CERTS := 1
 UV := .tools/bin/uv
 
 .PHONY: install demo test check bench lock browser clean
