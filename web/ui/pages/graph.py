@@ -11,7 +11,7 @@ from dash import dcc, html
 from web.ui.dom import attributes
 from web.ui.icons import icon
 from web.ui.pages.page import Page, add_page
-from web.ui.panel import callbacks
+from web.ui.panel import wiring
 from web.ui.ports import Parts
 from web.ui.shell import shell
 
@@ -27,7 +27,7 @@ SIDECAR = "meshscope sidecar --service shop/checkout --app-port 3000 --upstreams
 def register(app: dash.Dash, parts: Parts) -> None:
     settings = parts.settings
     add_page(PAGE, partial(layout, settings.otlp_http_port, settings.otlp_grpc_port))
-    callbacks.register(app, parts)
+    wiring.register(app, parts)
 
 
 def layout(otlp_http: int, otlp_grpc: int, **_query: Any) -> html.Div:
@@ -37,44 +37,46 @@ def layout(otlp_http: int, otlp_grpc: int, **_query: Any) -> html.Div:
 
 
 def _toolbar() -> html.Div:
-    find = html.Label(
-        [
-            icon("search"),
-            dcc.Input(id="find", type="search", placeholder="Find service", autoComplete="off"),
-            html.Kbd("/"),
-        ],
-        className="find",
+    tidy = html.Button(
+        [icon("layers"), html.Span("Tidy up")],
+        id="tidy",
+        className="btn",
+        title="Lay all services out anew",
     )
-    layers = [
+    return html.Div(
+        [
+            _find(),
+            _layers(),
+            _toggle("only-problems", "triangle-alert", "Only problems"),
+            html.Div(className="sp"),
+            html.Span(id="graph-count", className="faint"),
+            tidy,
+            _toggle("table-toggle", "server", "Table view"),
+        ],
+        className="gbar",
+    )
+
+
+def _find() -> html.Label:
+    field = dcc.Input(id="find", type="search", placeholder="Find service", autoComplete="off")
+    return html.Label([icon("search"), field, html.Kbd("/")], className="find")
+
+
+def _layers() -> html.Div:
+    buttons = [
         html.Button(words, title=hint, **attributes(data_layer=layer, aria_pressed=pressed))
         for (layer, words, hint), pressed in zip(LAYERS, ("true", "false", "false"), strict=True)
     ]
-    return html.Div(
-        [
-            find,
-            html.Div(layers, className="seg", role="group", **attributes(aria_label="Layer")),
-            html.Button(
-                [icon("triangle-alert"), html.Span("Only problems")],
-                id="only-problems",
-                className="btn",
-                **attributes(aria_pressed="false"),
-            ),
-            html.Div(className="sp"),
-            html.Span(id="graph-count", className="faint"),
-            html.Button(
-                [icon("layers"), html.Span("Tidy up")],
-                id="tidy",
-                className="btn",
-                title="Lay all services out anew",
-            ),
-            html.Button(
-                [icon("server"), html.Span("Table view")],
-                id="table-toggle",
-                className="btn",
-                **attributes(aria_pressed="false"),
-            ),
-        ],
-        className="gbar",
+    return html.Div(buttons, className="seg", role="group", **attributes(aria_label="Layer"))
+
+
+def _toggle(key: str, symbol: str, words: str) -> html.Button:
+    return html.Button(
+        [icon(symbol), html.Span(words)],
+        id=key,
+        className="btn",
+        title=words,
+        **attributes(aria_pressed="false"),
     )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dash
-from dash import Input, Output, State, html, no_update
+from dash import html, no_update
 
 from proxy_plugin.envoy.rules import effective
 from web.problems import Problem
 from web.ui.panel.draft import draft, form_of, rule_for
 from web.ui.panel.edge import edge_figures
-from web.ui.panel.editor import FIELDS, editor, read_form, rule_state, split_words
+from web.ui.panel.editor import editor, read_form, rule_state, split_words
 from web.ui.panel.node import node_panel
 from web.ui.panel.outcome import applied, refused
 from web.ui.panel.parts import section
@@ -20,7 +19,6 @@ from web.ui.panel.policy import effective_policy, in_force
 from web.ui.panel.preview import preview
 from web.ui.ports import Parts
 from web.ui.request import writer
-from web.ui.wire import on
 
 Selection = Mapping[str, Any]
 Outcome = tuple[Any, Any, Any, Any, Any]
@@ -29,79 +27,6 @@ HINT = "Plan first, then apply."
 PLANNED = "Apply pushes exactly this plan."
 CHANGED = "Changed since the plan: plan again."
 UNGOVERNED = "No proxy of ours makes these calls, so there is nothing to steer."
-
-
-def register(app: dash.Dash, parts: Parts) -> None:
-    panel = PanelCallbacks(parts)
-    fields = {name: State(*field) for name, field in FIELDS.items()}
-    edits = {name: Input(*field) for name, field in FIELDS.items()}
-    on(
-        app,
-        panel.select,
-        output=[Output("panel-detail", "children"), Output("rule-planned", "data", allow_duplicate=True)],
-        inputs=Input("selection", "data"),
-    )
-    on(
-        app,
-        panel.refresh,
-        output=[
-            Output("panel-policy", "children"),
-            Output("rule-off", "hidden"),
-            Output("rule-state", "children"),
-        ],
-        inputs=Input("rules-changed", "data"),
-        state=State("selection", "data"),
-    )
-    on(
-        app,
-        panel.edit,
-        output=[
-            Output("rule-apply", "disabled", allow_duplicate=True),
-            Output("rule-hint", "children"),
-            Output("rule-split-words", "children"),
-        ],
-        inputs={"fields": edits},
-        state={"selected": State("selection", "data"), "planned": State("rule-planned", "data")},
-    )
-    on(
-        app,
-        panel.plan,
-        output=[
-            Output("rule-preview", "children"),
-            Output("rule-planned", "data"),
-            Output("rule-apply", "disabled"),
-            Output("rule-outcome", "children"),
-            Output("rule-hint", "children", allow_duplicate=True),
-        ],
-        inputs={"clicks": Input("rule-plan", "n_clicks")},
-        state={"selected": State("selection", "data"), "fields": fields},
-    )
-    outcome = [
-        Output("rule-preview", "children", allow_duplicate=True),
-        Output("rule-outcome", "children", allow_duplicate=True),
-        Output("rule-planned", "data", allow_duplicate=True),
-        Output("rules-changed", "data", allow_duplicate=True),
-        Output("rule-hint", "children", allow_duplicate=True),
-    ]
-    on(
-        app,
-        panel.apply,
-        output=outcome,
-        inputs={"clicks": Input("rule-apply", "n_clicks")},
-        state={"planned": State("rule-planned", "data"), "changes": State("rules-changed", "data")},
-        running=[
-            (Output("rule-apply", "disabled"), True, True),
-            (Output("rule-plan", "disabled"), True, False),
-        ],
-    )
-    on(
-        app,
-        panel.switch_off,
-        output=outcome,
-        inputs={"clicks": Input("rule-off", "n_clicks")},
-        state={"selected": State("selection", "data"), "changes": State("rules-changed", "data")},
-        running=[(Output("rule-off", "disabled"), True, False)],
-    )
 
 
 class PanelCallbacks:

@@ -158,56 +158,9 @@
       }
     }
 
-    // --- emphasis: selection, else search, else only problems
-
-    /** Ids of what stays bright, or null when everything does. */
-    relevant() {
-      if (this.selection) return this.around(this.selection);
-      const nodes = [...this.nodes.values()];
-      if (this.query) return new Set(nodes.filter(({ id }) => id.toLowerCase().includes(this.query)).map(({ id }) => id));
-      return this.onlyProblems ? this.problems() : null;
-    }
-
-    around({ kind, id }) {
-      const relevant = new Set([id]);
-      for (const edge of this.edges.values()) {
-        const touches = kind === "edge" ? edge.id === id : edge.source === id || edge.target === id;
-        if (touches) [edge.id, edge.source, edge.target].forEach((part) => relevant.add(part));
-      }
-      return relevant;
-    }
-
-    problems() {
-      const relevant = new Set();
-      for (const edge of this.edges.values()) {
-        const { health, breaker } = this.drawnEdges.get(edge.id).group.dataset;
-        if (health === "warn" || health === "bad" || breaker !== "closed") {
-          [edge.id, edge.source, edge.target].forEach((part) => relevant.add(part));
-        }
-      }
-      return relevant;
-    }
-
+    /** Selection, else search, else "only problems": the rest is dimmed. */
     emphasise() {
-      const relevant = this.relevant();
-      this.element.classList.toggle("focus", relevant !== null);
-      const bright = (id) => relevant !== null && relevant.has(id);
-      const selected = this.selection ? this.selection.id : null;
-      for (const [id, { group }] of this.drawnNodes) {
-        group.classList.toggle("rel", bright(id));
-        group.classList.toggle("sel", id === selected);
-        group.setAttribute("aria-pressed", String(id === selected));
-      }
-      const flows = [];
-      for (const [id, { group, decoration }] of this.drawnEdges) {
-        group.classList.toggle("rel", bright(id));
-        group.classList.toggle("sel", id === selected);
-        decoration.classList.toggle("rel", bright(id));
-        const live = this.figures.edges.get(id);
-        if (!live || (relevant && !relevant.has(id)) || edgeDrawing.breakerState(live) === "open") continue;
-        flows.push({ path: this.edges.get(id).path, rate: live.rate, errorRate: ["degraded", "failing"].includes(live.health) ? live.error_rate : 0 });
-      }
-      this.dots.show(flows, this.viewport);
+      meshui.emphasis.show(this);
     }
 
     // --- what a person does

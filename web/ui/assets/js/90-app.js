@@ -224,8 +224,7 @@
 
   function openFirstMatch() {
     const { graph } = meshui;
-    const matches = [...graph.nodes.values()].filter(({ id }) => graph.query && id.toLowerCase().includes(graph.query));
-    const best = matches.find(({ service }) => service.toLowerCase().startsWith(graph.query)) || matches[0];
+    const [best] = graph.query ? meshui.emphasis.matches(graph) : [];
     if (!best) return;
     graph.focusNode(best);
     graph.select({ kind: "node", id: best.id });
