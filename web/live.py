@@ -23,7 +23,7 @@ from web.shapes import Json
 from web.window import Window, window
 
 _KNOWN: Final = 900  # s: a silent edge is shown as idle for so long
-_SETTLING: Final = 1.5  # s that the span of a caller may come after that of the called
+_SETTLING: Final = 4.0  # s after its start in which a call may still find the span of its caller
 
 
 @dataclass(frozen=True, slots=True)

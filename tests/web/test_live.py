@@ -46,7 +46,7 @@ def test_an_unknown_caller_is_given_a_moment(graphs: Graphs, live: LiveWindow) -
     """The span of a caller is sent after the called one's: no flicker of `unknown` in between."""
     live.add(buckets(calls("2<9 S b")), now=SECOND)
     assert names(graphs, SECOND + 0.5) == set()
-    assert names(graphs, SECOND + 3.0) == {"unknown>b"}
+    assert names(graphs, SECOND + 5.0) == {"unknown>b"}
 
 
 def test_focus_and_depth(graphs: Graphs, live: LiveWindow) -> None:
