@@ -32,8 +32,15 @@ def poison() -> Batch:
     return Batch(Signal.SPANS, pa.record_batch({"resource_spans": pa.array([[1]])}), 100)
 
 
-def logs(*records: Mapping[str, str], service: str = "a", at: int = START, version: str = "") -> Batch:
-    """Access log records of one service at one time (unix ns)."""
+def logs(*records: Mapping[str, str], **group: Any) -> Batch:
+    """Access log records of one service at one time."""
+    return decode(Signal.LOGS, log_request(*records, **group).SerializeToString())
+
+
+def log_request(
+    *records: Mapping[str, str], service: str = "a", at: int = START, version: str = ""
+) -> logs_service_pb2.ExportLogsServiceRequest:
+    """The request of :func:`logs`; ``at`` is in unix ns."""
     message = logs_service_pb2.ExportLogsServiceRequest()
     group = message.resource_logs.add()
     attributes(group.resource, {"service.name": service, "service.version": version})
@@ -41,10 +48,15 @@ def logs(*records: Mapping[str, str], service: str = "a", at: int = START, versi
     for record in records:
         added = scope.log_records.add(time_unix_nano=at)
         attributes(added, record)
-    return decode(Signal.LOGS, message.SerializeToString())
+    return message
 
 
-def gauges(
+def gauges(values: Mapping[str, Any], **labels: Any) -> Batch:
+    """Metric points: name → value (int or float), or a list of values."""
+    return decode(Signal.POINTS, gauge_request(values, **labels).SerializeToString())
+
+
+def gauge_request(
     values: Mapping[str, Any],
     *,
     cluster: str = "b",
@@ -52,8 +64,8 @@ def gauges(
     instance: str = "a-1",
     field: str = "gauge",
     at: int = START,
-) -> Batch:
-    """Metric points: name → value (int or float), or a list of values."""
+) -> metrics_service_pb2.ExportMetricsServiceRequest:
+    """The request of :func:`gauges`."""
     message = metrics_service_pb2.ExportMetricsServiceRequest()
     group = message.resource_metrics.add()
     attributes(group.resource, {"service.name": service, "service.instance.id": instance})
@@ -65,7 +77,7 @@ def gauges(
             attributes(point, {"envoy.cluster_name": cluster})
             if field != "histogram" and value is not None:
                 setattr(point, "as_int" if isinstance(value, int) else "as_double", value)
-    return decode(Signal.POINTS, message.SerializeToString())
+    return message
 
 
 def attributes(owner: Any, values: Mapping[str, Any]) -> None:

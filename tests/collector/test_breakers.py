@@ -18,7 +18,7 @@ TOTAL, EJECTED = "membership_total", "outlier_detection.ejections_active"
 
 def report(breakers: Breakers, values: dict[str, Any], now: float = 0.0, **labels: str) -> None:
     prefixed = {PREFIX + name: value for name, value in values.items()}
-    breakers.update(points.flatten([gauges(prefixed, **labels).records]), now)  # type: ignore[arg-type]
+    breakers.update(points.flatten([gauges(prefixed, **labels).records]), now)
 
 
 def edge(breakers: Breakers, now: float = 0.0) -> Breaker:

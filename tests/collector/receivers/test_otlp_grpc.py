@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from collector.pipeline import Pipeline
+from collector.receivers import otlp_grpc
+from collector.rollup import LiveWindow
+from tests.collector.messages import gauge_request, log_request
+from tests.collector.notation import START, drawn, request
+
+pytestmark = pytest.mark.anyio
+
+TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+BODY = request("1 S a").SerializeToString()
+
+
+@asynccontextmanager
+async def channel_to(pipeline: Pipeline, limit: int = 1 << 20) -> AsyncIterator[grpc.aio.Channel]:
+    server, port = await otlp_grpc.serve(pipeline, "127.0.0.1", 0, limit)
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield channel
+    finally:
+        await server.stop(None)
+
+
+async def export(channel: grpc.aio.Channel, body: bytes, method: str = TRACES, **call: Any) -> bytes:
+    answer: bytes = await channel.unary_unary(method)(body, timeout=20, **call)
+    return answer
+
+
+async def refused(channel: grpc.aio.Channel, body: bytes) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await export(channel, body)
+    return error.value
+
+
+def edges(live: LiveWindow) -> dict[str, str]:
+    return drawn(live.between(START // 10**9, START // 10**9 + 9).sums)
+
+
+@pytest.mark.parametrize("packed", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+async def test_every_signal_is_stored_when_answered(
+    pipeline: Pipeline, live: LiveWindow, packed: grpc.Compression
+) -> None:
+    log = log_request({"meshscope.reporter": "outbound", "meshscope.target": "x"}).SerializeToString()
+    gauge = gauge_request({"m": 1}).SerializeToString()
+    async with channel_to(pipeline) as channel:
+        for method, body in ((TRACES, BODY), (LOGS, log), (METRICS, gauge), (TRACES, b"")):
+            assert await export(channel, body, method, compression=packed) == b""
+    assert edges(live) == {"user→a": "1/0", "a→x": "1/0"}
+
+
+async def test_partial_success(pipeline: Pipeline) -> None:
+    bad = request("1 S a; 2 S a")
+    bad.resource_spans[0].scope_spans[0].spans[0].span_id = b"short"
+    log = log_request({"other": "x"})
+    async with channel_to(pipeline) as channel:
+        spans = trace_service_pb2.ExportTraceServiceResponse.FromString(
+            await export(channel, bad.SerializeToString())
+        )
+        logs = logs_service_pb2.ExportLogsServiceResponse.FromString(
+            await export(channel, log.SerializeToString(), LOGS)
+        )
+        points = metrics_service_pb2.ExportMetricsServiceResponse.FromString(
+            await export(channel, b"", METRICS)
+        )
+    assert spans.partial_success.rejected_spans == 1
+    assert logs.partial_success.rejected_log_records == 1
+    assert not points.HasField("partial_success")
+
+
+async def test_what_cannot_be_read_is_an_invalid_argument(pipeline: Pipeline, live: LiveWindow) -> None:
+    async with channel_to(pipeline) as channel:
+        error = await refused(channel, b"hello")
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "not an OTLP spans request" in (error.details() or "")
+        assert await export(channel, BODY) == b""
+    assert edges(live) == {"user→a": "1/0"}
+
+
+async def test_full_says_when_to_come_back(resting: Pipeline) -> None:
+    """Without a RetryInfo in the details OTLP senders drop what they have."""
+    async with channel_to(resting) as channel:
+        error = await refused(channel, BODY)
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    details = dict(error.trailing_metadata() or ())["grpc-status-details-bin"]
+    status = status_pb2.Status.FromString(details)
+    info = error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(info)
+    assert info.retry_delay.ToMilliseconds() >= 100
+    assert (status.code, status.message) == (grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], error.details())
+
+
+async def test_what_is_too_large_is_refused_and_the_next_taken(pipeline: Pipeline, live: LiveWindow) -> None:
+    async with channel_to(pipeline, limit=1_000) as channel:
+        assert (await refused(channel, bytes(2_000))).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await export(channel, BODY) == b""
+    assert edges(live) == {"user→a": "1/0"}
+
+
+async def test_a_taken_port_is_an_error(resting: Pipeline) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(OSError, match="the port is taken"):
+            await otlp_grpc.serve(resting, "127.0.0.1", other.getsockname()[1])
