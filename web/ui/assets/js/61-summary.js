@@ -50,7 +50,7 @@
   function markup() {
     const { rate: perSecond, errors, open } = totals();
     const rows = worst();
-    const calm = '<div class="note done"><i class="i i-circle-check"></i><div>Nothing fails.</div></div>';
+    const calm = '<div class="note done"><i class="i i-circle-check"></i><div>No edge stands out.</div></div>';
     return `<div class="faint kicker">All namespaces</div><h2>The mesh now</h2>
       <div class="tiles">${tile("Calls", rate(perSecond))}${tile("Failed", share(errors))}
       ${tile("Services", services())}${tile("Open circuits", open)}</div>
