@@ -1,11 +1,12 @@
 """The two sides of a call, next to each other → one row of a call: the edge named, both sides weighed.
 
-Input columns are those of :data:`collector.linker.LINKED` with the prefix ``c_`` (the calling span) and ``s_`` (the
-called one), null where that side was not seen.
+Input columns are :data:`TOLD` with the prefix ``c_`` (the calling span) and ``s_`` (the called one), null where that
+side was not seen.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -17,8 +18,36 @@ USER: Final = "user"
 UNKNOWN: Final = "unknown"
 
 
+TOLD: Final = (
+    "trace",
+    "start",
+    "duration",
+    "kind",
+    "service",
+    "version",
+    "operation",
+    "protocol",
+    "peer",
+    "peer_kind",
+    "peer_version",
+    "destination",
+    "failure",
+    "flags",
+    "role",
+    "resend",
+    "weight",
+)
+"""The columns of a span that a call tells of; ``row`` says whether that side was seen."""
+
+
 def shape(rows: pl.DataFrame) -> pl.DataFrame:
-    """Name the edge, weigh both sides, keep the columns of a call."""
+    """Name the edge, weigh both sides, keep the columns of a call; ``rows`` also has those of the linker's calls."""
+    return rows.select(**_columns()).filter(~pl.col("ignored")).drop("ignored")
+
+
+@cache
+def _columns() -> dict[str, pl.Expr]:
+    """One expression per column, made once; in one place, because nearly all of them share the terms above them."""
     seen_client, seen_server = pl.col("c_row").is_not_null(), pl.col("s_row").is_not_null()
     client_weight = pl.when(pl.col("with_client") & seen_client).then(pl.col("c_weight")).otherwise(0.0)
     server_weight = pl.when(seen_server).then(pl.col("s_weight")).otherwise(0.0)
@@ -38,8 +67,8 @@ def shape(rows: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.col("entry"))
     )
     failure = (
-        pl.when(pl.col("is_failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
-        .when(pl.col("is_failed")).then(pl.col("c_failure"))
+        pl.when(pl.col("failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
+        .when(pl.col("failed")).then(pl.col("c_failure"))
         .when((pl.col("c_failure") == model.CANCELLED) | (pl.col("s_failure") == model.CANCELLED))
         .then(pl.lit(model.CANCELLED))
         .otherwise(pl.lit(model.OK))
@@ -47,34 +76,36 @@ def shape(rows: pl.DataFrame) -> pl.DataFrame:
     c_failed = pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
     s_failed = pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
     resent = pl.col("c_resend").fill_null(value=False)
-    return rows.select(
-        trace=pl.coalesce("c_trace", "s_trace"),
-        time=pl.coalesce("c_start", "s_start") // 1_000_000_000,
-        source=source,
-        target=pl.when(seen_server).then(pl.col("s_service")).otherwise(peer),
-        kind=pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
-        protocol=pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
-        operation=pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
-        version=pl.coalesce(_non_empty("s_version"), _non_empty("c_peer_version"), pl.lit("")),
-        failure=failure,
-        flags=pl.coalesce(_non_empty("c_flags"), _non_empty("s_flags"), pl.lit("")),
-        evidence=pl.lit("span"),
-        source_kind=pl.when(seen_client).then(pl.col("c_role")).otherwise(_entry_kind(source, destination)),
-        target_kind=pl.when(seen_server).then(pl.col("s_role")).otherwise(_target_kind()),
-        via=pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
-        calls=weight,
-        failed=weight * pl.col("is_failed"),
-        client_calls=client_weight,
-        client_failed=client_weight * c_failed,
-        server_calls=server_weight,
-        server_failed=server_weight * s_failed,
-        requests=pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
-        attempts=weight * pl.col("attempts"),
-        client_bin=pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
-        server_bin=pl.when(seen_server).then(bin_of(pl.col("s_duration"))),
+    return {
+        "trace": pl.coalesce("c_trace", "s_trace"),
+        "time": pl.coalesce("c_start", "s_start") // 1_000_000_000,
+        "source": source,
+        "target": pl.when(seen_server).then(pl.col("s_service")).otherwise(peer),
+        "kind": pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
+        "protocol": pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
+        "operation": pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
+        "version": pl.coalesce(_non_empty("s_version"), _non_empty("c_peer_version"), pl.lit("")),
+        "failure": failure,
+        "flags": pl.coalesce(_non_empty("c_flags"), _non_empty("s_flags"), pl.lit("")),
+        "evidence": pl.lit("span"),
+        "source_kind": pl.when(seen_client)
+        .then(pl.col("c_role"))
+        .otherwise(_entry_kind(source, destination)),
+        "target_kind": pl.when(seen_server).then(pl.col("s_role")).otherwise(_target_kind()),
+        "via": pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
+        "calls": weight,
+        "failed": weight * pl.col("failed"),
+        "client_calls": client_weight,
+        "client_failed": client_weight * c_failed,
+        "server_calls": server_weight,
+        "server_failed": server_weight * s_failed,
+        "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
+        "attempts": weight * pl.col("attempts"),
+        "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
+        "server_bin": pl.when(seen_server).then(bin_of(pl.col("s_duration"))),
         # R6.6: receiving and settling talk to the broker; without its address there is no edge.
-        ignored=~seen_server & (pl.col("c_peer_kind") == "receive").fill_null(value=False),
-    )
+        "ignored": ~seen_server & (pl.col("c_peer_kind") == "receive").fill_null(value=False),
+    }
 
 
 def _is_message() -> pl.Expr:
@@ -90,7 +121,8 @@ def _target_kind() -> pl.Expr:
 
 def _entry_kind(source: pl.Expr, destination: pl.Expr) -> pl.Expr:
     return (
-        pl.when(source == USER).then(pl.lit("user"))
+        pl.when(source == "").then(pl.lit(""))
+        .when(source == USER).then(pl.lit("user"))
         .when(source == UNKNOWN).then(pl.lit("unknown"))
         .when((source == destination) & (destination != "")).then(pl.lit("messaging"))
         .otherwise(pl.lit("service"))

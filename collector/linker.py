@@ -6,6 +6,7 @@ filled from the calling span, ``server_*`` from the called one, and never from t
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -58,6 +59,18 @@ def link(spans: pl.DataFrame) -> pl.DataFrame:
     return _Linker(spans).calls()
 
 
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Calls by the rows of the spans that show their two sides (−1 = not seen)."""
+
+    client: Ints
+    server: Ints
+    with_client: Bools  # this row carries the client's side of the call
+    failed: Bools
+    attempts: NDArray[np.float64]
+    entry: pl.Series  # who called, where no client span says so
+
+
 class _Linker:
     """The traces of one derivation as arrays, and the rules over them."""
 
@@ -67,6 +80,8 @@ class _Linker:
         self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
         self.proxy = spans["proxy"].to_numpy()
         self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
+        self.attempts = spans["attempts"].to_numpy().astype(np.float64)
+        self.told = self.spans.select("row", *calls.TOLD)
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
         parents, has_parent = self._parents()
         self.forest = _without_hops(walk.forest(parents, has_parent, self.kind, self.service), self.proxy)
@@ -114,79 +129,67 @@ class _Linker:
         called = (self.forest.side == CALLED) & stands & live
         calling = (self.forest.side == CALLING) & (self.call_of == np.arange(self.forest.size)) & live
         paired = called & (self.walk.end == AT_CALLING)
-        parts = [
-            self._pairs(paired),
-            self._unpaired_clients(calling & ~_members(self.call_of[self.walk.at[paired]], self.forest.size)),
-            self._unpaired_servers(called & ~paired),
-            self._jobs(live & (self.forest.side == LOCAL)),
-        ]
-        return pl.concat([p for p in parts if p is not None and not p.is_empty()] or [_no_calls()])
+        return self._rows(
+            [
+                self._pairs(paired),
+                self._unpaired_clients(
+                    calling & ~_members(self.call_of[self.walk.at[paired]], self.forest.size)
+                ),
+                self._unpaired_servers(called & ~paired),
+                self._jobs(live & (self.forest.side == LOCAL)),
+            ]
+        )
 
-    def _pairs(self, paired: Bools) -> pl.DataFrame | None:
+    def _pairs(self, paired: Bools) -> _Calls:
         """R3.2: per client call one row for each of its servers; the first carries the client's side."""
         server = np.nonzero(paired)[0]
-        if not len(server):
-            return None
         client = self.call_of[self.walk.at[server]]
         order = np.lexsort((self.id[server], self.start[server], client))
         server, client = server[order], client[order]
-        first = np.append(True, client[1:] != client[:-1])
-        attempts = self.spans["attempts"].to_numpy()[client].astype(np.float64)
-        servers = np.bincount(client, minlength=self.forest.size)[client]
-        failures = np.bincount(client, self.failed[self._seen_server(server)], self.forest.size)[client]
+        first = np.append(True, client[1:] != client[:-1])[: len(client)]
         seen = self._seen_server(server)
-        return self._rows(
+        servers = np.bincount(client, minlength=self.forest.size)[client]
+        failures = np.bincount(client, self.failed[seen], self.forest.size)[client]
+        return _Calls(
             client=self._seen_client(client),
             server=seen,
             with_client=first,
             failed=self.failed[seen] | (first & (failures == 0) & self.failed[client]),
-            attempts=np.where(first, np.maximum(attempts, servers), 0.0),
-            virtual=np.zeros(len(server), dtype=bool),
+            attempts=np.where(first, np.maximum(self.attempts[client], servers), 0.0),
+            entry=_nobody(len(server)),
         )
 
-    def _unpaired_clients(self, alone: Bools) -> pl.DataFrame | None:
+    def _unpaired_clients(self, alone: Bools) -> _Calls:
         """R5: the target is known from its callers only."""
         client = np.nonzero(alone)[0]
-        if not len(client):
-            return None
-        return self._rows(
+        return _Calls(
             client=self._seen_client(client),
             server=np.full(len(client), -1),
             with_client=np.ones(len(client), dtype=bool),
             failed=self.failed[client],
-            attempts=self.spans["attempts"].to_numpy()[client].astype(np.float64),
-            virtual=np.ones(len(client), dtype=bool),
+            attempts=self.attempts[client],
+            entry=_nobody(len(client)),
         )
 
-    def _unpaired_servers(self, alone: Bools) -> pl.DataFrame | None:
+    def _unpaired_servers(self, alone: Bools) -> _Calls:
         """R4 and R2.1: roots, missing callers, callers without a client span."""
         server = np.nonzero(alone)[0]
-        if not len(server):
-            return None
-        seen = self._seen_server(server)
-        return self._rows(
-            client=np.full(len(server), -1),
-            server=seen,
-            with_client=np.zeros(len(server), dtype=bool),
-            failed=self.failed[seen],
-            attempts=np.ones(len(server)),
-            virtual=np.zeros(len(server), dtype=bool),
-            entry=server,
-        )
+        return self._served(self._seen_server(server), self._entry(server))
 
-    def _jobs(self, local: Bools) -> pl.DataFrame | None:
+    def _jobs(self, local: Bools) -> _Calls:
         """R3.4: a parentless local span is a job that its service served; it has no edge."""
         job = np.nonzero(local & ~self.forest.has_parent_id)[0]
-        if not len(job):
-            return None
-        return self._rows(
-            client=np.full(len(job), -1),
-            server=job,
-            with_client=np.zeros(len(job), dtype=bool),
-            failed=self.failed[job],
-            attempts=np.ones(len(job)),
-            virtual=np.zeros(len(job), dtype=bool),
-        ).with_columns(source=pl.lit(""), source_kind=pl.lit(""))
+        return self._served(job, pl.Series([""], dtype=pl.String).new_from_index(0, len(job)))
+
+    def _served(self, seen: Ints, entry: pl.Series) -> _Calls:
+        return _Calls(
+            client=np.full(len(seen), -1),
+            server=seen,
+            with_client=np.zeros(len(seen), dtype=bool),
+            failed=self.failed[seen],
+            attempts=np.ones(len(seen)),
+            entry=entry,
+        )
 
     def _seen_client(self, client: Ints) -> Ints:
         """R7.3: the client's sample is the outermost calling span that is no proxy, else the outermost."""
@@ -204,34 +207,20 @@ class _Linker:
         best[stands_for[outermost_last]] = outermost_last
         return np.where(self.proxy[rows], best[rows], rows)
 
-    def _rows(
-        self,
-        *,
-        client: Ints,
-        server: Ints,
-        with_client: Bools,
-        failed: Bools,
-        attempts: NDArray[np.float64],
-        virtual: Bools,
-        entry: Ints | None = None,
-    ) -> pl.DataFrame:
-        """Rows of calls from the row numbers of their two sides (−1 = not seen)."""
-        caller, callee = self._side(client, "c_"), self._side(server, "s_")
-        rows = pl.concat([caller, callee], how="horizontal").with_columns(
-            with_client=pl.Series(with_client),
-            is_failed=pl.Series(failed),
-            attempts=pl.Series(attempts),
-            virtual=pl.Series(virtual),
-            entry=self._entry(entry)
-            if entry is not None
-            else pl.Series([None] * len(client), dtype=pl.String),
+    def _rows(self, parts: list[_Calls]) -> pl.DataFrame:
+        """All calls at once: what it costs to name and weigh them hardly depends on how many they are."""
+        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(_Calls)}
+        entry = pl.concat(columns.pop("entry"))
+        arrays = {name: np.concatenate(pieces) for name, pieces in columns.items()}
+        sides = [self._side(arrays.pop("client"), "c_"), self._side(arrays.pop("server"), "s_")]
+        rows = pl.concat(sides, how="horizontal").with_columns(
+            entry.alias("entry"), **{name: pl.Series(array) for name, array in arrays.items()}
         )
-        return calls.shape(rows).filter(~pl.col("ignored")).drop("ignored")
+        return calls.shape(rows)
 
     def _side(self, rows: Ints, prefix: str) -> pl.DataFrame:
         index = pl.Series(rows).replace(-1, None)
-        side = self.spans.select(pl.all().gather(index))
-        return side.rename({name: prefix + name for name in side.columns})
+        return self.told.select(pl.all().gather(index).name.prefix(prefix))
 
     def _entry(self, server: Ints) -> pl.Series:
         """Name of the caller of a server that has no client span."""
@@ -240,6 +229,10 @@ class _Linker:
         outside = np.where(peer != "", peer, np.where(end == ROOT, USER, UNKNOWN))
         inside = (end == AT_CALLED) | (end == BEHIND_LOCAL)
         return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)
+
+
+def _nobody(count: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, count)
 
 
 def _members(rows: Ints, size: int) -> Bools:

@@ -1,11 +1,13 @@
 """What a span's attributes say: peer, protocol, failure class, proxy, weight. Polars expressions over text columns.
 
 The column names are those of :data:`TEXTS`: each is the first attribute present among the current and the older
-names of the semantic conventions. Every value is text, whatever type it came as.
+names of the semantic conventions. Every value is text, whatever type it came as. Expressions are values: each is made
+once.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import grpc
@@ -73,6 +75,7 @@ def _grpc_code() -> pl.Expr:
     )
 
 
+@cache
 def protocol() -> pl.Expr:
     """The most telling protocol name of a span."""
     return (
@@ -90,6 +93,7 @@ def protocol() -> pl.Expr:
     )
 
 
+@cache
 def destination() -> pl.Expr:
     """Messaging destination node ``system:destination`` (R6.5), "" where the span names none."""
     named = present(pl.col("messaging_destination"))
@@ -114,18 +118,19 @@ def _database() -> pl.Expr:
     )
 
 
-def peer(destination_column: str = "destination") -> tuple[pl.Expr, pl.Expr]:
+@cache
+def peer() -> tuple[pl.Expr, pl.Expr]:
     """Name and kind of the target of a calling span that stays without a server span (R5.1), "" where unknown."""
     host_of_url = pl.col("url").str.extract(
         r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1
     )
     named = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
-    about_messages = present(pl.col(destination_column))
+    about_messages = present(pl.col("destination"))
     sends = (pl.col("kind") == model.PRODUCER) | pl.col("messaging_operation").is_in(_SENDING)
     ranks = (
         (present(pl.col("peer_service")), named, "service"),
         (present(pl.col("db_system")), _database(), "database"),
-        (about_messages & sends, pl.col(destination_column), "messaging"),
+        (about_messages & sends, pl.col("destination"), "messaging"),
         (present(pl.col("server_address")), _address("server_address", "server_port"), "external"),
         (about_messages, pl.lit(""), "receive"),  # R6.6: the broker's address or nothing
         (present(pl.col("rpc_service")), pl.col("rpc_service"), "service"),
@@ -155,6 +160,7 @@ def _caller_name(named: pl.Expr) -> pl.Expr:
     return pl.when(says).then(named).otherwise(pl.lit(""))
 
 
+@cache
 def failure() -> pl.Expr:
     """Failure class of one span (R10): first rule that applies."""
     http, rpc = number("http_status"), _grpc_code()
@@ -200,6 +206,7 @@ def has_flag(flags: pl.Expr, flag: str) -> pl.Expr:
     return flags.str.split(",").list.contains(flag)
 
 
+@cache
 def weight(tracestate: str) -> pl.Expr:
     """Sampling weight (R9): 2^56 / (2^56 − T) of ``ot=th:T``, else 2^n of the older ``p:n``, else 1. Always finite."""
     entry = pl.col(tracestate).str.extract(r"(?:^|,)\s*ot=([^,]*?)\s*(?:,|$)", 1)

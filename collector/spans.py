@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -145,7 +146,11 @@ def _known(numbers: pl.Series, last: int) -> pl.Series:
 
 def _said(facts: pl.DataFrame) -> pl.DataFrame:
     """The columns that are read off the attributes."""
-    facts = facts.with_columns(destination=naming.destination())
+    return facts.with_columns(destination=naming.destination()).select(**_readings())
+
+
+@cache
+def _readings() -> dict[str, pl.Expr]:
     name, kind = naming.peer()
     proxy = (
         (pl.col("component") == "proxy")
@@ -155,25 +160,26 @@ def _said(facts: pl.DataFrame) -> pl.DataFrame:
         | pl.col("mesh_tagged")
     ).fill_null(value=False)
     gateway = pl.col("node_id").str.starts_with("router~").fill_null(value=False)
-    flags = pl.col("flags")
-    return facts.select(
-        "kind",
-        "status",
-        "destination",
-        protocol=naming.protocol(),
-        peer=name.fill_null(""),
-        peer_kind=kind,
-        peer_version=pl.when(naming.present(pl.col("upstream_version")))
-        .then(pl.col("upstream_version"))
-        .otherwise(pl.lit("")),
-        failure=naming.failure(),
-        flags=pl.when(naming.present(flags)).then(flags).otherwise(pl.lit("")),
-        proxy=proxy,
-        role=pl.when(gateway).then(pl.lit("gateway")).otherwise(pl.lit("service")),
-        attempts=naming.number("attempts").fill_null(1).clip(1, 65535),
-        resend=(naming.number("resend_count") > 0).fill_null(value=False),
-        weight=naming.weight("tracestate"),
-    )
+    return {
+        "kind": pl.col("kind"),
+        "status": pl.col("status"),
+        "destination": pl.col("destination"),
+        "protocol": naming.protocol(),
+        "peer": name.fill_null(""),
+        "peer_kind": kind,
+        "peer_version": _if_present("upstream_version"),
+        "failure": naming.failure(),
+        "flags": _if_present("flags"),
+        "proxy": proxy,
+        "role": pl.when(gateway).then(pl.lit("gateway")).otherwise(pl.lit("service")),
+        "attempts": naming.number("attempts").fill_null(1).clip(1, 65535),
+        "resend": (naming.number("resend_count") > 0).fill_null(value=False),
+        "weight": naming.weight("tracestate"),
+    }
+
+
+def _if_present(name: str) -> pl.Expr:
+    return pl.when(naming.present(pl.col(name))).then(pl.col(name)).otherwise(pl.lit(""))
 
 
 def _parents(parents: pa.Array) -> pa.Array:
