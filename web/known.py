@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.problems import Problem
 
@@ -21,6 +22,9 @@ class KnownPaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 404."""
         if scope["type"] == "http" and not self._known(scope):
+            if scope["path"].startswith("/ui/") and _wants_a_page(scope):
+                await self._app(scope, receive, _as_404(send))
+                return
             problem = Problem(404, "Not Found", f"There is nothing at {scope['path'][:200]}.")
             await problem.response()(scope, receive, send)
             return
@@ -30,3 +34,18 @@ class KnownPaths:
         if scope["path"].startswith("/ui/"):
             return self._console_knows(scope["path"])
         return any(route.matches(scope)[0] != Match.NONE for route in self._routes)
+
+
+def _wants_a_page(scope: Scope) -> bool:
+    return scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+def _as_404(send: Send) -> Send:
+    """The console's own page says that there is nothing here; the status says it too."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "status": 404}
+        await send(message)
+
+    return sending

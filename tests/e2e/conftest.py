@@ -125,9 +125,9 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium. Ended with its module: Playwright's loop would be in the way of async tests."""
     path = chromium.find()
     assert path is not None, "no browser: run `make browser`"
     with sync_playwright() as playwright:
@@ -136,7 +136,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, demo: Demo) -> StorageState:
     """The cookies of somebody who opened a link that signs in."""
     context = browser.new_context()

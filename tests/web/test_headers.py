@@ -69,3 +69,9 @@ async def test_an_answer_with_a_policy_of_its_own_keeps_it() -> None:
     async with client() as http:
         answer = await http.get("/own-policy")
     assert answer.headers["content-security-policy"] == "default-src 'none'"
+
+
+async def test_a_browser_sees_the_consoles_own_page_for_what_is_not_there() -> None:
+    async with client() as http:
+        answer = await http.get("/ui/nothing", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.json()) == (404, "ui/nothing")
