@@ -26,6 +26,9 @@ class Attributes:
 
     def text(self, *keys: str) -> pa.Array:
         """The value under the first of ``keys`` that a row has, as text; null where it has none of them."""
+        keys = tuple(key for key in keys if key in self._codes)
+        if not keys:
+            return pa.nulls(self.rows, pa.string())
         found = np.full(self.rows, -1, dtype=np.int64)
         for key in reversed(keys):
             entries = self._entries(key)

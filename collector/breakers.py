@@ -70,6 +70,8 @@ class Breakers:
             .agg(pl.col("value").last(), total=pl.col("value").sum())
         )
         with self._lock:
+            for silent in [key for key, caller in self._callers.items() if now - caller.seen_at >= _FRESH]:
+                del self._callers[silent]
             for service, instance, cluster, metric, value, total in latest.iter_rows():
                 caller = self._callers.setdefault((service, instance, cluster), _Caller())
                 caller.seen_at = now

@@ -86,10 +86,14 @@ class Committer:
             work = self._derive(records)
             self._store(work)
         except BaseException as error:  # a panic of Polars is no Exception
+            log.warning(
+                "commit_failed",
+                requests=len(batches),
+                error=repr(error.__cause__ or error)[:500],
+                exc_info=not isinstance(error, ConsumeError),  # a defect of ours, or a request to learn from
+            )
             if len(batches) == 1 or time.monotonic() > give_up:
-                log.exception("commit_failed", requests=len(batches))
                 return [_refusal(error, alone=len(batches) == 1)] * len(batches)
-            log.warning("commit_divided", requests=len(batches), error=repr(error))
         else:
             return _answers(len(batches), of, work.rejected)
         middle = len(batches) // 2

@@ -97,6 +97,14 @@ def test_a_silent_caller_no_longer_counts() -> None:
     assert breakers.edge("a", "b", 51) is None
 
 
+def test_a_caller_that_comes_back_starts_anew() -> None:
+    """Silent callers are let go of: instances come and go, and each has a name of its own."""
+    breakers = Breakers()
+    report(breakers, {RQ_OPEN: 1, TOTAL: 4}, now=0)
+    report(breakers, {TOTAL: 4}, now=40)
+    assert edge(breakers, 40).state == "closed"
+
+
 def test_other_metrics_and_clusters_without_a_name_are_no_callers() -> None:
     breakers = Breakers()
     report(breakers, {"upstream_cx_total": 1})

@@ -69,6 +69,12 @@ def test_several_servers_of_one_client() -> None:
     assert sums("1 C a; 2<1 S b !; 3<1 S b +5") == dict(zip(SUMS, [2, 1, 1, 0, 2, 1, 1, 2], strict=True))
 
 
+def test_the_first_server_carries_the_client_whoever_came_first() -> None:
+    """R1.1: servers that start at once are told apart by their ids, not by their arrival."""
+    for text in ("1 C a; 2<1 S b; 3<1 S b", "3<1 S b; 2<1 S b; 1 C a"):
+        assert [(r["operation"], r["client_calls"]) for r in rows(text)] == [("op-2", 1), ("op-3", 0)]
+
+
 def test_a_failed_client_of_good_servers_fails_once() -> None:
     assert sums("1 C a !; 2<1 S b; 3<1 S b +5")["failed"] == 1
 

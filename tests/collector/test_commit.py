@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from typing import Any
 
 import polars as pl
 import pytest
@@ -128,10 +129,11 @@ def test_one_bad_request_harms_no_other(parts: Parts, place: int) -> None:
     assert parts.stored() == {"a→b": "2/1", "a→x": "1/0"}
 
 
-def test_bad_requests_only(parts: Parts) -> None:
+def test_bad_requests_only(parts: Parts, logged: list[MutableMapping[str, Any]]) -> None:
     answers = parts.committer.commit([poison(), poison(), poison()])
     assert [type(answer) for answer in answers] == [Rejected] * 3
     assert parts.stored() == {}
+    assert [entry["requests"] for entry in logged if entry["exc_info"]] == [3, 1, 2, 1, 1]
 
 
 @pytest.mark.parametrize("table", ["spans", "calls"])
