@@ -40,6 +40,7 @@ SPANS: Final = pa.schema(
         ("protocol", _TEXT),  # http, grpc, sql, … from the attributes
         ("peer", _TEXT),  # name of the target if no server span comes (R5), "" if none
         ("peer_kind", _TEXT),  # service, database, messaging, external
+        ("peer_rank", pa.int8()),  # how good the name is: 0 is best (R5.1)
         ("destination", _TEXT),  # messaging node system:destination, "" if none
         ("peer_version", _TEXT),  # version that a proxy says it chose
         ("failure", _TEXT),  # one of FAILURES
@@ -50,8 +51,18 @@ SPANS: Final = pa.schema(
         ("resend", pa.bool_()),  # http.request.resend_count > 0
         ("weight", pa.float64()),  # sampling weight (R9)
         ("scope", _TEXT),
+        ("telemetry", _TEXT),  # what reported it: SDK and distribution, else the scope (R7.5)
+        ("address", _TEXT),  # of the service's host or pod, "" if not stated
+        ("caller_address", _TEXT),  # socket peer of a called span, private addresses only (R4.3)
+        ("shared", pa.bool_()),  # Zipkin: the called half of a span id that two sides share
         ("attributes", _LABELS),
         ("resource", _LABELS),
+        ("events.time", pa.list_(_TIME)),
+        ("events.name", pa.list_(_TEXT)),
+        ("events.attributes", pa.list_(_LABELS)),
+        ("links.trace_id", pa.list_(pa.binary(16))),
+        ("links.span_id", pa.list_(pa.binary(8))),
+        ("links.attributes", pa.list_(_LABELS)),
     ]
 )
 

@@ -119,8 +119,8 @@ def _database() -> pl.Expr:
 
 
 @cache
-def peer() -> tuple[pl.Expr, pl.Expr]:
-    """Name and kind of the target of a calling span that stays without a server span (R5.1), "" where unknown."""
+def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Name, kind and rank (0 is best) of the target of a calling span without a server span (R5.1), "" where unknown."""
     host_of_url = pl.col("url").str.extract(
         r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1
     )
@@ -139,13 +139,16 @@ def peer() -> tuple[pl.Expr, pl.Expr]:
         (present(pl.col("upstream_cluster")), _host_of_cluster(), "external"),
     )
     name = kind = pl.lit("")
-    for condition, value, label in reversed(ranks):
+    rank = pl.lit(len(ranks), pl.Int8)
+    for number, (condition, value, label) in reversed(list(enumerate(ranks))):
         name = pl.when(condition).then(value).otherwise(name)
         kind = pl.when(condition).then(pl.lit(label)).otherwise(kind)
+        rank = pl.when(condition).then(pl.lit(number, pl.Int8)).otherwise(rank)
     calling = pl.col("kind").is_in(_CALLING)
     return (
         pl.when(calling).then(name).otherwise(_caller_name(named)),
         pl.when(calling).then(kind).otherwise(pl.lit("service")),
+        rank,
     )
 
 
@@ -216,3 +219,11 @@ def weight(tracestate: str) -> pl.Expr:
     power = entry.str.extract(r"(?:^|;)p:(\d{1,2})(?:;|$)", 1).cast(pl.Float64, strict=False)
     older = pl.when(power == 63).then(0.0).when(power < 63).then(pl.lit(2.0).pow(power))
     return pl.coalesce(float(2**56) / kept, older, pl.lit(1.0))
+
+
+def caller_address() -> pl.Expr:
+    """Socket peer of a called span, where it can belong to a service: private addresses, no loopback (R4.3)."""
+    address = pl.col("network_address")
+    private = address.str.contains(r"^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:)")
+    called = pl.col("kind").is_in([model.SERVER, model.CONSUMER])
+    return pl.when(called & private.fill_null(value=False)).then(address).otherwise(pl.lit(""))

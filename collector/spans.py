@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector import model, naming
+from collector import model, naming, nested
 from collector.attributes import Attributes
 
 _NO_PARENT: Final = b"\0" * 8
@@ -86,7 +86,10 @@ def _valid_ids(spans: Any) -> np.ndarray[Any, Any]:
 
 
 def owners(lists: pa.ListArray, of_row: np.ndarray[Any, Any]) -> pl.DataFrame:
-    """What resources say of their owner: ``service`` (node id), ``version``, ``instance``; per row of ``of_row``."""
+    """What resources say of their owner, per row of ``of_row``.
+
+    ``service`` (node id), ``version``, ``instance``, ``address``, ``telemetry``; "" where they say nothing.
+    """
     attributes = Attributes(lists)
     frame = pl.DataFrame(
         {
@@ -94,15 +97,19 @@ def owners(lists: pa.ListArray, of_row: np.ndarray[Any, Any]) -> pl.DataFrame:
             "namespace": attributes.text("service.namespace", "k8s.namespace.name"),
             "version": attributes.text("service.version"),
             "instance": attributes.text("service.instance.id", "k8s.pod.name", "k8s.pod.ip", "host.ip"),
-        },
-        schema=dict.fromkeys(("name", "namespace", "version", "instance"), pl.String),
-    )
+            "address": attributes.text("k8s.pod.ip", "host.ip"),
+            "sdk": attributes.text("telemetry.sdk.name"),
+            "distribution": attributes.text("telemetry.distro.name"),
+        }
+    ).cast(pl.String)
     named = naming.present(pl.col("name"))
     frame = frame.with_columns(pl.when(named).then("name").otherwise(pl.lit("unknown_service")).alias("name"))
     said = frame.select(
         service=naming.service_id(pl.col("namespace"), pl.col("name")),
         version=pl.col("version").fill_null(""),
         instance=pl.col("instance").fill_null(""),
+        address=pl.col("address").fill_null(""),
+        telemetry=pl.concat_str(pl.col("sdk", "distribution").fill_null(""), separator=" ").str.strip_chars(),
     )
     return said[of_row] if len(of_row) else said.clear()
 
@@ -128,10 +135,16 @@ def _columns(
         "duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
         "operation": pc.cast(spans.field("name"), pa.string()),
         "scope": scope,
+        "shared": pa.array(np.zeros(len(start), dtype=bool)),
         "attributes": attributes.map(),
         "resource": Attributes(resource).map().take(pa.array(group_of_span)),
+        **nested.events(spans.field("events")),
+        **nested.links(spans.field("links")),
     }
-    for frame in (said, owners(resource, group_of_span)):
+    owner = owners(resource, group_of_span)
+    silent = owner["telemetry"] == ""
+    owner = owner.with_columns(telemetry=pl.when(silent).then(pl.Series(scope)).otherwise("telemetry"))
+    for frame in (said, owner):
         columns |= {
             name: frame[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in frame.columns
         }
@@ -151,7 +164,7 @@ def _said(facts: pl.DataFrame) -> pl.DataFrame:
 
 @cache
 def _readings() -> dict[str, pl.Expr]:
-    name, kind = naming.peer()
+    name, kind, rank = naming.peer()
     proxy = (
         (pl.col("component") == "proxy")
         | pl.col("upstream_cluster").is_not_null()
@@ -167,6 +180,8 @@ def _readings() -> dict[str, pl.Expr]:
         "protocol": naming.protocol(),
         "peer": name.fill_null(""),
         "peer_kind": kind,
+        "peer_rank": rank,
+        "caller_address": naming.caller_address(),
         "peer_version": _if_present("upstream_version"),
         "failure": naming.failure(),
         "flags": _if_present("flags"),

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS spans (
     protocol LowCardinality(String),
     peer LowCardinality(String),
     peer_kind LowCardinality(String),
+    peer_rank Int8 CODEC(ZSTD(1)),
     destination LowCardinality(String),
     peer_version LowCardinality(String),
     failure LowCardinality(String),
@@ -36,8 +37,22 @@ CREATE TABLE IF NOT EXISTS spans (
     resend Bool,
     weight Float64 CODEC(ZSTD(1)),
     scope LowCardinality(String),
+    telemetry LowCardinality(String),
+    address LowCardinality(String),
+    caller_address LowCardinality(String),
+    shared Bool,
     attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     resource Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    events Nested(
+        time DateTime64(9, 'UTC'),
+        name LowCardinality(String),
+        attributes Map(LowCardinality(String), String)
+    ) CODEC(ZSTD(1)),
+    links Nested(
+        trace_id FixedString(16),
+        span_id FixedString(8),
+        attributes Map(LowCardinality(String), String)
+    ) CODEC(ZSTD(1)),
     INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 4
 ) ENGINE = MergeTree
 PARTITION BY toDate(start)
