@@ -1,0 +1,1 @@
+"""A second linker, slow and obvious, written from the rules: what the fast one is compared with."""

@@ -1,0 +1,163 @@
+"""Spans that are one client side (R2.3) or one server side (R2.1, R7.5), and what stands for them (R7.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.reference.calls import Side
+from tests.reference.failure import verdict
+from tests.reference.messaging import produces
+from tests.reference.names import Known, Target, best
+from tests.reference.proxies import is_proxy
+from tests.reference.spans import Key, Span
+from tests.reference.tree import Tree, acts_calling
+from tests.reference.walk import PAIR, SAME, Found, one_call, outer, walk_up
+from tests.reference.weights import weight
+
+
+@dataclass
+class Group:
+    """Nested spans of one side of one call: (depth, span), the outermost first."""
+
+    nested: list[tuple[int, Span]] = field(default_factory=list)
+    inner: set[Key] = field(default_factory=set)  # spans that have another one of the group inside
+
+    @property
+    def spans(self) -> list[Span]:
+        return [span for _, span in self.nested]
+
+    @property
+    def head(self) -> Span:
+        return self.nested[0][1]
+
+    @property
+    def service(self) -> str:
+        return self.head.service
+
+    @property
+    def produces(self) -> bool:
+        return any(produces(span) for span in self.spans)
+
+    def add(self, depth: int, span: Span) -> None:
+        self.nested = sorted(
+            [*self.nested, (depth, span)], key=lambda item: (item[0], item[1].start_ns, item[1].key)
+        )
+
+
+@dataclass
+class Server(Group):
+    """One called side and what its way up found."""
+
+    found: Found = field(default_factory=lambda: Found(""))
+
+
+def representative(group: Group) -> Span:
+    """R7.3: "client = outermost calling span that is no proxy (else the outermost); server = outermost called span that
+    is no proxy (else the innermost)". Several of one depth: the earliest.
+    """
+    for _, span in group.nested:
+        if not is_proxy(span):
+            return span
+    if not isinstance(group, Server):
+        return group.head
+    return min(group.nested, key=lambda item: (-item[0], item[1].start_ns, item[1].key))[1]
+
+
+def side(group: Group) -> Side:
+    """R7.3: sample and failure of a side are its representative's; "hop latencies are kept as extra series"."""
+    span = representative(group)
+    hops = tuple((f"proxy({h.service})", h.length_ns) for h in group.spans if is_proxy(h) and h is not span)
+    leaves = [s for s in group.spans if s.key not in group.inner] if not isinstance(group, Server) else [span]
+    return Side(
+        key=span.key,
+        weight=weight(span.tracestate)[0],
+        verdict=verdict(span),
+        start_ns=span.start_ns,
+        duration_ns=span.length_ns,
+        attempts=sum(attempts(leaf) for leaf in leaves),
+        resend=bool(group.head.number("http.request.resend_count")),
+        hops=hops,
+    )
+
+
+def attempts(leaf: Span) -> int:
+    """R3.3: innermost calling spans. A proxy that says how often it tried (`envoy.attempts`) stands for so many."""
+    stated = leaf.number("envoy.attempts") if is_proxy(leaf) and acts_calling(leaf) else None
+    return max(1, stated or 1)
+
+
+def servers(tree: Tree) -> tuple[list[Server], set[Key]]:
+    """R2.1: the called sides of a trace, and the local spans that lie inside them (R2.2)."""
+    groups: dict[Key, Server] = {}
+    passed: set[Key] = set()
+    called = [span for span in tree.spans.values() if span.kind in "SN"]
+    for span in sorted(called, key=tree.depth):
+        found = walk_up(tree, span)
+        passed |= {local.key for local in found.passed}
+        if found.what == SAME and found.span is not None:
+            groups[span.key] = groups[found.span.key]
+            groups[span.key].inner.add(found.span.key)
+        else:
+            groups[span.key] = Server(found=found)
+        groups[span.key].add(tree.depth(span), span)
+    return _seen_twice(list({id(group): group for group in groups.values()}.values())), passed
+
+
+def _seen_twice(groups: list[Server]) -> list[Server]:
+    """R7.5: two called spans of one service under one caller "are two servers (a retry) unless they overlap in time and
+    come from different telemetry sources: then they are one call seen twice".
+
+    Clarified: "under one caller" = the walk ended at the same span; a source that says nothing differs from none;
+    matched in order of start, each call at most once per source.
+    """
+    merged: list[Server] = []
+    for group in sorted(groups, key=lambda g: (g.head.start_ns, g.head.source, g.head.key)):
+        twin = next((known for known in merged if _twins(known, group)), None)
+        if twin is None:
+            merged.append(group)
+            continue
+        for depth, span in group.nested:
+            twin.add(depth, span)
+        twin.inner |= group.inner
+    return merged
+
+
+def _twins(known: Server, other: Server) -> bool:
+    anchors = [group.found.span for group in (known, other)]
+    if anchors[0] is None or anchors[1] is None or anchors[0].key != anchors[1].key:
+        return False
+    if known.service != other.service or known.head.side != other.head.side:
+        return False
+    one = other.head
+    overlap = any(s.start_ns < one.end_ns and one.start_ns < s.end_ns for s in known.spans)
+    return overlap and bool(one.source) and all(s.source and s.source != one.source for s in known.spans)
+
+
+def clients(tree: Tree, of: list[Server], known: Known) -> dict[Key, Group]:
+    """R2.3: the client sides of a trace, by the key of each calling span."""
+    calling = sorted((span for span in tree.spans.values() if acts_calling(span)), key=tree.depth)
+    below = _services_below(tree, of)
+    groups: dict[Key, Group] = {}
+    for span in calling:
+        around = outer(tree, span)
+        if around is not None and one_call(tree, span, around, below.get(span.key, set()), known):
+            groups[span.key] = groups[around.key]
+            groups[span.key].inner.add(around.key)
+        else:
+            groups[span.key] = Group()
+        groups[span.key].add(tree.depth(span), span)
+    return groups
+
+
+def _services_below(tree: Tree, of: list[Server]) -> dict[Key, set[str]]:
+    below: dict[Key, set[str]] = {}
+    for server in of:
+        span = server.found.span if server.found.what == PAIR else None
+        while span is not None:
+            below.setdefault(span.key, set()).add(server.service)
+            span = outer(tree, span)
+    return below
+
+
+def name_of(group: Group, known: Known) -> Target | None:
+    return best(group.nested, known)
