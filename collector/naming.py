@@ -46,6 +46,11 @@ TEXTS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Column name → attribute keys, the current convention first."""
 
+ZIPKIN: Final = "zipkin"
+"""What the Zipkin receiver writes as ``telemetry.sdk.name``."""
+SHARED: Final = "zipkin.shared"
+"""Attribute of the called half of a span id that two sides share."""
+
 GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
 _GRPC_CODES: Final = {code.name: code.value[0] for code in grpc.StatusCode}
 _SENDING: Final = ("create", "send", "publish")
@@ -95,11 +100,17 @@ def protocol() -> pl.Expr:
 
 @cache
 def destination() -> pl.Expr:
-    """Messaging destination node ``system:destination`` (R6.5), "" where the span names none."""
+    """Messaging destination node ``system:destination`` (R6.5), "" where the span names none.
+
+    Of a producer or consumer that names no destination, but its peer, the peer is the broker: Zipkin's spans say no more.
+    """
     named = present(pl.col("messaging_destination"))
     system = pl.col("messaging_system").fill_null("messaging")
     node = pl.concat_str(system, pl.lit(":"), pl.col("messaging_destination"))
-    return pl.when(named).then(node).otherwise(pl.lit(""))
+    messaging = pl.col("kind").is_in([model.PRODUCER, model.CONSUMER])
+    broker = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
+    names_broker = messaging & present(pl.col("peer_service"))
+    return pl.when(named).then(node).when(names_broker).then(broker).otherwise(pl.lit(""))
 
 
 def _address(host: str, port: str) -> pl.Expr:
@@ -144,6 +155,7 @@ def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
         name = pl.when(condition).then(value).otherwise(name)
         kind = pl.when(condition).then(pl.lit(label)).otherwise(kind)
         rank = pl.when(condition).then(pl.lit(number, pl.Int8)).otherwise(rank)
+    kind = pl.when(present(pl.col("peer_service")) & sends).then(pl.lit("messaging")).otherwise(kind)  # R6.1
     calling = pl.col("kind").is_in(_CALLING)
     return (
         pl.when(calling).then(name).otherwise(_caller_name(named)),

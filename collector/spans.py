@@ -102,8 +102,10 @@ def owners(lists: pa.ListArray, of_row: np.ndarray[Any, Any]) -> pl.DataFrame:
             "distribution": attributes.text("telemetry.distro.name"),
         }
     ).cast(pl.String)
-    named = naming.present(pl.col("name"))
-    frame = frame.with_columns(pl.when(named).then("name").otherwise(pl.lit("unknown_service")).alias("name"))
+    named, zipkin = naming.present(pl.col("name")), pl.col("sdk") == naming.ZIPKIN
+    # R5.5; a Zipkin span without a local service is nobody's (R11).
+    name = pl.when(named).then("name").when(zipkin).then(pl.lit("")).otherwise(pl.lit("unknown_service"))
+    frame = frame.with_columns(name=name)
     said = frame.select(
         service=naming.service_id(pl.col("namespace"), pl.col("name")),
         version=pl.col("version").fill_null(""),
@@ -135,7 +137,7 @@ def _columns(
         "duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
         "operation": pc.cast(spans.field("name"), pa.string()),
         "scope": scope,
-        "shared": pa.array(np.zeros(len(start), dtype=bool)),
+        "shared": pa.array(attributes.has(naming.SHARED)),
         "attributes": attributes.map(),
         "resource": Attributes(resource).map().take(pa.array(group_of_span)),
         **nested.events(spans.field("events")),
