@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
 
 from google.protobuf import json_format
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
-from collector.receivers import otlp
+from collector.receivers import body, otlp
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -23,12 +22,6 @@ _CODES: Final = {
     413: code_pb2.INVALID_ARGUMENT,
     415: code_pb2.INVALID_ARGUMENT,
 }
-
-
-class _Refused(Exception):  # noqa: N818 - what happened
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def application(consumer: Consumer, max_bytes: int = 16 << 20) -> Starlette:
@@ -43,8 +36,8 @@ def application(consumer: Consumer, max_bytes: int = 16 << 20) -> Starlette:
         signal = _PATHS[request.url.path]
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         try:
-            accepted = await consumer.consume(_decode(signal, kind, await _body(request, max_bytes)))
-        except _Refused as error:
+            accepted = await consumer.consume(_decode(signal, kind, await body.read(request, max_bytes)))
+        except body.Refused as error:
             return _failure(kind, error.status, str(error))
         except Rejected as error:
             return _failure(kind, 400, str(error))
@@ -61,50 +54,17 @@ def application(consumer: Consumer, max_bytes: int = 16 << 20) -> Starlette:
     return Starlette(routes=[Route(path, export, methods=["POST"]) for path in _PATHS])
 
 
-def _decode(signal: Signal, kind: str, body: bytes) -> Batch:
+def _decode(signal: Signal, kind: str, content: bytes) -> Batch:
     if kind == PROTOBUF:
-        return otlp.decode(signal, body)
+        return otlp.decode(signal, content)
     if kind == JSON:
-        return otlp.decode_json(signal, body)
-    raise _Refused(415, f"content-type {kind or 'missing'!r}: send {PROTOBUF} or {JSON}")
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _Refused(413, f"the body is larger than {limit} bytes: send smaller batches")
-        chunks.append(chunk)
-    body = b"".join(chunks)
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding == "identity":
-        return body
-    if encoding == "gzip":
-        return _gunzip(body, limit)
-    raise _Refused(415, f"content-encoding {encoding!r}: send gzip or identity")
-
-
-def _gunzip(body: bytes, limit: int) -> bytes:
-    """Never more than ``limit`` bytes, however well they are packed."""
-    plain = b""
-    while body:  # a gzip body may consist of several members
-        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        try:
-            plain += inflater.decompress(body, limit + 1 - len(plain))
-        except zlib.error as error:
-            raise _Refused(400, f"the body is not gzip: {error}") from None
-        if len(plain) > limit:
-            raise _Refused(413, f"the body is larger than {limit} bytes uncompressed: send smaller batches")
-        if not inflater.eof:
-            raise _Refused(400, "the gzip body ends too early")
-        body = inflater.unused_data
-    return plain
+        return otlp.decode_json(signal, content)
+    raise body.Refused(415, f"content-type {kind or 'missing'!r}: send {PROTOBUF} or {JSON}")
 
 
 def _failure(kind: str, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Errors are a ``google.rpc.Status`` in the form that the sender speaks (OTLP/HTTP response rules)."""
-    body = status_pb2.Status(code=_CODES.get(status, code_pb2.RESOURCE_EXHAUSTED), message=message)
+    told = status_pb2.Status(code=_CODES.get(status, code_pb2.RESOURCE_EXHAUSTED), message=message)
     if kind == JSON:
-        return Response(json_format.MessageToJson(body, indent=None), status, headers, JSON)
-    return Response(body.SerializeToString(), status, headers, PROTOBUF)
+        return Response(json_format.MessageToJson(told, indent=None), status, headers, JSON)
+    return Response(told.SerializeToString(), status, headers, PROTOBUF)
