@@ -11,8 +11,9 @@ from fastapi.responses import RedirectResponse
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from collector.consumer import Consumer
 from web import login, problems
-from web.api import graph, meta, metrics, policies, proxies
+from web.api import graph, meta, metrics, policies, proxies, zipkin
 from web.gate import Gate
 from web.headers import SecurityHeaders
 from web.known import KnownPaths
@@ -27,8 +28,10 @@ documents. Times are RFC 3339, unix seconds or relative (`now-15m`); durations a
 """
 
 
-def create_app(parts: Parts, registry: CollectorRegistry, checks: Mapping[str, meta.Check]) -> ASGIApp:
-    """Everything that the HTTP port serves."""
+def create_app(
+    parts: Parts, consumer: Consumer, registry: CollectorRegistry, checks: Mapping[str, meta.Check]
+) -> ASGIApp:
+    """Everything that the HTTP port serves; ``consumer`` takes the spans that are reported to it."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -53,6 +56,7 @@ def create_app(parts: Parts, registry: CollectorRegistry, checks: Mapping[str, m
         graph.router(parts.graphs, parts.streams),
         policies.router(parts.publisher),
         proxies.router(parts.control),
+        zipkin.router(consumer, parts.settings.max_request_bytes),
     ):
         api.include_router(router)
 

@@ -125,7 +125,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(control.stop)
         listener = _listener(settings, "http_port")
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
-        web = HttpServer(create_app(parts, counters.registry, checks), listener)
+        web = HttpServer(create_app(parts, pipeline, counters.registry, checks), listener)
         await web.start()
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.streams.close)

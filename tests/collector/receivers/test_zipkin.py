@@ -1,0 +1,290 @@
+"""Zipkin v2 JSON becomes rows like those of OTLP (semantics R11), or an answer that helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from collector import model
+from collector.consumer import Rejected, Signal
+from collector.receivers.zipkin import decode
+from collector.spans import MALFORMED, TOO_LATE, TOO_OLD, flatten
+from tests.collector.notation import START
+from tests.collector.zipkin import edges, spans, table
+
+US = START // 1000
+SPAN: dict[str, Any] = {
+    "traceId": "5AF7183FB1D4CF5F",
+    "parentId": "6b221d5bc9e6496c",
+    "id": "352bff9a74ca9ad2",
+    "kind": "CLIENT",
+    "name": "GET /Carts",
+    "timestamp": US,
+    "duration": 20731,
+    "localEndpoint": {"serviceName": "CheckOut", "ipv4": "10.0.0.7", "port": 8080},
+    "remoteEndpoint": {"serviceName": "Cart", "ipv4": "10.0.0.8", "port": 9090},
+    "tags": {"http.method": "GET", "http.status_code": "503", "error": "503"},
+    "annotations": [{"timestamp": US + 5, "value": "ws"}, {"timestamp": US + 9, "value": "wr"}],
+}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """The one row of ``SPAN`` with changes; None takes a field out."""
+    changed = {key: value for key, value in (SPAN | changes).items() if value is not None}
+    found: dict[str, Any] = table([changed]).to_pylist()[0]
+    return found | {"attributes": dict(found["attributes"]), "resource": dict(found["resource"])}
+
+
+def test_every_field_has_its_column() -> None:
+    found = row()
+    assert found["trace_id"] == bytes(8) + bytes.fromhex("5af7183fb1d4cf5f")
+    assert found["span_id"].hex() == SPAN["id"]
+    assert found["parent_span_id"].hex() == SPAN["parentId"]
+    assert (found["start"].value, found["duration"]) == (START, 20731_000)
+    assert (found["kind"], found["status"], found["failure"]) == (model.CLIENT, 0, "server_error")
+    assert (found["service"], found["instance"], found["operation"]) == ("checkout", "10.0.0.7", "get /carts")
+    assert (found["peer"], found["peer_kind"], found["protocol"]) == ("cart", "service", "http")
+    assert (found["scope"], found["telemetry"], found["address"]) == ("zipkin", "zipkin", "10.0.0.7")
+    assert found["attributes"] == SPAN["tags"] | {
+        "peer.service": "cart",
+        "network.peer.address": "10.0.0.8",
+        "network.peer.port": "9090",
+    }
+    assert found["resource"] == {
+        "service.name": "checkout",
+        "host.ip": "10.0.0.7",
+        "zipkin.port": "8080",
+        "telemetry.sdk.name": "zipkin",
+    }
+    assert [time.value - START for time in found["events.time"]] == [5000, 9000]
+    assert found["events.name"] == ["ws", "wr"]
+
+
+def test_the_least_that_a_span_may_say() -> None:
+    found = table([{"traceId": "1", "id": "2"}]).to_pylist()[0]
+    assert found["trace_id"] == bytes(15) + b"\x01"
+    assert (found["service"], found["operation"], found["kind"], found["duration"]) == ("", "", 0, 0)
+    assert found["attributes"] == [("zipkin.untimed", "true")]
+
+
+KINDS = [
+    ({"kind": "SERVER"}, model.SERVER),
+    ({"kind": "PRODUCER"}, model.PRODUCER),
+    ({"kind": "CONSUMER"}, model.CONSUMER),
+    ({"kind": None}, model.CLIENT),
+    ({"kind": None, "remoteEndpoint": None}, 0),
+    ({"kind": None, "remoteEndpoint": {"ipv4": "10.0.0.8"}}, 0),
+    ({"kind": None, "localEndpoint": None}, 0),
+    ({"kind": None, "localEndpoint": {"ipv4": "10.0.0.7"}}, 0),
+]
+
+
+@pytest.mark.parametrize(("changes", "kind"), KINDS)
+def test_kind(changes: dict[str, Any], kind: int) -> None:
+    """Kind missing with both ends named: CLIENT."""
+    assert row(**changes)["kind"] == kind
+
+
+FAILURES = [
+    ({"error": ""}, "no_response"),
+    ({"error": "boom"}, "no_response"),
+    ({"error": "false"}, "ok"),
+    ({"error": False}, "ok"),
+    ({"error": True}, "no_response"),
+    ({"http.status_code": "404"}, "client_error"),
+    ({"http.status_code": 503}, "server_error"),
+    ({"grpc.status_code": "UNAVAILABLE"}, "server_error"),
+    ({"otel.status_code": "ERROR", "http.status_code": "200"}, "server_error"),
+    ({"otel.status_code": "OK", "http.status_code": "500"}, "ok"),
+    ({}, "ok"),
+]
+
+
+@pytest.mark.parametrize(("tags", "failure"), FAILURES)
+def test_h7_tags_tell_failures(tags: dict[str, Any], failure: str) -> None:
+    assert row(tags=tags)["failure"] == failure
+
+
+TEXTS = [
+    (200, "200"),
+    (True, "true"),
+    (1.5, "1.5"),
+    (None, ""),
+    ([1, "a"], '[1,"a"]'),
+    ({"a": None}, '{"a":null}'),
+    ("ü\n\0", "ü\n\0"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), TEXTS)
+def test_values_of_tags_are_text(value: Any, text: str) -> None:
+    assert row(tags={"x": value, "y": "1"})["attributes"]["x"] == text
+
+
+def test_the_remote_endpoint_wins_over_a_tag() -> None:
+    assert row(tags={"peer.service": "other"})["peer"] == "cart"
+    assert row(tags={"peer.service": "other"}, remoteEndpoint=None)["peer"] == "other"
+
+
+SHORT = [
+    ({"ipv4": 0}, ""),
+    ({"ipv4": None, "ipv6": "fd00::7"}, "fd00::7"),
+    ({"serviceName": None, "ipv4": "10.0.0.7"}, "10.0.0.7"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "address"), SHORT)
+def test_an_endpoint_may_say_little(endpoint: dict[str, Any], address: str) -> None:
+    """Seneca writes the number 0 for no address."""
+    found = row(localEndpoint=endpoint)
+    assert (found["service"], found["instance"]) == ("", address)
+
+
+def test_shared_is_the_called_half_only_where_it_says_so() -> None:
+    found = table(spans("1 C a; 1 S b sh; 2 S b"))
+    rows = dict(
+        zip(
+            zip(found["kind"].to_pylist(), found["span_id"].to_pylist(), strict=True),
+            found["shared"].to_pylist(),
+            strict=True,
+        )
+    )
+    assert rows == {(3, bytes(7) + b"\1"): False, (2, bytes(7) + b"\1"): True, (2, bytes(7) + b"\2"): False}
+
+
+def test_no_local_service_is_stored() -> None:
+    found = table(spans("1 S - ; 2<1 C a r=b"))
+    assert sorted(found["service"].to_pylist()) == ["", "a"]
+
+
+def test_a_span_without_timestamp_starts_where_it_can_be_known() -> None:
+    """With its first annotation, else with the first span of its trace in the report."""
+    untimed = {"timestamp": None, "annotations": None}
+    noted = {**SPAN, "id": "1", "timestamp": None}
+    report = [
+        noted,
+        {**SPAN, "id": "2", **untimed},
+        {**SPAN, "id": "3"},
+        {**SPAN, "id": "4", "timestamp": US + 9},
+    ]
+    starts = {r["span_id"][-1]: r["start"].value - START for r in table(report).to_pylist()}
+    assert starts == {1: 5000, 2: 0, 3: 0, 4: 9000}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_b4_pieces_are_one_span(order: int) -> None:
+    start = {key: SPAN[key] for key in ("traceId", "id", "kind", "localEndpoint", "timestamp")}
+    finish = {
+        key: SPAN[key] for key in ("traceId", "id", "kind", "duration", "tags", "remoteEndpoint", "parentId")
+    }
+    [found] = table([start | {"tags": {"x": "1"}}, finish | {"timestamp": US + 7}][::order]).to_pylist()
+    assert (found["start"].value, found["duration"]) == (START, 20731_000)
+    assert (found["service"], found["peer"], found["failure"]) == ("checkout", "cart", "server_error")
+    assert dict(found["attributes"])["x"] == "1"
+
+
+def test_pieces_of_two_services_are_two_spans() -> None:
+    """B3: their names and addresses are different."""
+    found = table(spans("1 C a; 1 S b1 sh @10.0.0.1; 1 S b2 sh @10.0.0.2; 1 S b2 sh @10.0.0.2 9"))
+    assert sorted(zip(found["service"].to_pylist(), found["duration"].to_pylist(), strict=True)) == [
+        ("a", 1_000_000),
+        ("b1", 1_000_000),
+        ("b2", 9_000_000),
+    ]
+
+
+CASES = {
+    "H7 error=''": ("1 C a r=b !", {"a→b": "1/1"}),
+    "H7 error=false": ("1 C a [error=false] r=b", {"a→b": "1/0"}),
+    "C1": ("1 C a r=pay 20", {"a→pay": "1/0"}),
+    "C9": ("2<9 S b r=a", {"a→b": "1/0"}),
+    "G1": ("1 S a r=ext; 2 S b r=ext", {"ext→a": "1/0", "ext→b": "1/0"}),
+    "R11 lower case": ("1 C A; 2<1 S B", {"a→b": "1/0"}),
+    "R11 no kind, both ends": ("1 U a r=b", {"a→b": "1/0"}),
+    "B1": ("0 S a; 1<0 C a; 1<0 S b sh", {"user→a": "1/0", "a→b": "1/0"}),
+    "B2": ("0 S a; 1<0 C a; 1 S b sh", {"user→a": "1/0", "a→b": "1/0"}),
+    "B3": (
+        "1 C a; 1 S b1 sh @10.0.0.1; 1 S b2 sh @10.0.0.2; 2<1 C b1 r=x; 3<1 C b2 r=y",
+        {"a→b1": "1/0", "a→b2": "1/0", "b1→x": "1/0", "b2→y": "1/0"},
+    ),
+    "C6": ("1 S a; 2<1 C a-lib r=b !", {"user→a": "1/0", "a→a-lib": "1/0", "a-lib→b": "1/1"}),
+    "R6.4 sent": ("1 P a r=kafka", {"a→kafka": "1/0"}),
+    "R6.4 received": ("1 N b r=kafka", {"kafka→b": "1/0"}),
+    "E1": ("1 P a r=kafka; 2<1 N b r=kafka", {"a→b": "1/0"}),
+}
+
+
+UNDONE = {"C6": "R2.2"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=pytest.mark.xfail(strict=True, reason=UNDONE[name]) if name in UNDONE else ()
+        )
+        for name in CASES
+    ],
+)
+def test_cases(name: str) -> None:
+    text, expected = CASES[name]
+    assert edges(text) == expected
+    assert edges(*reversed(text.split(";"))) == expected
+
+
+BAD: list[tuple[Any, str]] = [
+    (b"hello", "the body is not JSON"),
+    (b'{"traceId":"1"}', "a JSON dict; send a list"),
+    (b"[" * 5000, "not JSON"),
+    (b'[{"traceId":"\xff","id":"1"}]', "not JSON"),
+    ([SPAN, 7], "span 1 is a JSON int; send an object"),
+    ([{"id": "1"}], "span 0: traceId null is wrong; send 16 or 32 hexadecimal digits"),
+    ([SPAN, {**SPAN, "id": "xyz"}], 'span 1: id "xyz" is wrong'),
+    ([{**SPAN, "id": 7}], "span 0: id 7 is wrong"),
+    ([{**SPAN, "traceId": "1" * 33}], "span 0: traceId"),
+    ([{**SPAN, "id": "12 4"}], "span 0: id"),
+    ([{**SPAN, "parentId": "-"}], "span 0: parentId"),
+    ([{**SPAN, "kind": "INTERNAL"}], "kind \"INTERNAL\" is wrong; send one of CLIENT, SERVER, PRODUCER, CONSUMER"),
+    ([{**SPAN, "name": [1]}], "span 0: name [1] is wrong; send text"),
+    ([{**SPAN, "timestamp": "now"}], "span 0: timestamp \"now\" is wrong; send microseconds"),
+    ([{**SPAN, "duration": []}], "span 0: duration"),
+    ([{**SPAN, "localEndpoint": "cart"}], "span 0: localEndpoint \"cart\" is wrong; send an object"),
+    ([{**SPAN, "remoteEndpoint": {"serviceName": 1}}], "span 0: remoteEndpoint"),
+    ([{**SPAN, "tags": ["a"]}], "span 0: tags"),
+    ([{**SPAN, "annotations": [7]}], "span 0: annotations"),
+    ([{**SPAN, "annotations": {"a": 1}}], "span 0: annotations"),
+    ([{**SPAN, "tags": {"x" * 90: 1}, "name": ["y" * 90]}], "…"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "said"), BAD)
+def test_what_is_wrong_where_and_what_would_be_right(body: Any, said: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        decode(body if isinstance(body, bytes) else orjson.dumps(body))
+    assert said in str(caught.value)
+
+
+def test_spans_that_can_be_read_but_not_kept_are_refused_one_by_one() -> None:
+    report = [
+        SPAN,
+        {**SPAN, "id": "0" * 16},
+        {**SPAN, "id": "2", "timestamp": 1},
+        {**SPAN, "id": "3", "timestamp": 10**18},
+    ]
+    flat = flatten([decode(orjson.dumps(report)).records], oldest=START - 1)
+    assert flat.table.num_rows == 1
+    assert flat.rejected == {MALFORMED: [1], TOO_OLD: [1], TOO_LATE: [1]}
+
+
+def test_absurd_durations_do_not_wrap() -> None:
+    assert row(duration=-5)["duration"] == 0
+    assert row(duration=10**19)["duration"] == 4 * 10**18
+
+
+@pytest.mark.parametrize("body", [b"[]", b" [ ] "])
+def test_an_empty_report(body: bytes) -> None:
+    batch = decode(body)
+    assert (batch.signal, batch.size) == (Signal.SPANS, len(body))
+    assert flatten([batch.records, decode(orjson.dumps([SPAN])).records]).table.num_rows == 1
