@@ -12,30 +12,45 @@ Span = Mapping[str, Any]
 
 
 def whole(spans: Sequence[Span]) -> Sequence[Span]:
-    """``spans`` with the pieces of each joined; nearly always there is nothing to join.
+    """``spans`` with the pieces of each joined; where no id comes twice there is nothing to join.
 
     Raises:
         KeyError, TypeError, AttributeError: something in the list is no span.
     """
-    ids = [(span["traceId"], span["id"], span.get("kind")) for span in spans]
+    ids = [(span["traceId"], span["id"]) for span in spans]
     if len(set(ids)) == len(ids):
         return spans
-    found: dict[tuple[Any, ...], list[Span]] = {}
+    halves: dict[tuple[str, str], list[Span]] = {}
     for key, piece in zip(ids, spans, strict=True):
-        same = found.setdefault(key, [])
-        at = next((i for i, span in enumerate(same) if not _contradict(span, piece)), None)
+        halves.setdefault(key, []).append(piece)
+    return [span for pieces in halves.values() for span in _joined_all(pieces)]
+
+
+def _joined_all(pieces: list[Span]) -> list[Span]:
+    """The spans that bear one id. Pieces that say most come first: a silent one belongs to the first that it can."""
+    found: list[Span] = []
+    for piece in sorted(pieces, key=lambda span: (not span.get("kind"), not span.get("localEndpoint"))):
+        at = next((i for i, span in enumerate(found) if not _contradict(span, piece)), None)
         if at is None:
-            same.append(piece)
+            found.append(piece)
         else:
-            same[at] = _joined(same[at], piece)
-    return [span for same in found.values() for span in same]
+            found[at] = _joined(found[at], piece)
+    return found
 
 
 def _contradict(one: Span, other: Span) -> bool:
-    """Both name a service or an address, and not the same."""
+    """Both state a kind, a service or an address, and not the same."""
     a, b = one.get("localEndpoint") or {}, other.get("localEndpoint") or {}
+    if _kind(one) and _kind(other) and _kind(one) != _kind(other):
+        return True
     keys = ("serviceName", "ipv4", "ipv6")
     return any(a.get(key) and b.get(key) and a[key].lower() != b[key].lower() for key in keys)
+
+
+def _kind(span: Span) -> Any:
+    """Without a kind, a span that names both of its ends was reported by the client (R11)."""
+    ends = (span.get("localEndpoint") or {}, span.get("remoteEndpoint") or {})
+    return span.get("kind") or ("CLIENT" if all(end.get("serviceName") for end in ends) else None)
 
 
 def _joined(one: Span, other: Span) -> Span:

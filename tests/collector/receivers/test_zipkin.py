@@ -195,6 +195,18 @@ def test_pieces_of_two_services_are_two_spans() -> None:
     ]
 
 
+def test_a_piece_without_kind_belongs_to_the_half_of_its_service() -> None:
+    """Real senders do so: nothing but the name is said a second time."""
+    silent = {**spans("1 U b @10.0.0.2")[0], "timestamp": None, "duration": None, "name": "late"}
+    report = [silent, *spans("1 C a @10.0.0.1; 1 S b sh @10.0.0.2 9")]
+    found = table(report)
+    assert sorted(zip(found["service"].to_pylist(), found["kind"].to_pylist(), strict=True)) == [
+        ("a", 3),
+        ("b", 2),
+    ]
+    assert {r["start"].value for r in found.to_pylist()} == {START}
+
+
 CASES = {
     "H7 error=''": ("1 C a r=b !", {"a→b": "1/1"}),
     "H7 error=false": ("1 C a [error=false] r=b", {"a→b": "1/0"}),
