@@ -122,6 +122,7 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         server_failed=server * failed,
         requests="counts",
         attempts=pl.col("counts") * pl.col("tries"),
+        inferred=pl.lit(0.0),
         client_bin=pl.when(outbound).then("bin"),
         server_bin=pl.when(~outbound).then("bin"),
     )

@@ -1,7 +1,8 @@
 """The two sides of a call, next to each other → one row of a call: the edge named, both sides weighed.
 
 Input columns are :data:`TOLD` with the prefix ``c_`` (the calling span) and ``s_`` (the called one), null where that
-side was not seen.
+side was not seen, :data:`NAMED` with the prefix ``n_`` (the calling span that names the target best), ``target`` (its
+service, where the target has no called span here but is known), and what the linker says of each call.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import polars as pl
 
 from collector import model
 from collector.histogram import bin_of
+
+COLLAPSED_ONLY: Final = "+"
+"""The ``via`` of what is left out where destinations are drawn."""
 
 USER: Final = "user"
 UNKNOWN: Final = "unknown"
@@ -27,8 +31,6 @@ TOLD: Final = (
     "version",
     "operation",
     "protocol",
-    "peer",
-    "peer_kind",
     "peer_version",
     "destination",
     "failure",
@@ -39,10 +41,28 @@ TOLD: Final = (
 )
 """The columns of a span that a call tells of; ``row`` says whether that side was seen."""
 
+NAMED: Final = ("peer", "peer_kind")
+
 
 def shape(rows: pl.DataFrame) -> pl.DataFrame:
     """Name the edge, weigh both sides, keep the columns of a call; ``rows`` also has those of the linker's calls."""
-    return rows.select(**_columns()).filter(~pl.col("ignored")).drop("ignored")
+    shaped = rows.select(**_columns()).filter(~pl.col("ignored")).drop("ignored")
+    if not shaped["again"].any():
+        return shaped.drop("again")
+    return _told_once(shaped)
+
+
+def _told_once(shaped: pl.DataFrame) -> pl.DataFrame:
+    """A message that several services got shows its client's side on each edge, but once at its destination (R6.4)."""
+    again = shaped.filter("again")
+    client = ["client_calls", "client_failed"]
+    others = [name for name in model.SUMS if name not in client]
+    nothing, no_bin = pl.lit(0.0), pl.lit(None, pl.Int16)
+    servers = again.with_columns(*(nothing.alias(name) for name in client), client_bin=no_bin)
+    clients = again.with_columns(
+        *(nothing.alias(n) for n in others), server_bin=no_bin, via=pl.lit(COLLAPSED_ONLY)
+    )
+    return pl.concat([shaped.filter(~pl.col("again")), servers, clients]).drop("again")
 
 
 @cache
@@ -56,7 +76,7 @@ def _columns() -> dict[str, pl.Expr]:
     messaging = _is_message()
     destination = pl.coalesce(_non_empty("s_destination"), _non_empty("c_destination"), pl.lit(""))
     unidentified = pl.concat_str(pl.lit("unidentified("), pl.col("c_service"), pl.lit(")"))
-    peer = pl.coalesce(_non_empty("c_peer"), unidentified)
+    peer = pl.coalesce(_non_empty("n_peer"), unidentified)
     # R6.4: a delivery without a known producer comes from its destination, never from `user` or `unknown`.
     lone_delivery = messaging & ~seen_client & pl.col("entry").is_in([USER, UNKNOWN])
     source = (
@@ -80,7 +100,7 @@ def _columns() -> dict[str, pl.Expr]:
         "trace": pl.coalesce("c_trace", "s_trace"),
         "time": pl.coalesce("c_start", "s_start") // 1_000_000_000,
         "source": source,
-        "target": pl.when(seen_server).then(pl.col("s_service")).otherwise(peer),
+        "target": pl.coalesce("s_service", "target", peer),
         "kind": pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
         "protocol": pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
         "operation": pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
@@ -91,7 +111,11 @@ def _columns() -> dict[str, pl.Expr]:
         "source_kind": pl.when(seen_client)
         .then(pl.col("c_role"))
         .otherwise(_entry_kind(source, destination)),
-        "target_kind": pl.when(seen_server).then(pl.col("s_role")).otherwise(_target_kind()),
+        "target_kind": pl.when(seen_server)
+        .then(pl.col("s_role"))
+        .when(pl.col("target").is_not_null())
+        .then(pl.lit("service"))
+        .otherwise(_target_kind()),
         "via": pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
         "calls": weight,
         "failed": weight * pl.col("failed"),
@@ -99,24 +123,34 @@ def _columns() -> dict[str, pl.Expr]:
         "client_failed": client_weight * c_failed,
         "server_calls": server_weight,
         "server_failed": server_weight * s_failed,
-        "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
+        # A message that several services got is one request (R6.4, expanded), a call is one per target.
+        "requests": pl.when(seen_client & (~pl.col("with_client") | resent | (messaging & ~pl.col("leads"))))
+        .then(0.0)
+        .otherwise(weight),
         "attempts": weight * pl.col("attempts"),
+        "inferred": weight * pl.col("inferred"),
+        "again": messaging & seen_client & seen_server & pl.col("with_client") & ~pl.col("leads"),
         "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
         "server_bin": pl.when(seen_server).then(bin_of(pl.col("s_duration"))),
         # R6.6: receiving and settling talk to the broker; without its address there is no edge.
-        "ignored": ~seen_server & (pl.col("c_peer_kind") == "receive").fill_null(value=False),
+        "ignored": ~seen_server & _no_broker().fill_null(value=False),
     }
 
 
 def _is_message() -> pl.Expr:
     """R6.1, R6.7: PRODUCER → CONSUMER or nothing is a message, CLIENT → CONSUMER too; PRODUCER → SERVER is a call."""
     consumed = pl.col("s_kind") == model.CONSUMER
-    produced = (pl.col("c_peer_kind") == "messaging") & pl.col("s_row").is_null()
+    produced = (pl.col("n_peer_kind") == "messaging") & pl.col("s_row").is_null()
     return (consumed | produced).fill_null(value=False)
 
 
+def _no_broker() -> pl.Expr:
+    return (pl.col("n_peer_kind") == "broker") & (pl.col("n_peer") == "")
+
+
 def _target_kind() -> pl.Expr:
-    return pl.when(pl.col("c_peer") == "").then(pl.lit("unknown")).otherwise(pl.col("c_peer_kind"))
+    kind = pl.col("n_peer_kind").replace({"broker": "external"})
+    return pl.when(pl.col("n_peer") == "").then(pl.lit("unknown")).otherwise(kind)
 
 
 def _entry_kind(source: pl.Expr, destination: pl.Expr) -> pl.Expr:

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from collector import model
-from collector.calls import UNKNOWN
+from collector.calls import COLLAPSED_ONLY, UNKNOWN
 from collector.histogram import quantiles
 from collector.rollup import CLIENT, SERVER, SUMS, Buckets
 
@@ -69,8 +69,9 @@ def one_evidence(window: Buckets) -> Buckets:
 
 def _expanded(window: Buckets) -> Buckets:
     """R6.4: producer → destination is the client's side, destination → consumer the server's."""
-    between = pl.col("via") != ""
-    direct = Buckets(window.sums.filter(~between), window.bins.filter(~between))
+    between = ~pl.col("via").is_in(["", COLLAPSED_ONLY])
+    no_destination = pl.col("via") == ""
+    direct = Buckets(window.sums.filter(no_destination), window.bins.filter(no_destination))
     sums, bins = window.sums.filter(between), window.bins.filter(between)
     to_node = {"target": pl.col("via"), "target_kind": pl.lit("messaging")}
     from_node = {"source": pl.col("via"), "source_kind": pl.lit("messaging")}

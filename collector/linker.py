@@ -6,6 +6,7 @@ filled from the calling span, ``server_*`` from the called one, and never from t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import calls, model, walk
+from collector import calls, model, names, parents, walk
 from collector.calls import UNKNOWN, USER
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
@@ -31,6 +32,7 @@ LINKED: Final = (
     "protocol",
     "peer",
     "peer_kind",
+    "peer_rank",
     "peer_version",
     "destination",
     "failure",
@@ -40,6 +42,8 @@ LINKED: Final = (
     "attempts",
     "resend",
     "weight",
+    "telemetry",
+    "address",
 )
 """The columns of a span that decide calls."""
 
@@ -65,8 +69,12 @@ class _Calls:
 
     client: Ints
     server: Ints
+    named: Ints  # the calling span whose name for the target is best
+    target: Ints  # a span of the target that shows no server side
     with_client: Bools  # this row carries the client's side of the call
+    leads: Bools  # the first row of its client call
     failed: Bools
+    inferred: Bools
     attempts: NDArray[np.float64]
     entry: pl.Series  # who called, where no client span says so
 
@@ -75,42 +83,49 @@ class _Linker:
     """The traces of one derivation as arrays, and the rules over them."""
 
     def __init__(self, spans: pl.DataFrame) -> None:
-        self.spans = spans.with_row_index("row")
         self.kind = spans["kind"].to_numpy()
+        # R6.6: receiving and settling count as local spans, and talk to the broker beside.
+        self.broker = ((spans["peer_kind"] == "broker") & (spans["kind"] == model.CLIENT)).to_numpy()
+        side = np.where(self.broker, LOCAL, walk.SIDE_OF_KIND[self.kind]).astype(np.int8)
+        self.spans = spans.with_row_index("row").with_columns(side=pl.Series(side))
+        self.rows = np.arange(spans.height)
         self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
         self.proxy = spans["proxy"].to_numpy()
         self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
         self.attempts = spans["attempts"].to_numpy().astype(np.float64)
-        self.told = self.spans.select("row", *calls.TOLD)
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
-        parents, has_parent = self._parents()
-        self.forest = _without_hops(walk.forest(parents, has_parent, self.kind, self.service), self.proxy)
-        self.walk = walk.walk_up(self.forest, np.arange(self.forest.size))
-        self.call_of = walk.representatives(self._nested_calling())
+        parent, has_parent = parents.find(self.spans)
+        self.forest = _without_hops(walk.forest(parent, has_parent, side, self.service), self.proxy)
+        self.walk = walk.walk_up(self.forest, self.rows)
+        nested = self._nested_calling()
+        self.call_of = walk.representatives(nested)
+        self.named_by = self._best_names(nested)
+        self.tries = self._tries(nested)
         self.served_by = walk.representatives(self._nested_called())
 
-    def _parents(self) -> tuple[Ints, Bools]:
-        """Parents by span id inside one trace (R1.3). Of a shared id the called half is the parent (R2.5)."""
-        ids = self.spans.select("trace", "span", "kind", "service", "row")
-        if ids.select("trace", "span").n_unique() < ids.height:
-            called = pl.col("kind").is_in([model.SERVER, model.CONSUMER])
-            ids = ids.sort(~called, "service").unique(["trace", "span"], keep="first", maintain_order=True)
-        found = self.spans.select("trace", "parent").join(
-            ids.select("trace", "span", at=pl.col("row").cast(pl.Int64)),
-            left_on=["trace", "parent"],
-            right_on=["trace", "span"],
-            how="left",
-            maintain_order="left",
-        )
-        return found["at"].fill_null(-1).to_numpy(), (self.spans["parent"] != 0).to_numpy()
-
     def _nested_calling(self) -> Ints:
-        """R2.3: a calling span under a calling span of its service is the same call, unless both name other targets."""
+        """R2.3: a calling span under a calling span of its service is the same call, unless both name other targets.
+
+        An application's span and its own proxy's are never two calls (R7.2).
+        """
         above = self.walk.at
         nested = (self.forest.side == CALLING) & (self.walk.end == AT_CALLING)
         nested &= self.service[above] == self.service
-        peer = self.spans["peer"].to_numpy()
-        return np.where(nested & ~_contradict(peer, peer[above]), above, -1)
+        inner = np.nonzero(nested & (self.proxy == self.proxy[above]))[0]
+        apart = names.contradict(self.spans[inner], self.spans[above[inner]])
+        inner = inner[apart & ~self._reaches(inner, self.spans["peer"].to_numpy()[above[inner]])]
+        nested[inner] = False
+        return np.where(nested, above, -1)
+
+    def _reaches(self, calling: Ints, named: NDArray[Any]) -> Bools:
+        """Whether a server of each of these calling spans is the service that is named."""
+        server = np.nonzero((self.forest.side == CALLED) & (self.walk.end == AT_CALLING))[0]
+        pairs = pl.DataFrame({"at": self.walk.at[server], "named": self.spans["service"][server]})
+        asked = pl.DataFrame({"at": calling, "named": named}, schema={"at": pl.Int64, "named": pl.String})
+        found = asked.join(
+            pairs.unique().with_columns(yes=True), on=["at", "named"], how="left", maintain_order="left"
+        )
+        return found["yes"].fill_null(value=False).to_numpy()
 
     def _nested_called(self) -> Ints:
         """R2.1: a called span under a called span of its service is the same call if the instance can be the same."""
@@ -120,91 +135,157 @@ class _Linker:
         instance = self.spans["instance"].to_numpy()
         silent = (instance == "") | (instance[above] == "")
         proxied = self.proxy | self.proxy[above]
-        return np.where(nested & (silent | proxied | (instance == instance[above])), above, -1)
+        consumers = (self.kind == model.CONSUMER) & (self.kind[above] == model.CONSUMER)  # R6.2
+        one = silent | proxied | consumers | (instance == instance[above])
+        same = np.where(nested & one, above, -1)
+        return np.where(same < 0, self._seen_twice(nested=same >= 0), same)
+
+    def _seen_twice(self, nested: Bools) -> Ints:
+        """R7.5: two servers of one service under one caller are one if they overlap and two sources told of them."""
+        twice = np.full(self.forest.size, -1)
+        server = np.nonzero((self.forest.side == CALLED) & (self.walk.end == AT_CALLING) & ~nested)[0]
+        caller = self.call_of[self.walk.at[server]]
+        server = server[np.lexsort((self.id[server], self.start[server], self.service[server], caller))]
+        before, after = server[:-1], server[1:]
+        same = self.call_of[self.walk.at[before]] == self.call_of[self.walk.at[after]]
+        same &= self.service[before] == self.service[after]
+        end = self.start + self.spans["duration"].to_numpy().astype(np.int64)
+        source = self.spans["telemetry"].to_numpy()
+        same &= (self.start[after] < end[before]) & (source[before] != source[after])
+        twice[after[same]] = before[same]
+        return twice
+
+    def _best_names(self, nested: Ints) -> Ints:
+        """R5.1: over the nested spans of one call the best rank wins, on a tie the innermost."""
+        calling = np.nonzero(self.forest.side == CALLING)[0]
+        rank = self.spans["peer_rank"].to_numpy()
+        worst_first = np.lexsort((walk.depths(nested)[calling], -rank[calling]))
+        best = self.rows.copy()
+        best[self.call_of[calling[worst_first]]] = calling[worst_first]
+        return best
+
+    def _tries(self, nested: Ints) -> NDArray[np.float64]:
+        """R3.3: attempts of each call as its calling spans show them: the innermost ones, or what a proxy states."""
+        calling = self.forest.side == CALLING
+        innermost = calling & ~_members(nested[nested >= 0], self.forest.size)
+        stated = np.where(self.proxy, self.attempts, 1.0)[innermost]
+        return np.bincount(self.call_of[innermost], stated, self.forest.size).astype(np.float64)
 
     def calls(self) -> pl.DataFrame:
         """All rows of all rules."""
         live = ~self.forest.cyclic
-        stands = self.served_by == np.arange(self.forest.size)
-        called = (self.forest.side == CALLED) & stands & live
-        calling = (self.forest.side == CALLING) & (self.call_of == np.arange(self.forest.size)) & live
-        paired = called & (self.walk.end == AT_CALLING)
+        called = (self.forest.side == CALLED) & (self.served_by == self.rows) & live
+        calling = (self.forest.side == CALLING) & (self.call_of == self.rows) & live
+        entries = self._entries() & live
+        paired = (called | entries) & (self.walk.end == AT_CALLING)
+        answered = _members(self.call_of[self.walk.at[paired]], self.forest.size)
         return self._rows(
             [
                 self._pairs(paired),
-                self._unpaired_clients(
-                    calling & ~_members(self.call_of[self.walk.at[paired]], self.forest.size)
-                ),
-                self._unpaired_servers(called & ~paired),
-                self._jobs(live & (self.forest.side == LOCAL)),
+                self._unpaired_clients((calling & ~answered) | (self.broker & live)),
+                self._unpaired_servers((called | entries) & ~paired),
+                self._jobs(live & (self.forest.side == LOCAL) & ~self.broker & ~entries),
             ]
         )
 
+    def _entries(self) -> Bools:
+        """R2.2: a calling or local span under another service's span, where no called span of its own says so."""
+        parent = self.forest.parent
+        under_another = (parent >= 0) & (self.service[parent] != self.service)
+        entry: Bools = under_another & (self.forest.side != CALLED) & ~self.walk.passed & ~self.broker
+        return entry
+
+    def _shown(self, server: Ints) -> Ints:
+        """The server's side: a called span or a local entry; a calling entry shows none (−1)."""
+        return np.where(self.forest.side[server] == CALLING, -1, self._seen_server(server))
+
     def _pairs(self, paired: Bools) -> _Calls:
-        """R3.2: per client call one row for each of its servers; the first carries the client's side."""
+        """R3.2: per client call one row for each of its servers; the first of an edge carries the client's side."""
         server = np.nonzero(paired)[0]
         client = self.call_of[self.walk.at[server]]
-        order = np.lexsort((self.id[server], self.start[server], client))
+        order = np.lexsort((self.id[server], self.start[server], self.service[server], client))
         server, client = server[order], client[order]
-        first = np.append(True, client[1:] != client[:-1])[: len(client)]
-        seen = self._seen_server(server)
-        servers = np.bincount(client, minlength=self.forest.size)[client]
-        failures = np.bincount(client, self.failed[seen], self.forest.size)[client]
+        leads = np.append(True, client[1:] != client[:-1])[: len(client)]
+        first = leads | np.append(True, self.service[server][1:] != self.service[server][:-1])[: len(client)]
+        edge = np.cumsum(first) - 1
+        seen = self._shown(server)
+        failed = np.where(seen < 0, False, self.failed[seen])
+        nobody_else = np.bincount(edge, failed, minlength=1)[edge] == 0
+        servers = np.bincount(edge, minlength=1)[edge]
+        inferred = self.forest.side[server] != CALLED
         return _Calls(
             client=self._seen_client(client),
             server=seen,
+            named=self.named_by[client],
+            target=server,
             with_client=first,
-            failed=self.failed[seen] | (first & (failures == 0) & self.failed[client]),
-            attempts=np.where(first, np.maximum(self.attempts[client], servers), 0.0),
+            leads=leads,
+            failed=failed | (first & nobody_else & self.failed[client]),
+            inferred=inferred,
+            attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
             entry=_nobody(len(server)),
         )
 
     def _unpaired_clients(self, alone: Bools) -> _Calls:
         """R5: the target is known from its callers only."""
         client = np.nonzero(alone)[0]
+        nothing = np.full(len(client), -1)
+        every = np.ones(len(client), dtype=bool)
         return _Calls(
             client=self._seen_client(client),
-            server=np.full(len(client), -1),
-            with_client=np.ones(len(client), dtype=bool),
+            server=nothing,
+            named=self.named_by[client],
+            target=nothing,
+            with_client=every,
+            leads=every,
             failed=self.failed[client],
-            attempts=self.attempts[client],
+            inferred=~every,
+            attempts=np.maximum(self.tries[client], 1.0),
             entry=_nobody(len(client)),
         )
 
     def _unpaired_servers(self, alone: Bools) -> _Calls:
-        """R4 and R2.1: roots, missing callers, callers without a client span."""
+        """R4, R2.1, R2.2: roots, missing callers, callers without a client span."""
         server = np.nonzero(alone)[0]
-        return self._served(self._seen_server(server), self._entry(server))
+        return self._served(server, self._shown(server), self._entry(server))
 
     def _jobs(self, local: Bools) -> _Calls:
         """R3.4: a parentless local span is a job that its service served; it has no edge."""
         job = np.nonzero(local & ~self.forest.has_parent_id)[0]
-        return self._served(job, pl.Series([""], dtype=pl.String).new_from_index(0, len(job)))
+        return self._served(job, job, pl.Series([""], dtype=pl.String).new_from_index(0, len(job)))
 
-    def _served(self, seen: Ints, entry: pl.Series) -> _Calls:
+    def _served(self, target: Ints, seen: Ints, entry: pl.Series) -> _Calls:
+        nothing, none = np.full(len(target), -1), np.zeros(len(target), dtype=bool)
         return _Calls(
-            client=np.full(len(seen), -1),
+            client=nothing,
             server=seen,
-            with_client=np.zeros(len(seen), dtype=bool),
-            failed=self.failed[seen],
-            attempts=np.ones(len(seen)),
+            named=nothing,
+            target=target,
+            with_client=none,
+            leads=none,
+            failed=np.where(seen < 0, False, self.failed[seen]),
+            inferred=(self.forest.side[target] != CALLED) & self.forest.has_parent_id[target],
+            attempts=np.ones(len(target)),
             entry=entry,
         )
 
     def _seen_client(self, client: Ints) -> Ints:
         """R7.3: the client's sample is the outermost calling span that is no proxy, else the outermost."""
-        return self._preferred(self.call_of, client)
+        return self._preferred(self.call_of, client, else_innermost=False)
 
     def _seen_server(self, server: Ints) -> Ints:
-        """R7.3: the server's sample is the outermost called span that is no proxy, else the outermost."""
-        return self._preferred(self.served_by, server)
+        """R7.3: the server's sample is the outermost called span that is no proxy, else the innermost."""
+        return self._preferred(self.served_by, server, else_innermost=True)
 
-    def _preferred(self, stands_for: Ints, rows: Ints) -> Ints:
-        inner = np.nonzero(~self.proxy & (stands_for != np.arange(self.forest.size)))[0]
+    def _preferred(self, stands_for: Ints, rows: Ints, *, else_innermost: bool) -> Ints:
+        inner = np.nonzero(stands_for != self.rows)[0]
         duration = self.spans["duration"].to_numpy()[inner]
         outermost_last = inner[np.lexsort((self.id[inner], -self.start[inner], duration))]
-        best = np.arange(self.forest.size)
-        best[stands_for[outermost_last]] = outermost_last
+        best = self.rows.copy()
+        if else_innermost:
+            best[stands_for[outermost_last[::-1]]] = outermost_last[::-1]
+        applications = outermost_last[~self.proxy[outermost_last]]
+        best[stands_for[applications]] = applications
         return np.where(self.proxy[rows], best[rows], rows)
 
     def _rows(self, parts: list[_Calls]) -> pl.DataFrame:
@@ -212,15 +293,20 @@ class _Linker:
         columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(_Calls)}
         entry = pl.concat(columns.pop("entry"))
         arrays = {name: np.concatenate(pieces) for name, pieces in columns.items()}
-        sides = [self._side(arrays.pop("client"), "c_"), self._side(arrays.pop("server"), "s_")]
+        sides = [
+            self._side(arrays.pop("client"), "c_", ("row", *calls.TOLD)),
+            self._side(arrays.pop("server"), "s_", ("row", *calls.TOLD)),
+            self._side(arrays.pop("named"), "n_", calls.NAMED),
+        ]
+        target = self._side(arrays.pop("target"), "", ("service",))["service"]
         rows = pl.concat(sides, how="horizontal").with_columns(
-            entry.alias("entry"), **{name: pl.Series(array) for name, array in arrays.items()}
+            target.alias("target"), entry.alias("entry"), **{name: pl.Series(a) for name, a in arrays.items()}
         )
         return calls.shape(rows)
 
-    def _side(self, rows: Ints, prefix: str) -> pl.DataFrame:
+    def _side(self, rows: Ints, prefix: str, columns: Sequence[str]) -> pl.DataFrame:
         index = pl.Series(rows).replace(-1, None)
-        return self.told.select(pl.all().gather(index).name.prefix(prefix))
+        return self.spans.select(pl.col(columns).gather(index).name.prefix(prefix))
 
     def _entry(self, server: Ints) -> pl.Series:
         """Name of the caller of a server that has no client span."""
@@ -239,17 +325,6 @@ def _members(rows: Ints, size: int) -> Bools:
     mask = np.zeros(size, dtype=bool)
     mask[rows] = True
     return mask
-
-
-def _contradict(a: NDArray[Any], b: NDArray[Any]) -> Bools:
-    """Both name a target, and the names disagree: neither is the other without its port (R2.3)."""
-    names = np.stack([a, b], axis=1)
-    pairs = pl.DataFrame({"a": names[:, 0], "b": names[:, 1]}, schema={"a": pl.String, "b": pl.String})
-    same = (pl.col("a") == pl.col("b")) | pl.any_horizontal(
-        pl.col("a").str.starts_with(pl.concat_str("b", pl.lit(":"))),
-        pl.col("b").str.starts_with(pl.concat_str("a", pl.lit(":"))),
-    )
-    return pairs.select(x=(pl.col("a") != "") & (pl.col("b") != "") & ~same)["x"].to_numpy()
 
 
 def _without_hops(spans: walk.Forest, proxy: Bools) -> walk.Forest:

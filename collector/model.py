@@ -89,6 +89,7 @@ SUMS: Final = (
     "server_failed",
     "requests",
     "attempts",
+    "inferred",  # of calls: those whose edge is inferred (R2.2, R4.3)
 )
 _HISTOGRAM = pa.map_(pa.int16(), pa.float64())
 

@@ -31,6 +31,8 @@ TEXTS: Final[dict[str, tuple[str, ...]]] = {
     "upstream_version": ("upstream.version",),
     "messaging_system": ("messaging.system",),
     "messaging_destination": ("messaging.destination.name", "messaging.destination"),
+    "messaging_template": ("messaging.destination.template",),
+    "messaging_temporary": ("messaging.destination.temporary",),
     "messaging_operation": ("messaging.operation.type", "messaging.operation"),
     "http_status": ("http.response.status_code", "http.status_code"),
     "http_method": ("http.request.method", "http.method"),
@@ -54,6 +56,7 @@ SHARED: Final = "zipkin.shared"
 GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
 _GRPC_CODES: Final = {code.name: code.value[0] for code in grpc.StatusCode}
 _SENDING: Final = ("create", "send", "publish")
+_RECEIVING: Final = ("receive", "settle")
 _CALLING: Final = (model.CLIENT, model.PRODUCER)
 
 
@@ -102,11 +105,15 @@ def protocol() -> pl.Expr:
 def destination() -> pl.Expr:
     """Messaging destination node ``system:destination`` (R6.5), "" where the span names none.
 
-    Of a producer or consumer that names no destination, but its peer, the peer is the broker: Zipkin's spans say no more.
+    Of a producer or consumer that names no destination, but its peer, the peer is the broker: Zipkin says no more.
     """
     named = present(pl.col("messaging_destination"))
     system = pl.col("messaging_system").fill_null("messaging")
-    node = pl.concat_str(system, pl.lit(":"), pl.col("messaging_destination"))
+    temporary = (pl.col("messaging_temporary").str.to_lowercase() == "true") & present(
+        pl.col("messaging_template")
+    )
+    name = pl.when(temporary).then("messaging_template").otherwise("messaging_destination")
+    node = pl.concat_str(system, pl.lit(":"), name)
     messaging = pl.col("kind").is_in([model.PRODUCER, model.CONSUMER])
     broker = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
     names_broker = messaging & present(pl.col("peer_service"))
@@ -131,19 +138,21 @@ def _database() -> pl.Expr:
 
 @cache
 def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Name, kind and rank (0 is best) of the target of a calling span without a server span (R5.1), "" where unknown."""
+    """Name, kind and rank (0 is best) of the target that a calling span names (R5.1), "" where it names none."""
     host_of_url = pl.col("url").str.extract(
         r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1
     )
     named = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
     about_messages = present(pl.col("destination"))
     sends = (pl.col("kind") == model.PRODUCER) | pl.col("messaging_operation").is_in(_SENDING)
+    by_client = pl.col("kind") == model.CLIENT
+    receives = by_client & (about_messages | pl.col("messaging_operation").is_in(_RECEIVING))
     ranks = (
         (present(pl.col("peer_service")), named, "service"),
         (present(pl.col("db_system")), _database(), "database"),
         (about_messages & sends, pl.col("destination"), "messaging"),
+        (receives, _broker(), "broker"),  # R6.6
         (present(pl.col("server_address")), _address("server_address", "server_port"), "external"),
-        (about_messages, pl.lit(""), "receive"),  # R6.6: the broker's address or nothing
         (present(pl.col("rpc_service")), pl.col("rpc_service"), "service"),
         (present(host_of_url), host_of_url, "external"),
         (present(pl.col("network_address")), _address("network_address", "network_port"), "external"),
@@ -162,6 +171,12 @@ def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
         pl.when(calling).then(kind).otherwise(pl.lit("service")),
         rank,
     )
+
+
+def _broker() -> pl.Expr:
+    """The broker's address, or nothing at all."""
+    stated = present(pl.col("server_address"))
+    return pl.when(stated).then(_address("server_address", "server_port")).otherwise(pl.lit(""))
 
 
 def _host_of_cluster() -> pl.Expr:

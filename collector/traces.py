@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from collector import linker, model
+from collector import linker, model, walk
 
 _ID: Final = ["high", "low"]
 _VALUES: Final = list(model.SUMS)
-_SAME_SPAN: Final = ["trace", "span", "kind", "service"]
+_SAME_SPAN: Final = ["trace", "span", "side", "service"]
 _GENERATION: Final = (
     1.0  # s; what a batch costs grows with the traces of one generation, not with all that are open
 )
@@ -176,4 +176,6 @@ def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
         return spans
     ok = pl.col("failure") == model.OK
     order = spans.sort(["duration", "start", ok], descending=[True, True, False], maintain_order=True)
-    return order.unique(_SAME_SPAN, keep="first", maintain_order=True)
+    side = pl.col("kind").replace_strict(list(range(len(walk.SIDE_OF_KIND))), walk.SIDE_OF_KIND.tolist())
+    once = order.with_columns(side=side).unique(_SAME_SPAN, keep="first", maintain_order=True)
+    return once.drop("side")

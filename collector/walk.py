@@ -39,19 +39,26 @@ class Forest:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where each walker's way up ended: ``end`` (one of the constants) and ``at`` (a row, −1 for none)."""
+    """Where each walker's way up ended: ``end`` (one of the constants) and ``at`` (a row, −1 for none).
+
+    ``passed``: local spans that a called span of their own service walked through.
+    """
 
     end: NDArray[np.int8]
     at: Ints
+    passed: Bools
 
 
-def forest(parent: Ints, has_parent_id: Bools, kind: NDArray[np.int8], service: NDArray[np.int32]) -> Forest:
+def forest(parent: Ints, has_parent_id: Bools, side: NDArray[np.int8], service: NDArray[np.int32]) -> Forest:
     """Spans as a forest: self-parents are parentless, cycles are cut and marked (R2.4)."""
     rows = np.arange(len(parent))
     own = parent == rows
     parent = np.where(own, -1, parent)
     cyclic = _on_cycle(parent)
-    return Forest(np.where(cyclic, -1, parent), has_parent_id & ~own, SIDE_OF_KIND[kind], service, cyclic)
+    lost = cyclic | (
+        (parent >= 0) & cyclic[parent]
+    )  # what hangs under a cycle hangs under nothing that is known
+    return Forest(np.where(lost, -1, parent), has_parent_id & ~own, side, service, cyclic)
 
 
 def _on_cycle(parent: Ints) -> Bools:
@@ -70,6 +77,7 @@ def walk_up(spans: Forest, walkers: Ints) -> Walk:
     """From each walker up through local spans of one service, its own first, then the caller's (R2.1)."""
     end = np.full(spans.size, ROOT, dtype=np.int8)
     at = np.full(spans.size, -1, dtype=np.int64)
+    passed = np.zeros(spans.size, dtype=bool)
     top = walkers.copy()  # the highest span reached so far
     here = spans.parent[walkers]
     caller = np.full(len(walkers), -1, dtype=np.int64)
@@ -84,9 +92,10 @@ def walk_up(spans: Forest, walkers: Ints) -> Walk:
         climbs = local & ~blocked
         caller = np.where(enters, here, caller)
         _settle(spans, end, at, active[~climbs], here[~climbs], caller[~climbs], top[~climbs])
+        passed[here[climbs & (caller < 0) & (spans.side[active] == CALLED)]] = True
         top = here[climbs]
         active, caller, here = active[climbs], caller[climbs], spans.parent[top]
-    return Walk(end, at)
+    return Walk(end, at, passed)
 
 
 def _settle(
@@ -94,7 +103,10 @@ def _settle(
 ) -> None:
     """Write down why these walkers stopped."""
     stored = here >= 0
-    side = np.where(stored, spans.side[here], LOCAL)
+    beyond = (caller >= 0) & (
+        spans.service[here] != spans.service[caller]
+    )  # a third service: not theirs to decide
+    side = np.where(stored & ~beyond, spans.side[here], LOCAL)
     orphan = ~stored & spans.has_parent_id[top]
     behind = (caller >= 0) & (side == LOCAL)
     end[walker] = np.select(
@@ -112,3 +124,13 @@ def representatives(merged_into: Ints) -> Ints:
             break
         target = further
     return target
+
+
+def depths(merged_into: Ints) -> Ints:
+    """How many steps each span is below the one that stands for it."""
+    depth = np.zeros(len(merged_into), dtype=np.int64)
+    above = merged_into.copy()
+    while (below := above >= 0).any():
+        depth[below] += 1
+        above = np.where(below, merged_into[above], -1)
+    return depth

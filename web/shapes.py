@@ -86,7 +86,7 @@ def _edge(row: Json, seconds: float, breaker: BreakerOf, flags: Any, versions: A
         "mtls": None,
         "evidence": [row["evidence"]],
         "virtual": row["server_calls"] <= 0,
-        "inferred": False,
+        "inferred": row["inferred"] > 0,
         "first_seen": rfc3339(row["first"]) if row["first"] else None,
         "last_seen": rfc3339(row["last"]) if row["last"] else None,
     }

@@ -119,7 +119,9 @@ def test_of_different_copies_one_counts(one: str, other: str, failed: float) -> 
 
 
 def test_the_halves_of_a_shared_id_are_two_spans() -> None:
-    assert calls("1 C a; 1 S b")["calls"].sum() == 2
+    """R2.5: the called one hangs under the calling one."""
+    sides = calls("1 C a; 1 S b").select("calls", "client_calls", "server_calls").sum()
+    assert sides.row(0) == (1, 1, 1)
 
 
 def test_ids_are_compared_in_full() -> None:

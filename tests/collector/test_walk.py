@@ -16,7 +16,7 @@ def forest(*spans: tuple[str, str, int | None]) -> walk.Forest:
     stated = np.array([p is not None for _, _, p in spans], dtype=bool)
     kinds = np.array([SIDES[kind] for kind, _, _ in spans], dtype=np.int8)
     services = np.array([ord(service) for _, service, _ in spans], dtype=np.int32)
-    return walk.forest(parents, stated, kinds, services)
+    return walk.forest(parents, stated, walk.SIDE_OF_KIND[kinds], services)
 
 
 Spans = list[tuple[str, str, int | None]]
@@ -57,12 +57,12 @@ def test_only_those_who_walk() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 3, 7])
-def test_a_cycle_is_cut_and_what_hangs_on_it_walks_on(length: int) -> None:
+def test_a_cycle_is_cut_and_what_hangs_on_it_has_no_parent(length: int) -> None:
     ring: Spans = [("I", "a", (i + 1) % length) for i in range(length)]
     spans = forest(*ring, ("S", "b", 0), ("C", "c", None), ("S", "d", length + 1))
     assert spans.cyclic.tolist() == [True] * length + [False] * 3
     walked = walk.walk_up(spans, np.arange(spans.size))
-    assert (walked.end[length], walked.end[length + 2]) == (BEHIND_LOCAL, AT_CALLING)
+    assert (walked.end[length], walked.end[length + 2]) == (ORPHAN, AT_CALLING)
 
 
 def test_ten_thousand_local_spans_deep() -> None:

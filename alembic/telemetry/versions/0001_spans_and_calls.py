@@ -83,6 +83,7 @@ CREATE TABLE IF NOT EXISTS calls (
     server_failed SimpleAggregateFunction(sum, Float64),
     requests SimpleAggregateFunction(sum, Float64),
     attempts SimpleAggregateFunction(sum, Float64),
+    inferred SimpleAggregateFunction(sum, Float64),
     client_histogram SimpleAggregateFunction(sumMap, Map(Int16, Float64)) COMMENT 'bin: calls',
     server_histogram SimpleAggregateFunction(sumMap, Map(Int16, Float64)) COMMENT 'bin: calls'
 ) ENGINE = AggregatingMergeTree

@@ -1,0 +1,57 @@
+"""Which stored span is whose parent (semantics R1.3, R2.5)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from collector.walk import CALLED, CALLING, Bools, Ints
+
+
+def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
+    """Parents by span id, inside one trace.
+
+    Args:
+        spans: columns ``row``, ``trace``, ``span``, ``parent``, ``side``, ``service``, ``address``.
+
+    Returns:
+        Row number of each span's parent (−1: none stored), and whether it names a parent at all.
+    """
+    halves = spans.select("trace", "span", "side", "service", "address", at=pl.col("row").cast(pl.Int64))
+    names_parent = (spans["parent"] != 0).to_numpy()
+    ids = halves.select("trace", "span", "at").unique(["trace", "span"], keep="first", maintain_order=True)
+    found = spans.select("trace", "parent").join(
+        ids,
+        left_on=["trace", "parent"],
+        right_on=["trace", "span"],
+        how="left",
+        maintain_order="left",
+    )
+    parents: Ints = found["at"].fill_null(-1).to_numpy()
+    if ids.height == halves.height:
+        return parents, names_parent
+    parents = parents.copy()
+    shared = halves.filter(pl.struct("trace", "span").is_duplicated())
+    for chosen in (_of_children(spans, shared), _of_called_halves(spans, shared)):
+        parents[chosen["row"].to_numpy()] = chosen["at"].to_numpy()
+        names_parent[chosen["row"].to_numpy()] = True
+    return parents, names_parent
+
+
+def _of_children(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
+    """A child of a shared id belongs to the half of its own service, best with its own address, else the called one."""
+    same = pl.col("service") == pl.col("service_right")
+    here = pl.col("address") == pl.col("address_right")
+    pairs = spans.join(shared, left_on=["trace", "parent"], right_on=["trace", "span"], how="inner")
+    order = [~(same & here), ~same, pl.col("side_right") != CALLED, pl.col("service_right"), pl.col("at")]
+    return (
+        pairs.filter(pl.col("row") != pl.col("at"))
+        .sort(*order)
+        .unique("row", keep="first", maintain_order=True)
+    )
+
+
+def _of_called_halves(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
+    """The called half of a shared id hangs under its calling half."""
+    calling = shared.filter(pl.col("side") == CALLING)
+    pairs = spans.filter(pl.col("side") == CALLED).join(calling, on=["trace", "span"], how="inner")
+    return pairs.sort("service_right", "at").unique("row", keep="first", maintain_order=True)
