@@ -16,7 +16,7 @@ from tests.reference.meshes import FEATURES
 from tests.reference.notation import parse, write
 from tests.reference.spans import Span
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 APART = FEATURES - {"links", "names", "addresses", "callers"}  # what one trace learns from another
 
 
