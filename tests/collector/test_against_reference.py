@@ -53,6 +53,7 @@ MISSING = {
     "R6.6 a consumer below a receive",
     "R6.1 a send linked to its creation",
     "R6.3 a batch",
+    "R6.1 the consumer hangs under the send and links to the creation",
     "F2 sidecars with names of their own",
 }
 OTLP = {
