@@ -114,6 +114,7 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         source_kind=pl.when(outbound | known_caller).then(pl.lit("service")).otherwise(pl.lit("user")),
         target_kind=pl.lit("service"),
         via=pl.lit(""),
+        caller_address=pl.lit(""),
         calls="counts",
         failed=pl.col("counts") * failed,
         client_calls=client,

@@ -38,6 +38,7 @@ TOLD: Final = (
     "role",
     "resend",
     "weight",
+    "peer_address",
 )
 """The columns of a span that a call tells of; ``row`` says whether that side was seen."""
 
@@ -117,6 +118,12 @@ def _columns() -> dict[str, pl.Expr]:
         .then(pl.lit("service"))
         .otherwise(_target_kind()),
         "via": pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
+        # R4.3: who that is becomes known when the name is read.
+        "caller_address": pl.when(~seen_client & pl.col("entry").is_in([USER, UNKNOWN]))
+        .then(pl.col("s_peer_address").fill_null(""))
+        .otherwise(pl.lit("")),
+        # R5.4: a paired call teaches who answers at an address.
+        "learned": pl.when(seen_client & seen_server).then("c_peer_address").otherwise(pl.lit("")),
         "calls": weight,
         "failed": weight * pl.col("failed"),
         "client_calls": client_weight,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +20,7 @@ import structlog
 from collector import accesslog, points, rollup, spans
 from collector.breakers import Breakers
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
+from collector.directory import Directory
 from collector.rollup import Buckets, LiveWindow
 from collector.telemetry import Counters
 from collector.traces import Derived, Traces
@@ -67,11 +68,13 @@ class Committer:
         sink: Sink,
         live: LiveWindow,
         breakers: Breakers,
+        directory: Directory,
         counters: Counters,
         retention: float,
         patience: float = PATIENCE,
     ) -> None:
         self._sink, self._live, self._breakers, self._counters = sink, live, breakers, counters
+        self._directory = directory
         self._retention, self._patience = retention, patience
         self._traces = Traces()
 
@@ -134,6 +137,7 @@ class Committer:
         if work.derived is not None:
             self._traces.keep(work.derived, time.monotonic())
             self._counters.open_spans.set(self._traces.spans)
+            self._remember(work.spans, work.derived)
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())
@@ -142,6 +146,17 @@ class Committer:
         for signal, reasons in work.rejected.items():
             for reason, counts in reasons.items():
                 self._counters.rejected.labels(signal, reason).inc(sum(counts))
+
+    def _remember(self, spans: pa.Table | None, derived: Derived) -> None:
+        """Who reported, and who was seen at which address."""
+        if spans is None:
+            return
+        told = cast(pl.DataFrame, pl.from_arrow(spans.select(["service", "address"]))).unique()
+        met = (
+            derived.rows.filter(pl.col("learned") != "").select(address="learned", service="target").unique()
+        )
+        seen = pl.concat([told.filter(pl.col("address") != "").select("address", "service"), met])
+        self._directory.note(told["service"].to_list(), seen, time.time())
 
 
 def _until(table: pa.Table, latest: int) -> pa.Table:

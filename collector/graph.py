@@ -9,6 +9,7 @@ import polars as pl
 
 from collector import model
 from collector.calls import COLLAPSED_ONLY, UNKNOWN
+from collector.directory import Names
 from collector.histogram import quantiles
 from collector.rollup import CLIENT, SERVER, SUMS, Buckets
 
@@ -35,7 +36,12 @@ class ServiceGraph:
 
 
 def build(
-    window: Buckets, *, messaging: str = "collapsed", unidentified: bool = False, settled: int = 2**62
+    window: Buckets,
+    *,
+    messaging: str = "collapsed",
+    unidentified: bool = False,
+    settled: int = 2**62,
+    names: Names | None = None,
 ) -> ServiceGraph:
     """The graph of ``window``.
 
@@ -45,9 +51,11 @@ def build(
         unidentified: whether targets without any name are shown.
         settled: calls of an unknown caller are shown up to this second (unix): a caller's span is sent when the
             call has ended, a moment after the called one's, and takes them back.
+        names: what the names of targets and the addresses of callers are known to stand for.
     """
     orphan = (pl.col("source") == UNKNOWN) & (pl.col("time") >= settled)
-    chosen = one_evidence(Buckets(window.sums.filter(~orphan), window.bins.filter(~orphan)))
+    chosen = Buckets(window.sums.filter(~orphan), window.bins.filter(~orphan))
+    chosen = one_evidence(resolved(chosen, names) if names else chosen)
     if messaging == "expanded":
         chosen = _expanded(chosen)
     if not unidentified:
@@ -56,6 +64,38 @@ def build(
     linked = pl.col("source") != ""
     edges = Buckets(chosen.sums.filter(linked), chosen.bins.filter(linked))
     return ServiceGraph(_nodes(chosen), _edges(edges), _flags(edges.sums), _versions(edges))
+
+
+def resolved(window: Buckets, names: Names) -> Buckets:
+    """Names and addresses as the services that they are (R4.3, R5.3, R5.4)."""
+    ends = ["source", "target", "caller_address", "source_kind", "target_kind"]
+    known = [_known(row, names) for row in window.sums.select(ends).unique().iter_rows()]
+    changed = [pair for pair in known if pair is not None]
+    if not changed:
+        return window
+    schema = dict.fromkeys((*ends, *(f"new_{name}" for name in ends)), pl.String)
+    table = pl.DataFrame(changed, schema=schema, orient="row")
+    return Buckets(_renamed(window.sums, table, ends), _renamed(window.bins, table, ends))
+
+
+def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
+    """A pair of ends and what they become; None where nothing changes."""
+    source, target, address, source_kind, target_kind = row
+    new = [source, target, "", source_kind, target_kind]
+    if caller := names.addresses.get(address):
+        new[0], new[3] = caller, "service"
+    if target_kind in ("service", "external") and target not in names.services:
+        new[1] = names.resolve(target, source.rpartition("/")[0])
+        new[4] = "service" if new[1] != target else target_kind
+    return None if new == list(row) else (*row, *new)
+
+
+def _renamed(frame: pl.DataFrame, table: pl.DataFrame, ends: list[str]) -> pl.DataFrame:
+    joined = frame.join(table, on=ends, how="left", maintain_order="left")
+    return joined.select(
+        pl.coalesce(f"new_{name}", name).alias(name) if name in ends else pl.col(name)
+        for name in frame.columns
+    )
 
 
 def one_evidence(window: Buckets) -> Buckets:

@@ -44,6 +44,7 @@ LINKED: Final = (
     "weight",
     "telemetry",
     "address",
+    "peer_address",
 )
 """The columns of a span that decide calls."""
 
@@ -349,4 +350,5 @@ def _no_calls() -> pl.DataFrame:
     text = dict.fromkeys(model.SERIES_KEY, pl.String)
     sums = dict.fromkeys(model.SUMS, pl.Float64)
     bins = {"client_bin": pl.Int16, "server_bin": pl.Int16}
-    return pl.DataFrame(schema={"trace": pl.Int64, "time": pl.Int64, **text, **sums, **bins})
+    keys = {"trace": pl.Int64, "time": pl.Int64, **text, "learned": pl.String}
+    return pl.DataFrame(schema={**keys, **sums, **bins})

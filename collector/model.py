@@ -53,7 +53,10 @@ SPANS: Final = pa.schema(
         ("scope", _TEXT),
         ("telemetry", _TEXT),  # what reported it: SDK and distribution, else the scope (R7.5)
         ("address", _TEXT),  # of the service's host or pod, "" if not stated
-        ("caller_address", _TEXT),  # socket peer of a called span, private addresses only (R4.3)
+        (
+            "peer_address",
+            _TEXT,
+        ),  # socket peer: of a calling span with port, of a called one if private (R4.3, R5.4)
         ("shared", pa.bool_()),  # Zipkin: the called half of a span id that two sides share
         ("attributes", _LABELS),
         ("resource", _LABELS),
@@ -79,6 +82,7 @@ SERIES_KEY: Final = (
     "source_kind",
     "target_kind",
     "via",  # the messaging destination between them, "" if none
+    "caller_address",  # of a called span whose caller is not known otherwise, "" if not stated
 )
 SUMS: Final = (
     "calls",

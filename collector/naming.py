@@ -248,9 +248,12 @@ def weight(tracestate: str) -> pl.Expr:
     return pl.coalesce(float(2**56) / kept, older, pl.lit(1.0))
 
 
-def caller_address() -> pl.Expr:
-    """Socket peer of a called span, where it can belong to a service: private addresses, no loopback (R4.3)."""
-    address = pl.col("network_address")
+def peer_address() -> pl.Expr:
+    """Socket peer that can belong to a service: no loopback; of a called span private addresses only (R4.3, R5.4)."""
+    address = pl.col("network_address").fill_null("")
     private = address.str.contains(r"^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:)")
-    called = pl.col("kind").is_in([model.SERVER, model.CONSUMER])
-    return pl.when(called & private.fill_null(value=False)).then(address).otherwise(pl.lit(""))
+    loopback = address.str.contains(r"^(127\.|::1$|localhost$)")
+    calling = pl.col("kind").is_in(_CALLING) & ~loopback & present(address) & present(pl.col("network_port"))
+    called = pl.col("kind").is_in([model.SERVER, model.CONSUMER]) & private
+    with_port = pl.concat_str(address, pl.lit(":"), pl.col("network_port"))
+    return pl.when(calling).then(with_port).when(called).then(address).otherwise(pl.lit(""))

@@ -20,6 +20,7 @@ import structlog
 from collector.breakers import Breakers
 from collector.commit import Answer, Committer, Sink
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected
+from collector.directory import Directory
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 
@@ -50,12 +51,13 @@ class Pipeline:
         sink: Sink,
         live: LiveWindow,
         breakers: Breakers,
+        directory: Directory,
         counters: Counters,
         *,
         retention: float,
         max_bytes: int = 64 << 20,
     ) -> None:
-        self._committer = Committer(sink, live, breakers, counters, retention)
+        self._committer = Committer(sink, live, breakers, directory, counters, retention)
         self._counters, self._max_bytes = counters, max_bytes
         self._waiting: list[_Waiting] = []
         self._bytes = 0

@@ -183,7 +183,7 @@ def _readings() -> dict[str, pl.Expr]:
         "peer": name.fill_null(""),
         "peer_kind": kind,
         "peer_rank": rank,
-        "caller_address": naming.caller_address(),
+        "peer_address": naming.peer_address(),
         "peer_version": _if_present("upstream_version"),
         "failure": naming.failure(),
         "flags": _if_present("flags"),

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from collector import graph
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.graph import ServiceGraph
 from collector.rollup import Buckets, LiveWindow
 from proxy_plugin.envoy.control import ControlPlane
@@ -43,9 +44,16 @@ class Question:
 class Graphs:
     """Answers graph questions, from memory for the last minutes and from the store for the past."""
 
-    def __init__(self, live: LiveWindow, engine: Engine, breakers: Breakers, control: ControlPlane) -> None:
+    def __init__(
+        self,
+        live: LiveWindow,
+        engine: Engine,
+        breakers: Breakers,
+        directory: Directory,
+        control: ControlPlane,
+    ) -> None:
         """``control`` tells who is there; it is read on its own loop only, whenever it has news."""
-        self._live, self._engine, self._breakers = live, engine, breakers
+        self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
         self._control = control
         self._mesh, self._instances = Mesh(), dict[str, int]()
         control.listen(self._look)
@@ -77,6 +85,7 @@ class Graphs:
             messaging=question.messaging,
             unidentified=question.unidentified,
             settled=int(now - _SETTLING),
+            names=self._directory.names(now),
         )
 
     def _breaker(self, now: float) -> shapes.BreakerOf:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.receivers import otlp_grpc, otlp_http
 from collector.rollup import LiveWindow
@@ -103,20 +104,21 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         telemetry, control_database = await asyncio.to_thread(databases, settings)
         stack.callback(telemetry.dispose)
         stack.callback(control_database.dispose)
-        counters, breakers, live = Counters(), Breakers(), LiveWindow()
+        counters, breakers, directory, live = Counters(), Breakers(), Directory(), LiveWindow()
         sink = StoreSink(telemetry)
         live.add(await asyncio.to_thread(sink.recent_calls, live.keep), time.time())
         pipeline = Pipeline(
             sink,
             live,
             breakers,
+            directory,
             counters,
             retention=settings.retention_spans.total_seconds(),
             max_bytes=settings.queue_bytes,
         )
         grpc_port, http_otlp_port = await _receive(settings, pipeline, stack)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
-        parts = _parts(settings, control_database, control, live, telemetry, breakers)
+        parts = _parts(settings, control_database, control, live, telemetry, breakers, directory)
         await parts.publisher.start()
         leases = asyncio.create_task(parts.publisher.expire_leases(), name="leases")
         stack.callback(leases.cancel)
@@ -169,8 +171,9 @@ def _parts(
     live: LiveWindow,
     telemetry: Engine,
     breakers: Breakers,
+    directory: Directory,
 ) -> Parts:
-    graphs = Graphs(live, telemetry, breakers, control)
+    graphs = Graphs(live, telemetry, breakers, directory, control)
     auth = Auth(database) if settings.auth == "on" else None
     publisher = Publisher(control, database, CallsReader(live))
     return Parts(

@@ -52,8 +52,8 @@ _UNUSED = frozenset(
         "Metric.metadata",
         "Metric.description",
         "Metric.unit",
-        "Metric.histogram",
-        "Metric.exponential_histogram",
+        "ExponentialHistogramDataPoint.negative",
+        "ExponentialHistogramDataPoint.zero_threshold",
         "Metric.summary",
     }
 )

@@ -15,6 +15,7 @@ from collector.accesslog import NO_ACCESS_LOG
 from collector.breakers import Breakers
 from collector.commit import PATIENCE, Committer
 from collector.consumer import Accepted, Overloaded, Rejected, Signal
+from collector.directory import Directory
 from collector.rollup import LiveWindow
 from collector.spans import MALFORMED, TOO_OLD
 from collector.telemetry import Counters
@@ -34,7 +35,7 @@ class Parts:
     def __init__(self, engine: Engine, retention: float = AGES, patience: float = PATIENCE) -> None:
         self.engine, self.live, self.breakers, self.counters = engine, LiveWindow(), Breakers(), Counters()
         self.committer = Committer(
-            StoreSink(engine), self.live, self.breakers, self.counters, retention, patience
+            StoreSink(engine), self.live, self.breakers, Directory(), self.counters, retention, patience
         )
 
     def stored(self) -> dict[str, str]:

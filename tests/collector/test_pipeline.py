@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
 from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected
+from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -30,7 +31,12 @@ class Running:
     def __init__(self, engine: Engine, **settings: Any) -> None:
         self.engine, self.live, self.counters = engine, LiveWindow(), Counters()
         self.pipeline = Pipeline(
-            StoreSink(engine), self.live, Breakers(), self.counters, **{"retention": AGES, **settings}
+            StoreSink(engine),
+            self.live,
+            Breakers(),
+            Directory(),
+            self.counters,
+            **{"retention": AGES, **settings},
         )
 
     def drawn(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from collector import model
 from collector.breakers import Breakers
 from collector.commit import Committer
 from collector.consumer import Accepted, Batch, Signal
+from collector.directory import Directory
 from collector.receivers.otlp import decode
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -109,7 +110,7 @@ def test_the_file_is_what_is_known_of_it(day: Day) -> None:
 
 def test_every_call_between_services_once_whatever_the_order(day: Day, telemetry: Engine) -> None:
     live = LiveWindow(keep=2**40)
-    committer = Committer(StoreSink(telemetry), live, Breakers(), Counters(), AGES)
+    committer = Committer(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), AGES)
     for batches in day.batches(seed=3):
         assert committer.commit(batches) == [Accepted()] * len(batches)
     for found in (live.between(0, 2**40), calls.between(telemetry, 0, 2**31)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -27,6 +28,10 @@ class World:
 
     def __repr__(self) -> str:
         return "\n" + "\n-- next batch\n".join(write(batch) for batch in self.batches) + "\n"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Hypothesis would print the fields of a dataclass otherwise."""
+        printer.text(repr(self))
 
 
 @st.composite

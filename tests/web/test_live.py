@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.rollup import LiveWindow, buckets
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
@@ -23,7 +24,9 @@ def live() -> LiveWindow:
 
 @pytest.fixture
 def graphs(live: LiveWindow, control: Engine) -> Graphs:
-    return Graphs(live, control, Breakers(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317)))
+    return Graphs(
+        live, control, Breakers(), Directory(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
+    )
 
 
 def names(graphs: Graphs, now: float, **asked: object) -> set[str]:
@@ -61,7 +64,9 @@ def test_namespace_and_what_it_talks_to(graphs: Graphs, live: LiveWindow) -> Non
 
 
 def test_the_past_comes_from_the_store(telemetry: Engine, live: LiveWindow) -> None:
-    past = Graphs(live, telemetry, Breakers(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317)))
+    past = Graphs(
+        live, telemetry, Breakers(), Directory(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
+    )
     stored.write(telemetry, buckets(calls("1 C old-a; 2<1 S old-b")))
     document = past.graph(Question(start=str(SECOND), end=str(SECOND + 10)), SECOND + 86400.0)
     assert [(e["source"], e["target"], e["calls"]) for e in document["edges"]] == [("old-a", "old-b", 1)]

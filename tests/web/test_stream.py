@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.rollup import LiveWindow, buckets
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
@@ -61,7 +62,7 @@ def live() -> LiveWindow:
 @pytest.fixture
 async def streams(live: LiveWindow, control: Engine) -> AsyncIterator[Streams]:
     mesh = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
-    opened = Streams(Graphs(live, control, Breakers(), mesh))
+    opened = Streams(Graphs(live, control, Breakers(), Directory(), mesh))
     yield opened
     await opened.close()
 

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS spans (
     scope LowCardinality(String),
     telemetry LowCardinality(String),
     address LowCardinality(String),
-    caller_address LowCardinality(String),
+    peer_address LowCardinality(String),
     shared Bool,
     attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     resource Map(LowCardinality(String), String) CODEC(ZSTD(1)),
@@ -75,6 +75,7 @@ CREATE TABLE IF NOT EXISTS calls (
     source_kind LowCardinality(String),
     target_kind LowCardinality(String),
     via LowCardinality(String),
+    caller_address LowCardinality(String),
     calls SimpleAggregateFunction(sum, Float64),
     failed SimpleAggregateFunction(sum, Float64),
     client_calls SimpleAggregateFunction(sum, Float64),
@@ -89,7 +90,7 @@ CREATE TABLE IF NOT EXISTS calls (
 ) ENGINE = AggregatingMergeTree
 PARTITION BY toDate(time)
 ORDER BY (time, source, target, kind, protocol, operation, version, failure, flags, evidence,
-          source_kind, target_kind, via)
+          source_kind, target_kind, via, caller_address)
 """
 
 

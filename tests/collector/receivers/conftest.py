@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -18,7 +19,7 @@ AGES = 10.0**9  # s of retention: the cases play in the past
 
 @pytest.fixture
 async def pipeline(telemetry: Engine, live: LiveWindow) -> AsyncIterator[Pipeline]:
-    made = Pipeline(StoreSink(telemetry), live, Breakers(), Counters(), retention=AGES)
+    made = Pipeline(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), retention=AGES)
     made.start()
     yield made
     await made.stop()
@@ -32,4 +33,4 @@ def live() -> LiveWindow:
 @pytest.fixture
 def resting(telemetry: Engine) -> Pipeline:
     """A pipeline that was not started: it refuses everything for now."""
-    return Pipeline(StoreSink(telemetry), LiveWindow(), Breakers(), Counters(), retention=AGES)
+    return Pipeline(StoreSink(telemetry), LiveWindow(), Breakers(), Directory(), Counters(), retention=AGES)

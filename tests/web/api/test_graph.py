@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.rollup import LiveWindow, buckets
 from collector.telemetry import Counters
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
@@ -30,7 +31,9 @@ WINDOW = {"start": str(SECOND), "end": str(SECOND + 10)}
 async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
     live = LiveWindow(keep=10**9)
     live.add(buckets(calls("1 C a 20; 2<1 S b 10 !; 3<2 C b; 4<3 S c")), SECOND)
-    graphs = Graphs(live, control, Breakers(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317)))
+    graphs = Graphs(
+        live, control, Breakers(), Directory(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
+    )
     streams = Streams(graphs)
     api = FastAPI()
     problems.install(api)

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -60,7 +61,7 @@ class Server:
 
 @pytest.fixture
 async def pipeline(telemetry: Engine, live: LiveWindow) -> AsyncIterator[Pipeline]:
-    made = Pipeline(StoreSink(telemetry), live, Breakers(), Counters(), retention=3600)
+    made = Pipeline(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), retention=3600)
     made.start()
     yield made
     await made.stop()
@@ -129,7 +130,7 @@ async def test_refused(
 
 
 async def test_full_is_429_and_says_when_to_come_back(telemetry: Engine, live: LiveWindow) -> None:
-    resting = Pipeline(StoreSink(telemetry), live, Breakers(), Counters(), retention=3600)
+    resting = Pipeline(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), retention=3600)
     answer = await Server(resting, live).post()
     assert (answer.status_code, answer.headers["content-type"]) == (429, MEDIA_TYPE)
     assert int(answer.headers["retry-after"]) >= 1

@@ -1,0 +1,108 @@
+"""Who is known by which name and address, for names that are resolved when they are read (semantics R4.3, R5.3, R5.4).
+
+Buckets keep a target as its callers name it; what that name *is* may become known later. The directory is small (one
+entry per service and address), changes rarely, and a reader gets an immutable view of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import polars as pl
+
+REMEMBERED: Final = 3600.0
+"""s that an address stands for the service that was seen there."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one moment: ``addresses`` holds those that exactly one service has."""
+
+    services: frozenset[str] = frozenset()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def resolve(self, name: str, namespace: str) -> str:
+        """R5.3, R5.4: the service that ``name`` is for a caller in ``namespace``; ``name`` itself if it is none."""
+        return _resolve(self, name, namespace)
+
+    def _so_named(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for service in self.services:
+            found.setdefault(service.rpartition("/")[2], []).append(service)
+        return found
+
+
+@lru_cache(maxsize=65536)
+def _resolve(names: Names, name: str, namespace: str) -> str:
+    if name in names.addresses:
+        return names.addresses[name]
+    host = _host(name)
+    for form in (name, host):
+        own = f"{namespace}/{form}" if namespace else form
+        if own in names.services:
+            return own
+        if "/" in form and form in names.services:
+            return form
+        if len(alike := _alike(names).get(form, [])) == 1:
+            return alike[0]
+    labels = host.split(".")
+    if len(labels) == 2 or (len(labels) > 2 and labels[2] == "svc"):  # x.ns, x.ns.svc, x.ns.svc.cluster.local
+        there = f"{labels[1]}/{labels[0]}"
+        return there if there in names.services else name
+    return name
+
+
+@lru_cache(maxsize=4)
+def _alike(names: Names) -> dict[str, list[str]]:
+    return names._so_named()
+
+
+def _host(name: str) -> str:
+    """Without a port; an IPv6 address keeps its colons."""
+    host, _, port = name.rpartition(":")
+    return host if host and port.isdigit() and ":" not in host else name
+
+
+class Directory:
+    """Fed by the commits, read by the graph."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._services: set[str] = set()
+        self._seen: dict[str, dict[str, float]] = {}
+        self._names = Names()
+        self._changed = False
+
+    def note(self, services: Iterable[str], addresses: pl.DataFrame, now: float) -> None:
+        """Remember services that reported, and who was seen where (columns ``address``, ``service``)."""
+        with self._lock:
+            new = set(services) - self._services
+            self._services |= new
+            self._changed |= bool(new)
+            for address, service in addresses.select("address", "service").iter_rows():
+                there = self._seen.setdefault(address, {})
+                self._changed |= service not in there or now - there[service] > REMEMBERED
+                there[service] = now
+
+    def names(self, now: float) -> Names:
+        """The view of this moment; the same object while nothing has changed."""
+        with self._lock:
+            if self._forget(now) or self._changed:
+                single = {a: next(iter(there)) for a, there in self._seen.items() if len(there) == 1}
+                self._names = Names(frozenset(self._services), single)
+                self._changed = False
+            return self._names
+
+    def _forget(self, now: float) -> bool:
+        old = [(a, s) for a, there in self._seen.items() for s, at in there.items() if now - at > REMEMBERED]
+        for address, service in old:
+            del self._seen[address][service]
+        self._seen = {address: there for address, there in self._seen.items() if there}
+        return bool(old)
