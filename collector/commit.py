@@ -20,6 +20,7 @@ import structlog
 from collector import accesslog, points, rollup, spans
 from collector.breakers import Breakers
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
+from collector.istio import Istio, Metered, counted_until
 from collector.directory import Directory
 from collector.rollup import Buckets, LiveWindow
 from collector.telemetry import Counters
@@ -56,6 +57,7 @@ class _Work:
     derived: Derived | None = None
     calls: Buckets = field(default_factory=Buckets.empty)
     gauges: pl.DataFrame | None = None
+    metered: Metered | None = None
     stored: dict[Signal, int] = field(default_factory=dict)
     rejected: dict[Signal, dict[str, list[int]]] = field(default_factory=dict)
 
@@ -76,6 +78,7 @@ class Committer:
         self._sink, self._live, self._breakers, self._counters = sink, live, breakers, counters
         self._directory = directory
         self._retention, self._patience = retention, patience
+        self._istio = Istio(counted_until(live))
         self._traces = Traces()
 
     def commit(self, batches: Sequence[Batch]) -> list[Answer]:
@@ -120,9 +123,13 @@ class Committer:
             rows.append(logs.rows)
         if requests := records.get(Signal.POINTS):
             work.gauges = points.flatten(requests)
-            work.stored[Signal.POINTS] = work.gauges.height
+            work.metered = self._istio.derive(requests, oldest, latest)
+            work.stored[Signal.POINTS] = work.gauges.height + work.metered.more
+            work.rejected[Signal.POINTS] = work.metered.rejected
         if rows:
             work.calls = rollup.buckets(pl.concat(rows, how="diagonal"))
+        if work.metered is not None:
+            work.calls = Buckets.merge([work.calls, work.metered.buckets])
         return work
 
     def _store(self, work: _Work) -> None:
@@ -141,6 +148,8 @@ class Committer:
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())
+        if work.metered is not None:
+            self._istio.keep(work.metered)
         for signal, count in work.stored.items():
             self._counters.stored.labels(signal).inc(count)
         for signal, reasons in work.rejected.items():

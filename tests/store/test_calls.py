@@ -81,7 +81,10 @@ numbers = st.floats(-1e15, 1e15, allow_nan=False).filter(lambda n: abs(n) > 1e-6
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(numbers, min_size=8, max_size=8), st.dictionaries(st.integers(-1, 2047), numbers, max_size=5))
+@given(
+    st.lists(numbers, min_size=len(SUMS), max_size=len(SUMS)),
+    st.dictionaries(st.integers(-1, 2047), numbers, max_size=5),
+)
 def test_any_number_comes_back_exactly(telemetry: Engine, sums: list[float], bins: dict[int, float]) -> None:
     with telemetry.connect() as connection:
         connection.execute(sa.text(f"TRUNCATE TABLE {table.name}"))
