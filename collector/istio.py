@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from collector import istio_names, meter_points, model
 from collector.estimates import SIDES, Count, Edge, Estimate, Estimates
+from collector.meter_points import Point
 from collector.meters import TOO_MANY, Added, Meters, Read
-from collector.rollup import BINS_SCHEMA, CLIENT, SERVER, SUMS, SUMS_SCHEMA, Buckets
+from collector.rollup import BINS_SCHEMA, CLIENT, SERIES, SERVER, SUMS, SUMS_SCHEMA, Buckets, LiveWindow
 from collector.spans import refusals
 
 CALLS: Final = ("istio_requests", "istio_request_duration_milliseconds", "istio_tcp_connections_opened")
@@ -30,11 +31,14 @@ Totals = Mapping[Edge, Mapping[Estimate, float]]
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """What the points of a commit add; :meth:`Istio.keep` takes it in. ``points`` counts those that were read."""
+    """What the points of a commit add; :meth:`Istio.keep` takes it in.
+
+    ``more``: histogram points that were read, less the number points that were refused, of which others count all.
+    """
 
     buckets: Buckets
     rejected: dict[str, list[int]] = field(default_factory=dict)
-    points: int = 0
+    more: int = 0
     series: Read | None = None
     calls: Totals = field(default_factory=dict)
     failed: Totals = field(default_factory=dict)
@@ -75,7 +79,7 @@ class Istio:
         return Metered(
             _buckets(named, adding, seconds, calls, failed),
             refusals(found.request, len(requests), {OUT_OF_TIME: ~timely, TOO_MANY: full}),
-            int((timely & ~full).sum()),
+            _more(found.points, timely & ~full),
             read,
             calls.totals,
             failed.totals,
@@ -115,6 +119,13 @@ def _shares(estimates: Estimates, counts: Sequence[Count]) -> _Shares:
     return _Shares(raised.side, raised.headline, raised.touched)
 
 
+def _more(points: Sequence[Point], good: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
+    return sum(
+        (point.bins is not None and fine) - (point.bins is None and not fine)
+        for point, fine in zip(points, good.tolist(), strict=True)
+    )
+
+
 def _counts_calls(name: str) -> bool:
     return name.removesuffix("_total") in CALLS
 
@@ -127,8 +138,9 @@ def _buckets(
         return Buckets.empty()
     at = pl.DataFrame({"time": [seconds[row] for row in rows]}, schema={"time": pl.Int64})
     keys = pl.concat([at, named[rows]], how="horizontal").with_columns(
-        kind=pl.lit("call"), operation=pl.lit(""), evidence=pl.lit("metric"), via=pl.lit("")
+        kind=pl.lit("call"), evidence=pl.lit("metric")
     )
+    keys = keys.with_columns(pl.lit("").alias(name) for name in SERIES if name not in keys.columns)
     share = {
         name: pl.Series([of.get(row, 0.0) for row in rows], dtype=pl.Float64)
         for name, of in (
@@ -149,7 +161,12 @@ def _buckets(
     sums = sums.with_columns(requests=pl.col("client_calls"))
     missing = [pl.lit(0.0).alias(name) for name in SUMS if name not in sums.columns]
     return Buckets.merge(
-        [Buckets(sums.with_columns(missing).select(SUMS_SCHEMA), _bins(keys, [adding[row] for row in rows]))]
+        [
+            Buckets(
+                sums.with_columns(missing).select(list(SUMS_SCHEMA)),
+                _bins(keys, [adding[row] for row in rows]),
+            )
+        ]
     )
 
 
@@ -165,5 +182,12 @@ def _bins(keys: pl.DataFrame, adding: Sequence[Added]) -> pl.DataFrame:
     return (
         pairs.join(keys.with_columns(side=side).with_row_index("row"), on="row", how="left")
         .with_columns(pl.col("side").cast(pl.Int8))
-        .select(BINS_SCHEMA)
+        .select(list(BINS_SCHEMA))
     )
+
+
+def counted_until(live: LiveWindow) -> int:
+    """The unix ns up to which an earlier process has counted, as far as the live window knows; 0 if it has not."""
+    sums = live.between(0, 2**62).sums.filter(pl.col("evidence") == "metric")
+    newest = sums.select(pl.col("time").max()).item()
+    return 0 if newest is None else (int(newest) + 1) * 10**9

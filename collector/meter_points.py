@@ -84,7 +84,7 @@ def _points(
     metric, points = children(data.field("data_points"))
     temporality = pc.fill_null(data.field("aggregation_temporality"), 0).to_numpy(zero_copy_only=False)
     recorded = pc.equal(pc.bit_wise_and(points.field("flags"), _NO_VALUE), 0).to_numpy(zero_copy_only=False)
-    kept = np.nonzero(recorded)[0]
+    kept = np.nonzero(recorded & _countable(points, shape))[0]
     metric, points = metric[kept], points.take(pa.array(kept))
     attributes = Attributes(points.field("attributes"))
     frame = pl.DataFrame(
@@ -113,10 +113,21 @@ def _points(
     return found, frame, metric
 
 
+def _countable(points: Any, shape: str) -> np.ndarray[Any, Any]:
+    """No counter is negative or NaN."""
+    if shape != "sum":
+        return np.ones(len(points), dtype=bool)
+    values = _numbers(points).to_numpy(zero_copy_only=False)
+    return np.isfinite(values) & (values >= 0)
+
+
+def _numbers(points: Any) -> pa.Array:
+    integers = pc.cast(points.field("as_int"), pa.float64(), safe=False)
+    return pc.fill_null(pc.coalesce(points.field("as_double"), integers), float("nan"))
+
+
 def _values(points: Any, shape: str) -> list[tuple[float, Bins | None]]:
     if shape == "sum":
-        integers = pc.cast(points.field("as_int"), pa.float64(), safe=False)
-        values = pc.fill_null(pc.coalesce(points.field("as_double"), integers), float("nan"))
-        return [(value, None) for value in values.to_pylist()]
+        return [(value, None) for value in _numbers(points).to_pylist()]
     read = meter_bins.explicit if shape == "histogram" else meter_bins.exponential
     return [(float(row["count"]), read(row)) for row in points.to_pylist()]
