@@ -20,8 +20,8 @@ import structlog
 from collector import accesslog, points, rollup, spans
 from collector.breakers import Breakers
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
-from collector.istio import Istio, Metered, counted_until
 from collector.directory import Directory
+from collector.istio import Istio, Metered, counted_until
 from collector.rollup import Buckets, LiveWindow
 from collector.telemetry import Counters
 from collector.traces import Derived, Traces

@@ -118,7 +118,8 @@ def _countable(points: Any, shape: str) -> np.ndarray[Any, Any]:
     if shape != "sum":
         return np.ones(len(points), dtype=bool)
     values = _numbers(points).to_numpy(zero_copy_only=False)
-    return np.isfinite(values) & (values >= 0)
+    good: np.ndarray[Any, Any] = np.isfinite(values) & (values >= 0)
+    return good
 
 
 def _numbers(points: Any) -> pa.Array:
