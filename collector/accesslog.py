@@ -30,6 +30,7 @@ _TEXTS: Final = {
     "flags": "envoy.response_flags",
     "attempts": "envoy.attempts",
     "duration_ms": "duration_ms",
+    "mirrored": "meshscope.mirrored",
 }
 
 
@@ -67,9 +68,12 @@ def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**
     is_log = facts["reporter"].is_in(["outbound", "inbound"]).fill_null(value=False).to_numpy()
     in_time = (time >= oldest) & (time < latest)
     bad = {NO_ACCESS_LOG: ~is_log, OUT_OF_TIME: is_log & ~in_time}
-    kept = np.nonzero(is_log & in_time)[0]
+    # A mirrored copy is no call of its caller's: the call that it copies is recorded itself.
+    copies = (facts["mirrored"] == "true").fill_null(value=False).to_numpy()
+    calls_made = is_log & in_time & ~copies
+    kept = np.nonzero(calls_made)[0]
     owner = owners(groups.field("resource").field("attributes"), group_of_record[kept])
-    records_kept = pl.concat([facts.filter(is_log & in_time), owner], how="horizontal")
+    records_kept = pl.concat([facts.filter(calls_made), owner], how="horizontal")
     seconds = pl.Series("time", (time[kept] // 10**9).astype(np.int64))
     rows = _rows(records_kept.with_columns(seconds))
     return Calls(rows, refusals(request_of[group_of_record], len(requests), bad))

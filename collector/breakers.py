@@ -20,6 +20,10 @@ _GAUGES: Final = (*_OPEN, "outlier_detection.ejections_active", "membership_heal
 _EVERY_VERSION: Final = "*"  # our control plane names clusters service|version
 _SHOWN_FOR: Final = 5.0  # s that an overflow keeps the breaker "open"
 _FRESH: Final = 30.0  # s after which a silent caller no longer counts
+MOST_EDGES: Final = (
+    50_000  # beyond so many, new ones are not taken in: whoever sends these is no mesh of ours
+)
+MOST_CLUSTERS: Final = 10_000  # per edge, over its callers' instances and the target's versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,12 @@ class _Caller:
 
 
 class Breakers:
-    """The latest gauges of every (service, instance, cluster). Few rows, many updates: a dictionary will do."""
+    """The latest gauges of every caller instance and cluster, by edge. Few rows, many updates: dictionaries will do."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._callers: dict[tuple[str, str, str], _Caller] = {}
+        self._edges: dict[tuple[str, str], dict[tuple[str, str], _Caller]] = {}
+        self._swept_at = float("-inf")
 
     def update(self, points: pl.DataFrame, now: float) -> None:
         """Take in rows of :data:`collector.model.POINTS`."""
@@ -70,24 +75,51 @@ class Breakers:
             .agg(pl.col("value").last(), total=pl.col("value").sum())
         )
         with self._lock:
-            for silent in [key for key, caller in self._callers.items() if now - caller.seen_at >= _FRESH]:
-                del self._callers[silent]
+            self._sweep(now)
             for service, instance, cluster, metric, value, total in latest.iter_rows():
-                caller = self._callers.setdefault((service, instance, cluster), _Caller())
+                caller = self._caller(service, instance, cluster)
+                if caller is None:
+                    continue
                 caller.seen_at = now
                 if metric != _OVERFLOW:
                     caller.gauges[metric] = value
                 elif total > 0:
                     caller.overflowed_at = now
 
+    def _caller(self, service: str, instance: str, cluster: str) -> _Caller | None:
+        target, _, subset = cluster.partition("|")
+        edge = self._edges.get((service, target))
+        if edge is None:
+            if len(self._edges) >= MOST_EDGES:
+                return None
+            edge = self._edges[service, target] = {}
+        key = instance, subset or _EVERY_VERSION
+        if key not in edge and len(edge) >= MOST_CLUSTERS:
+            return None
+        return edge.setdefault(key, _Caller())
+
+    def _sweep(self, now: float) -> None:
+        """Forget callers that have gone silent, from time to time."""
+        if now - self._swept_at < _FRESH / 3:
+            return
+        self._swept_at = now
+        for name, edge in list(self._edges.items()):
+            for silent in [key for key, caller in edge.items() if now - caller.seen_at >= _FRESH]:
+                del edge[silent]
+            if not edge:
+                del self._edges[name]
+
     def edge(self, source: str, target: str, now: float) -> Breaker | None:
         """State between two services; None where no proxy reports on it."""
         with self._lock:
+            # Envoy writes a colon in a cluster's name as an underscore: psp.example_8443.
+            known = (
+                self._edges.get((source, target)) or self._edges.get((source, target.replace(":", "_"))) or {}
+            )
             callers: dict[str, dict[str, _Caller]] = {}
-            for (service, instance, cluster), caller in self._callers.items():
-                named, _, subset = cluster.partition("|")
-                if (service, named) == (source, target) and now - caller.seen_at < _FRESH:
-                    callers.setdefault(instance, {})[subset or _EVERY_VERSION] = caller
+            for (instance, subset), caller in known.items():
+                if now - caller.seen_at < _FRESH:
+                    callers.setdefault(instance, {})[subset] = caller
         if not callers:
             return None
         opened = sum(any(c.is_open(now) for c in subsets.values()) for subsets in callers.values())

@@ -97,7 +97,7 @@ class _Linker:
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
         parent, has_parent = parents.find(self.spans)
         self.forest = _without_hops(walk.forest(parent, has_parent, side, self.service), self.proxy)
-        self.walk = walk.walk_up(self.forest, self.rows)
+        self.walk = walk.walk_up(self.forest)
         nested = self._nested_calling()
         self.call_of = walk.representatives(nested)
         self.named_by = self._best_names(nested)
@@ -333,7 +333,7 @@ def _without_hops(spans: walk.Forest, proxy: Bools) -> walk.Forest:
 
     Taken out means walked through, as a local span is: its children belong to its parent.
     """
-    ended = walk.walk_up(spans, np.nonzero(spans.side == CALLED)[0])
+    ended = walk.walk_up(spans)
     above = ended.at
     pair = (ended.end == AT_CALLING) & (spans.side == CALLED)
     pair &= (spans.service[above] == spans.service) & (proxy != proxy[above])

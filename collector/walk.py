@@ -73,29 +73,38 @@ def _on_cycle(parent: Ints) -> Bools:
     return reached[:size]
 
 
-def walk_up(spans: Forest, walkers: Ints) -> Walk:
-    """From each walker up through local spans of one service, its own first, then the caller's (R2.1)."""
+def walk_up(spans: Forest) -> Walk:
+    """From every span up through local spans of one service, its own first, then the caller's (R2.1).
+
+    A run of local spans of one service is climbed in one step, to its top: however deep a trace is, there are two.
+    """
     end = np.full(spans.size, ROOT, dtype=np.int8)
     at = np.full(spans.size, -1, dtype=np.int64)
+    rows, tops = np.arange(spans.size), _tops(spans)
+    here, top = spans.parent, rows
+    own = _is_local(spans, here) & (spans.service[here] == spans.service)
+    top = np.where(own, tops[here], top)
+    here = np.where(own, spans.parent[top], here)
     passed = np.zeros(spans.size, dtype=bool)
-    top = walkers.copy()  # the highest span reached so far
-    here = spans.parent[walkers]
-    caller = np.full(len(walkers), -1, dtype=np.int64)
-    active = walkers
-    while len(active):
-        gone = here < 0
-        side = np.where(gone, LOCAL, spans.side[here])
-        foreign = ~gone & (spans.service[here] != spans.service[np.where(caller < 0, active, caller)])
-        local = ~gone & (side == LOCAL)
-        enters = local & foreign & (caller < 0)
-        blocked = local & foreign & (caller >= 0)
-        climbs = local & ~blocked
-        caller = np.where(enters, here, caller)
-        _settle(spans, end, at, active[~climbs], here[~climbs], caller[~climbs], top[~climbs])
-        passed[here[climbs & (caller < 0) & (spans.side[active] == CALLED)]] = True
-        top = here[climbs]
-        active, caller, here = active[climbs], caller[climbs], spans.parent[top]
+    passed[top[own & (spans.side == CALLED)]] = True
+    enters = _is_local(spans, here)
+    caller = np.where(enters, here, -1)
+    top = np.where(enters, tops[here], top)
+    here = np.where(enters, spans.parent[top], here)
+    _settle(spans, end, at, rows, here, caller, top)
     return Walk(end, at, passed)
+
+
+def _is_local(spans: Forest, rows: Ints) -> Bools:
+    found: Bools = (rows >= 0) & (spans.side[rows] == LOCAL)
+    return found
+
+
+def _tops(spans: Forest) -> Ints:
+    """The topmost local span of each local span's run of one service."""
+    parent = spans.parent
+    goes_on = _is_local(spans, parent) & (spans.side == LOCAL) & (spans.service[parent] == spans.service)
+    return representatives(np.where(goes_on, parent, -1))
 
 
 def _settle(
@@ -127,10 +136,10 @@ def representatives(merged_into: Ints) -> Ints:
 
 
 def depths(merged_into: Ints) -> Ints:
-    """How many steps each span is below the one that stands for it."""
-    depth = np.zeros(len(merged_into), dtype=np.int64)
-    above = merged_into.copy()
-    while (below := above >= 0).any():
-        depth[below] += 1
-        above = np.where(below, merged_into[above], -1)
+    """How many steps each span is below the one that stands for it; by doubling, so that depth costs nothing."""
+    target = np.where(merged_into < 0, np.arange(len(merged_into)), merged_into)
+    depth = (merged_into >= 0).astype(np.int64)
+    while (further := depth[target]).any():
+        depth = depth + further
+        target = target[target]
     return depth

@@ -135,3 +135,9 @@ def test_other_records_are_refused_by_request(record: dict[str, str]) -> None:
 def test_empty_requests() -> None:
     assert read(logs()).rows.is_empty()
     assert read(logs(), logs(OUT), logs()).rows.height == 1
+
+
+def test_a_mirrored_copy_is_no_call() -> None:
+    record = {"meshscope.reporter": "inbound", "meshscope.source": "x", "meshscope.mirrored": "true"}
+    found = accesslog.calls([logs(record).records], 0, 2**62)
+    assert (found.rows.height, found.rejected) == (0, {})

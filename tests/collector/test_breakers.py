@@ -116,3 +116,25 @@ def test_what_is_no_number_changes_nothing() -> None:
     breakers = Breakers()
     report(breakers, {TOTAL: [3, float("nan")], EJECTED: float("inf")})
     assert (edge(breakers).hosts, edge(breakers).ejected) == (3, 0)
+
+
+def test_envoy_writes_the_colon_of_a_host_as_an_underscore() -> None:
+    breakers = Breakers()
+    report(breakers, {TOTAL: 1}, cluster="psp.example_8443")
+    assert breakers.edge("a", "psp.example:8443", 0.0) is not None
+
+
+def test_callers_that_fall_silent_are_forgotten() -> None:
+    breakers = Breakers()
+    report(breakers, {TOTAL: 1}, now=0, cluster="old")
+    report(breakers, {TOTAL: 1}, now=40)
+    assert (breakers.edge("a", "old", 40), edge(breakers, 40).hosts) == (None, 1)
+    assert len(breakers._edges) == 1
+
+
+def test_more_edges_than_a_mesh_can_have_are_not_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.breakers.MOST_EDGES", 2)
+    breakers = Breakers()
+    for name in ("x", "y", "z"):
+        report(breakers, {TOTAL: 1}, cluster=name)
+    assert [breakers.edge("a", name, 0) is None for name in ("x", "y", "z")] == [False, False, True]
