@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from collector import linker, model, walk
+from collector import linker, model, naming, pieces, walk
 
 _ID: Final = ["high", "low"]
 _VALUES: Final = list(model.SUMS)
@@ -55,6 +55,7 @@ class Derived:
     numbers: dict[TraceId, int]
     spans: pl.DataFrame
     calls: pl.DataFrame
+    zipkin: list[TraceId]  # those that Zipkin spans bear
 
 
 class Traces:
@@ -66,6 +67,7 @@ class Traces:
         self._generations: dict[int, _Generation] = {}  # the oldest first
         self._newest = 0
         self._numbers = itertools.count(1)
+        self._short_ids = pieces.ShortIds()
 
     @property
     def spans(self) -> int:
@@ -81,7 +83,9 @@ class Traces:
         Returns:
             ``rows`` are signed, as :func:`collector.linker.link` gives them, without the trace.
         """
-        new, numbers = self._numbered(_compact(table))
+        compact = _compact(table)
+        zipkin = compact.filter(pl.col("telemetry") == naming.ZIPKIN).select(_ID).unique().rows()
+        new, numbers = self._numbered(compact, self._short_ids.together(zipkin))
         known, before = [], []
         for number, moved in self._held(numbers).items():
             generation = self._generations[number]
@@ -91,7 +95,7 @@ class Traces:
             before.append(generation.calls.filter(mine).with_columns(-pl.col(_VALUES)))
         spans = _distinct(pl.concat([*known, new]))
         calls = linker.link(spans)
-        return Derived(pl.concat([*before, calls]).drop("trace"), numbers, spans, calls)
+        return Derived(pl.concat([*before, calls]).drop("trace"), numbers, spans, calls, zipkin)
 
     def keep(self, derived: Derived, now: float) -> None:
         """Hold what was derived in place of what was held of these traces; ``now`` is any clock that goes forward."""
@@ -109,13 +113,19 @@ class Traces:
         home.spans = _appended(home.spans, derived.spans)
         home.calls = _appended(home.calls, derived.calls)
         self._homes |= {i: _Home(self._newest, trace) for i, trace in derived.numbers.items()}
+        self._short_ids.keep(derived.zipkin)
         self._forget(now)
 
-    def _numbered(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, dict[TraceId, int]]:
-        """Traces by a number that is used once, in place of their 128 bits."""
+    def _numbered(
+        self, spans: pl.DataFrame, together: dict[TraceId, TraceId]
+    ) -> tuple[pl.DataFrame, dict[TraceId, int]]:
+        """Traces by a number that is used once, in place of their 128 bits; ``together``: ids that are one trace."""
         ids = spans.select(_ID).unique(maintain_order=True)
         numbers = dict(zip(ids.rows(), self._numbers, strict=False))
-        ids = ids.with_columns(trace=pl.Series(numbers.values(), dtype=pl.Int64))
+        if together:
+            numbers |= dict(zip(together, self._numbers, strict=False))
+            numbers |= {one: numbers[all_of_it] for one, all_of_it in together.items()}
+        ids = ids.with_columns(trace=pl.Series([numbers[i] for i in ids.rows()], dtype=pl.Int64))
         numbered = spans.join(ids, on=_ID, how="left", maintain_order="left")
         return numbered.select("trace", pl.exclude("trace", *_ID)), numbers
 
@@ -135,6 +145,7 @@ class Traces:
             for trace_id in generation.ids:
                 if (home := self._homes.get(trace_id)) is not None and home.generation == number:
                     del self._homes[trace_id]
+                    self._short_ids.forget(trace_id)
             del self._generations[number]
 
 
@@ -174,6 +185,7 @@ def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
     """R1.2: one identity counts once; the longest, then the latest end, then the failed one."""
     if spans.select("trace", "span").n_unique() == spans.height:
         return spans
+    spans = pieces.join(spans)
     ok = pl.col("failure") == model.OK
     order = spans.sort(["duration", "start", ok], descending=[True, True, False], maintain_order=True)
     side = pl.col("kind").replace_strict(list(range(len(walk.SIDE_OF_KIND))), walk.SIDE_OF_KIND.tolist())
