@@ -13,11 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$"
+_DURATION = r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$"
+_SHORTEST, _LONGEST, _LONGEST_WAIT = 0.001, 365 * 86400.0, 3600.0  # s; Envoy takes 0s for no limit at all
+_TEXT = r"^[^\x00-\x1f\x7f-\x9f]*$"  # without control characters
 _ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 Severity = Literal["error", "warning", "info"]
@@ -37,13 +47,13 @@ RetryOn = Literal[
 
 
 class Duration(str):
-    """A length of time as it was written; `seconds` reads it. Always longer than zero."""
+    """A length of time as it was written; `seconds` reads it. From 1 ms to 365 days."""
 
     __slots__ = ()
 
     @property
     def seconds(self) -> float:
-        found = re.match(_DURATION, self)
+        found = re.fullmatch(_DURATION, self)
         if found is None:
             raise ValueError(f"{str(self)!r} is not a duration such as 250ms, 2s or 15m")
         return float(found[1]) * _UNIT_SECONDS[found[2]]
@@ -59,10 +69,18 @@ class Duration(str):
     @classmethod
     def _read(cls, text: str) -> Self:
         duration = cls(text)
-        if duration.seconds <= 0:
-            raise ValueError("a duration must be longer than zero")
+        if not _SHORTEST <= duration.seconds <= _LONGEST:
+            raise ValueError("a duration is at least 1ms and at most 365d")
         return duration
 
+
+def _at_most_an_hour(duration: Duration) -> Duration:
+    if duration.seconds > _LONGEST_WAIT:
+        raise ValueError("at most 1h")
+    return duration
+
+
+ShortDuration = Annotated[Duration, AfterValidator(_at_most_an_hour)]
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -84,9 +102,11 @@ class _Part(BaseModel):
 class HeaderMatch(_Part):
     """How the value of a request header is compared; exactly one of the three."""
 
-    exact: str | None = None
-    prefix: str | None = Field(default=None, min_length=1)
-    regex: str | None = Field(default=None, min_length=1, description="RE2, over the whole value.")
+    exact: str | None = Field(default=None, pattern=_TEXT, max_length=4096)
+    prefix: str | None = Field(default=None, pattern=_TEXT, min_length=1, max_length=4096)
+    regex: str | None = Field(
+        default=None, pattern=_TEXT, min_length=1, max_length=4096, description="RE2, over the whole value."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -108,12 +128,12 @@ class Route(_Part):
 
     path_prefix: str = Field(
         default="/",
-        pattern=r"^/[^\s?#]*$",
+        pattern=r"^/[^\s?#\x00-\x1f\x7f-\x9f]*$",
         max_length=1000,
         description="`/pay` means `/pay` and `/pay/…`, not `/payments`.",
     )
     headers: dict[HeaderName, HeaderMatch] = Field(
-        default={}, description="Header name → text (exact) or a match."
+        default={}, max_length=32, description="Header name → text (exact) or a match."
     )
 
     @property
@@ -136,7 +156,7 @@ class Weight(_Part):
 
 class Retry(_Part):
     attempts: Annotated[int, Field(ge=1, le=10, description="Further attempts after the first one.")]
-    per_try_timeout: Duration | None = None
+    per_try_timeout: ShortDuration | None = None
     on: tuple[RetryOn, ...] = Field(
         default=("connect-failure", "refused-stream", "gateway-error"), min_length=1
     )
@@ -161,14 +181,14 @@ class CircuitBreaker(_Part):
 
 class OutlierDetection(_Part):
     consecutive_5xx: Annotated[int, Field(ge=1, le=10000)] = 5
-    interval: Duration = Duration("10s")
-    base_ejection_time: Duration = Duration("30s")
+    interval: ShortDuration = Duration("10s")
+    base_ejection_time: ShortDuration = Duration("30s")
     max_ejection_percent: Annotated[int, Field(ge=0, le=100)] = 50
 
 
 class Delay(_Part):
     percent: Percent
-    duration: Duration
+    duration: ShortDuration
 
 
 class Abort(_Part):
@@ -194,7 +214,7 @@ class Mirror(_Part):
 
 class RateLimit(_Part):
     requests: Annotated[int, Field(ge=1)]
-    per: Duration
+    per: ShortDuration
 
 
 class Access(_Part):
@@ -211,7 +231,7 @@ class Guard(_Part):
 
     metric: Literal["error_rate", "p50", "p95", "p99"]
     worse_by: Annotated[float, Field(gt=0)]
-    over: Duration = Field(alias="for")
+    over: ShortDuration = Field(alias="for")
     min_calls: Count = 50
 
 
@@ -221,7 +241,7 @@ class TrafficPolicy(_Part):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
     target: Target
     split: tuple[Weight, ...] | None = Field(default=None, min_length=1)
-    timeout: Duration | None = None
+    timeout: ShortDuration | None = None
     retry: Retry | None = None
     circuit_breaker: CircuitBreaker | None = None
     outlier_detection: OutlierDetection | None = None
@@ -296,6 +316,8 @@ def _sentence(message: str) -> str:
     text = message.removeprefix("Value error, ")
     if text.startswith("String should match pattern '" + _DURATION):
         text = "not a duration"
+    if text.startswith("String should match pattern '" + _TEXT):
+        text = "control characters are not allowed"
     return text[:1].upper() + text[1:]
 
 

@@ -65,11 +65,11 @@ def test_yaml_that_takes_on_for_true_is_understood() -> None:
     [("250ms", 0.25), ("2s", 2), ("1.5s", 1.5), ("15m", 900), ("2h", 7200), ("3d", 259200)],
 )
 def test_durations_are_kept_as_given_and_readable_as_seconds(text: str, seconds: float) -> None:
-    policy = TrafficPolicy.model_validate(draft(timeout=text))
-    assert policy.timeout == text
-    assert policy.timeout is not None
-    assert policy.timeout.seconds == seconds
-    assert policy.document()["timeout"] == text
+    policy = TrafficPolicy.model_validate(draft(lease=text))
+    assert policy.lease == text
+    assert policy.lease is not None
+    assert policy.lease.seconds == seconds
+    assert policy.document()["lease"] == text
 
 
 @pytest.mark.parametrize("text", ["2", "s", "-1s", "1 s", "1m30s", "0s", "0ms", 2, None, True])
@@ -146,3 +146,55 @@ def test_a_policy_holds_for_its_callers_while_it_is_enabled() -> None:
     assert some.applies_to("shop/checkout", "shop/payments")
     assert not some.applies_to("shop/front", "shop/payments")
     assert not off.applies_to("shop/front", "shop/payments")
+
+
+SHORTEST_AND_LONGEST = [
+    ("timeout", {"timeout": "{}"}, "1h"),
+    ("lease", {"lease": "{}"}, "365d"),
+    ("retry.per_try_timeout", {"retry": {"attempts": 1, "per_try_timeout": "{}"}}, "1h"),
+    ("outlier_detection.interval", {"outlier_detection": {"interval": "{}"}}, "1h"),
+    ("outlier_detection.base_ejection_time", {"outlier_detection": {"base_ejection_time": "{}"}}, "1h"),
+    ("fault.delay.duration", {"fault": {"delay": {"percent": 1, "duration": "{}"}}}, "1h"),
+    ("rate_limit.per", {"rate_limit": {"requests": 1, "per": "{}"}}, "1h"),
+    ("guard.for", {"guard": {"metric": "p50", "worse_by": 1, "for": "{}"}}, "1h"),
+]
+
+
+def filled(fields: Any, duration: str) -> Any:
+    """`fields` with the duration in the place that is left for it."""
+    if isinstance(fields, dict):
+        return {key: filled(value, duration) for key, value in fields.items()}
+    return duration if fields == "{}" else fields
+
+
+@pytest.mark.parametrize(("path", "fields", "longest"), SHORTEST_AND_LONGEST)
+def test_durations_have_bounds(path: str, fields: dict[str, Any], longest: str) -> None:
+    """Envoy takes `0s` for no timeout, and no calendar has the end of an endless lease."""
+    for good in ("1ms", longest):
+        assert findings(**filled(fields, good)) == {}
+    for bad in ("0.0000001ms", "0.9ms", "0.0s", f"1{longest}", "9999999d", "9" * 400 + "d"):
+        assert list(findings(**filled(fields, bad))) == [path], bad
+
+
+@pytest.mark.parametrize("text", ["٣s", "²s", "5s\n", " 5s", "1_0s", "1.s", ".5s"])
+def test_digits_of_a_duration_are_ascii(text: str) -> None:
+    assert list(findings(timeout=text)) == ["timeout"]
+    with pytest.raises(ValueError, match="not a duration"):
+        _ = Duration(text).seconds
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\nb", "a\r\nb: c", "\x1b[31m", "a\x7f", "\x85"])
+def test_control_characters_are_refused(text: str) -> None:
+    def route(**fields: Any) -> list[str]:
+        return list(findings(timeout="1s", target={"service": "shop/payments", "route": fields}))
+
+    assert route(path_prefix=f"/{text}") == ["target.route.path_prefix"]
+    for match in (text, {"exact": text}, {"prefix": text}, {"regex": text}):
+        (path,) = route(headers={"x-user": match})
+        assert path.startswith("target.route.headers.x-user")
+
+
+def test_a_route_has_bounds() -> None:
+    many = {f"x-{n}": "a" for n in range(33)}
+    for headers in (many, {"x-user": "a" * 5000}):
+        assert findings(timeout="1s", target={"service": "shop/payments", "route": {"headers": headers}})
