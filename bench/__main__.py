@@ -7,30 +7,18 @@ Adding one adds a file and a line here.
 from __future__ import annotations
 
 import importlib
-import json
-from dataclasses import asdict, dataclass
 from typing import Final
 
-MEASUREMENTS: Final[tuple[str, ...]] = ()
+from bench.result import Result
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a measurement prints: a table for people, figures for programs."""
-
-    name: str
-    table: str
-    figures: dict[str, float]
+MEASUREMENTS: Final[tuple[str, ...]] = ("ingest", "rederive")
 
 
 def main() -> None:
     """Run them all; a table and one JSON line each."""
     for name in MEASUREMENTS:
         result: Result = importlib.import_module(f"bench.{name}").run()
-        print(result.table)
-        print(json.dumps(asdict(result)))
-    if not MEASUREMENTS:
-        print("no measurements yet")
+        result.show()
 
 
 if __name__ == "__main__":

@@ -26,13 +26,11 @@ from collector.telemetry import Counters
 
 log = structlog.get_logger(__name__)
 
-WORTHWHILE: Final = 1 << 20  # bytes that are committed without gathering more
-SELF_BATCHED: Final = (
-    64 << 10
-)  # a request of so many bytes was gathered by its sender, who waits for the answer
+WORTHWHILE: Final = 4 << 20  # bytes that are committed without gathering more
+SELF_BATCHED: Final = 64 << 10  # bytes of a request that its sender gathered, and waits for the answer
 GATHER: Final = 3.0  # × the time of the last commit: a trickle costs a quarter of one core at most …
+GATHER_BATCHED: Final = 0.5  # … those who were answered just now come back together with those who waited …
 GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
-
 
 _OUTCOMES: Final = {Overloaded: "refused", Rejected: "rejected"}
 
@@ -104,18 +102,20 @@ class Pipeline:
 
     async def _gather(self) -> None:
         """Let company come, unless there is enough of it, or this is the first request after a rest."""
-        ended, cost = self._last_commit
-        until = ended + min(GATHER * cost, GATHER_AT_MOST)
-        while (
-            self._worker is not None and not self._worthwhile() and (left := until - time.perf_counter()) > 0
-        ):
+        while self._worker is not None and (left := self._patience()) > 0:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._wake.wait()
 
-    def _worthwhile(self) -> bool:
-        return self._bytes >= WORTHWHILE or any(w.batch.size >= SELF_BATCHED for w in self._waiting)
+    def _patience(self) -> float:
+        """How long to wait for more, in s; at most 0 when the commit is to begin."""
+        if self._bytes >= WORTHWHILE:
+            return 0.0
+        ended, cost = self._last_commit
+        batched = any(w.batch.size >= SELF_BATCHED for w in self._waiting)
+        gather = min((GATHER_BATCHED if batched else GATHER) * cost, GATHER_AT_MOST)
+        return ended + gather - time.perf_counter()
 
     async def _commit(self, taken: list[_Waiting]) -> None:
         began = time.perf_counter()

@@ -10,7 +10,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-SPANS = """
+# Merging a row costs more than inserting it. With the default (as few as 5 parts) a span is written again and again.
+MERGES = "SETTINGS min_parts_to_merge_at_once = 32"
+
+# In the order of traces a trace is found without an index of its own, and its ids and attributes compress best.
+SPANS = f"""
 CREATE TABLE IF NOT EXISTS spans (
     trace_id FixedString(16) CODEC(ZSTD(1)),
     span_id FixedString(8) CODEC(NONE),
@@ -52,15 +56,15 @@ CREATE TABLE IF NOT EXISTS spans (
         trace_id FixedString(16),
         span_id FixedString(8),
         attributes Map(LowCardinality(String), String)
-    ) CODEC(ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 4
+    ) CODEC(ZSTD(1))
 ) ENGINE = MergeTree
 PARTITION BY toDate(start)
-ORDER BY (service, operation, start)
+ORDER BY (toStartOfFiveMinutes(start), trace_id)
+{MERGES}
 """
 
 # Signed differences: rows of one key add up, in merges and in every query.
-CALLS = """
+CALLS = f"""
 CREATE TABLE IF NOT EXISTS calls (
     time DateTime('UTC') CODEC(Delta, ZSTD(1)),
     source LowCardinality(String),
@@ -91,6 +95,7 @@ CREATE TABLE IF NOT EXISTS calls (
 PARTITION BY toDate(time)
 ORDER BY (time, source, target, kind, protocol, operation, version, failure, flags, evidence,
           source_kind, target_kind, via, caller_address)
+{MERGES}
 """
 
 
