@@ -78,8 +78,11 @@ class Ledger:
     # --- write
 
     def begin(self, change: Change) -> int:
-        """Note what is about to be pushed; the number of its revision."""
+        """Note what is about to be pushed, while nothing else is; the number of its revision."""
+        if change.after is not None:
+            self._expiry(change.after)  # what cannot be reckoned fails before anything is pushed
         with self._writes.begin() as session:
+            self._settle(session, "It was taken back, which could not be written down then.")
             return self._begin(session, change, change.document)
 
     def applied(self, change: Change, number: int, proxies: Proxies) -> StoredPolicy | None:
@@ -115,15 +118,18 @@ class Ledger:
     def recover(self) -> None:
         """After a stop: pushes that were cut off have failed, leases that are over end."""
         with self._writes.begin() as session:
-            for cut in policies.unfinished(session):
-                message = "Meshscope ended before the proxies had answered."
-                policies.finish(session, cut.name, cut.revision, "failed", {"message": message})
-                change = Change("policy.apply", cut.name, None, cut.actor, cut.reason)
-                self._audit(session, change, "failed", {}, revision=cut.revision, message=message)
+            self._settle(session, "Meshscope ended before the proxies had answered.")
             for stored in policies.everything(session):
                 left = stored.lease_left(self._now())
                 if left is not None and left <= 0:
                     self._end_lease(session, stored)
+
+    def _settle(self, session: Session, message: str) -> None:
+        """Revisions that are still pending while nothing is being pushed have failed."""
+        for cut in policies.unfinished(session):
+            policies.finish(session, cut.name, cut.revision, "failed", {"message": message})
+            change = Change("policy.apply", cut.name, None, cut.actor, cut.reason)
+            self._audit(session, change, "failed", {}, revision=cut.revision, message=message)
 
     def _end_lease(self, session: Session, stored: StoredPolicy) -> None:
         try:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NoReturn
 
+import structlog
+
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.status import Change as Rendered
 from proxy_plugin.envoy.status import ProxyOutcome, PushResult
 from proxy_plugin.policy import TrafficPolicy
 from store.policies import StoredPolicy
-from web.ledger import Change, Ledger
+from web.ledger import Change, Ledger, Proxies
 from web.problems import Problem
 
 Answers = dict[str, list[ProxyOutcome]]
@@ -44,30 +46,35 @@ class Rollout:
 
     def __init__(self, control: ControlPlane, ledger: Ledger, deadline: float) -> None:
         self._control, self._ledger, self._deadline = control, ledger, deadline
+        self._log = structlog.get_logger(__name__)
 
     async def carry_out(
         self, change: Change, others: Sequence[TrafficPolicy], begun: asyncio.Future[Begun]
     ) -> Applied:
         """`others`: all policies but the one that changes. `begun` is set when the push starts.
 
-        Raises a 409 problem when everything was taken back.
+        Raises a problem when everything was taken back: 409 because of a proxy, 503 because of the ledger.
         """
         target = [*others, change.after] if change.after else list(others)
         rendered = (await self._control.render(target)).changes
-        number = await asyncio.to_thread(self._ledger.begin, change)
+        number = await self._begin(change, target)
         begun.set_result(Begun(change, number, rendered))
+        before = self._control.policies()
         try:
             # A plan has had Envoy try it already.
             result = await self._control.push(target, self._deadline, validate=False)
         except Exception as error:
-            await asyncio.to_thread(self._ledger.failed, change, number, {}, repr(error))
+            await self._note_failure(change, number, {}, repr(error))
             raise
         if not result.ok:
             if not _stands_anyway(change, result):
                 await self._take_back(change, number, result)
             self._control.set_policies(target)
         answers = _answers(result)
-        stored = await asyncio.to_thread(self._ledger.applied, change, number, _plain(answers))
+        try:
+            stored = await asyncio.to_thread(self._ledger.applied, change, number, _plain(answers))
+        except Exception as error:
+            await self._undo(change, number, before, error)
         return Applied(change.name, number, "applied", answers, stored)
 
     def so_far(self, begun: Begun) -> Applied:
@@ -84,6 +91,37 @@ class Rollout:
                 )
         return Applied(begun.change.name, begun.revision, "pending", answers)
 
+    async def _begin(self, change: Change, target: Sequence[TrafficPolicy]) -> int:
+        try:
+            return await asyncio.to_thread(self._ledger.begin, change)
+        except Exception:
+            if change.action == "policy.lease":
+                # A fault ends in time, also where that cannot be written down: the next try does so.
+                await self._control.restore(target, self._deadline)
+            raise
+
+    async def _undo(
+        self, change: Change, number: int, before: Sequence[TrafficPolicy], error: Exception
+    ) -> NoReturn:
+        """What is in force must be what is written down; only the end of a lease stands without."""
+        self._log.error("change_not_written_down", name=change.name, revision=number, exc_info=error)
+        if change.action == "policy.lease":
+            raise error
+        await self._control.restore(before, self._deadline)
+        detail = "The change could not be written down."
+        await self._note_failure(change, number, {}, detail)
+        members = {"revision": number, "outcome": "failed"}
+        raise Problem(
+            503, "Not written down", f"{detail} Everything was taken back.", members=members
+        ) from error
+
+    async def _note_failure(self, change: Change, number: int, proxies: Proxies, message: str) -> None:
+        """A note that cannot be written is written with the next change."""
+        try:
+            await asyncio.to_thread(self._ledger.failed, change, number, proxies, message)
+        except Exception:
+            self._log.exception("failure_not_written_down", name=change.name, revision=number)
+
     async def _take_back(self, change: Change, number: int, result: PushResult) -> NoReturn:
         """The push was reverted: note it and say why, in the proxies' own words."""
         if result.nacked:
@@ -93,7 +131,7 @@ class Rollout:
             silent = ", ".join(sorted({each.instance for each in result.pending}))
             title, detail = "No answer", f"No answer within {self._deadline:g} s from {silent}."
         proxies = _plain(_answers(result))
-        await asyncio.to_thread(self._ledger.failed, change, number, proxies, detail)
+        await self._note_failure(change, number, proxies, detail)
         members = {"revision": number, "outcome": "failed", "proxies": proxies}
         raise Problem(409, title, f"{detail} Everything was taken back.", members=members)
 

@@ -147,6 +147,16 @@ class ControlPlane:
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
 
+    async def restore(self, policies: Sequence[TrafficPolicy], wait: float = 5.0) -> bool:
+        """Puts `policies`, which were in force before, into force whatever the proxies say.
+
+        Whether all of them confirmed it within `wait` seconds; the others are told as soon as they listen.
+        """
+        async with self._one_push:
+            concerns = self._concerns(self._drafts(policies))
+            self._take_back(tuple(policies))
+            return (await self._outcome(concerns, _restore_within(wait))).over
+
     # What the streams tell (xds.Events)
 
     def joined(self, sidecar: Sidecar) -> None:

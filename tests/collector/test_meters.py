@@ -31,7 +31,7 @@ def test_points_of_one_commit_may_stand_in_any_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "first"), [(0, 0), (99, 7), (100 - STRETCH // S, 7), (99 - STRETCH // S, 0)]
+    ("since", "first"), [(0, 0), (1999, 7), (2000 - STRETCH // S, 7), (1999 - STRETCH // S, 0)]
 )
 def test_the_first_point(since: int, first: float) -> None:
     assert adds(Meters(), point(7, 2000, since)) == [first]

@@ -237,6 +237,11 @@ PROXIES = {
     "F3 a gateway with single spans": Case("1 C a; 2<1 C gw px; 3<2 S b", GATEWAY),
     "F4 a gateway with double spans": Case("1 C a; 2<1 S gw; 3<2 C gw; 4<3 S b", GATEWAY),
     "F5 proxies only": Case("1 S a px; 2<1 C a px; 3<2 S b px", {"user→a": "1/0", "a→b": "1/0"}),
+    "F3 a gateway that tries twice": Case(
+        "1 C a; 2<1 C gw px; 3<1 C gw px +5; 4<3 S b", GATEWAY | {"gw→unidentified(gw)": "1/0"}
+    ),
+    "R7.3 the application's failure, not the proxy's": Case("1 S b px !; 2<1 S b", {"user→b": "1/0"}),
+    "R7.3 two behind one proxy": Case("1 S b px; 2<1 S b 5; 3<1 S b 5 ! sdk=y", {"user→b": "1/1"}),
     "R7.2 inbound double spans": Case("1 S a px; 2<1 C a px; 3<2 S a", {"user→a": "1/0"}),
     "R7.2 outbound double spans": Case("1 C a; 2<1 S a px; 3<2 C a px; 4<3 S b", {"a→b": "1/0"}),
     "R7.2 the proxy names another address": Case(
@@ -255,6 +260,9 @@ PROXIES = {
     ),
     "R7.5 a retry": Case("1 C a 20; 2<1 S b 5 !; 3<1 S b 5 +10", {"a→b": "2/1"}),
     "R7.5 seen twice": Case("1 C a 20; 2<1 S b 9 sdk=x; 3<1 S b 8 +1 sdk=y", {"a→b": "1/0"}),
+    "R7.5 one of them says nothing of its source": Case(
+        "1 C a 20; 2<1 S b 9; 3<1 S b 8 +1 sdk=y", {"a→b": "1/0"}
+    ),
     "R7.5 one source overlaps itself": Case("1 C a 20; 2<1 S b 9 sdk=x; 3<1 S b 8 +1 sdk=x", {"a→b": "2/0"}),
     "R7.5 two sources one after the other": Case(
         "1 C a 20; 2<1 S b 5 sdk=x; 3<1 S b 5 +5 sdk=y", {"a→b": "2/0"}
@@ -274,6 +282,7 @@ ROOTS = {
     "R2.2 an entry without client": Case("1 S a; 2<1 I b", {"user→a": "1/0", "a→b": "1/0"}),
     "R2.4 its own parent": Case("1<1 S a", {"user→a": "1/0"}),
     "R2.4 a cycle": Case("1<2 S a; 2<1 S b; 3 C c; 4<3 S d", {"c→d": "1/0"}),
+    "R2.4 its own parent, and another half": Case("1 S a; 2<2 C a; 2<1 S a", {"user→a": "1/0", "a→a": "1/0"}),
     "R2.4 below a cycle": Case("1<2 S a; 2<1 S b; 3<1 S c", {"unknown→c": "1/0"}),
     "R4.2 lost parents of calling and local spans": Case(
         "1<9 C a [peer.service=b]; 2<9 I c; 3<9 N d", {"a→b": "1/0"}

@@ -39,9 +39,7 @@ class Group:
         return any(produces(span) for span in self.spans)
 
     def add(self, depth: int, span: Span) -> None:
-        self.nested = sorted(
-            [*self.nested, (depth, span)], key=lambda item: (item[0], item[1].start_ns, item[1].key)
-        )
+        self.nested = sorted([*self.nested, (depth, span)], key=lambda item: (item[0], *_order(item[1])))
 
 
 @dataclass
@@ -53,14 +51,19 @@ class Server(Group):
 
 def representative(group: Group) -> Span:
     """R7.3: "client = outermost calling span that is no proxy (else the outermost); server = outermost called span that
-    is no proxy (else the innermost)". Several of one depth: the earliest.
+    is no proxy (else the innermost)".
     """
     for _, span in group.nested:
         if not is_proxy(span):
             return span
     if not isinstance(group, Server):
         return group.head
-    return min(group.nested, key=lambda item: (-item[0], item[1].start_ns, item[1].key))[1]
+    return min(group.nested, key=lambda item: (-item[0], *_order(item[1])))[1]
+
+
+def _order(span: Span) -> tuple[int, int, bool, Key]:
+    """Of one depth: the earliest, then the longest, then the failed one."""
+    return span.start_ns, -span.length_ns, not verdict(span).failed, span.key
 
 
 def side(group: Group) -> Side:
@@ -107,8 +110,8 @@ def _seen_twice(groups: list[Server]) -> list[Server]:
     """R7.5: two called spans of one service under one caller "are two servers (a retry) unless they overlap in time and
     come from different telemetry sources: then they are one call seen twice".
 
-    Clarified: "under one caller" = the walk ended at the same span; a source that says nothing differs from none;
-    matched in order of start, each call at most once per source.
+    Clarified: "under one caller" = the walk ended at the same span; to say nothing is a source of its own; matched in
+    order of start, each call at most once per source.
     """
     merged: list[Server] = []
     for group in sorted(groups, key=lambda g: (g.head.start_ns, g.head.source, g.head.key)):
@@ -130,7 +133,7 @@ def _twins(known: Server, other: Server) -> bool:
         return False
     one = other.head
     overlap = any(s.start_ns < one.end_ns and one.start_ns < s.end_ns for s in known.spans)
-    return overlap and bool(one.source) and all(s.source and s.source != one.source for s in known.spans)
+    return overlap and all(s.source != one.source for s in known.spans)
 
 
 def clients(tree: Tree, of: list[Server], known: Known) -> dict[Key, Group]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.web.clock import Clock
 from tests.web.mesh import Mesh
 from tests.web.test_publish import ABORT, audited, draft, history, refused
 from web.publish import Publisher
@@ -119,3 +120,80 @@ async def test_a_proxy_that_leaves_meanwhile_decides_nothing(publisher: Publishe
     assert [(each.instance, each.message) for each in applied.proxies["pending"]] == [
         ("front-1", "disconnected")
     ]
+
+
+def forbid(mesh: Mesh, what: str) -> None:
+    """From now on the database fails to do that, as on a full disk."""
+    with mesh.database.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER full BEFORE {what} BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+
+
+def allow(mesh: Mesh) -> None:
+    with mesh.database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+
+
+async def test_what_cannot_be_written_down_is_taken_back(publisher: Publisher, mesh: Mesh) -> None:
+    """Else the proxies would obey a rule that nobody can see or remove."""
+    forbid(mesh, "INSERT ON policies")
+    problem = await refused(publisher.apply(draft(**ABORT), actor="ann"), 503)
+    assert "taken back" in problem.detail
+    assert "418" not in mesh.checkout.rules() + mesh.front.rules()
+    assert mesh.control.policies() == ()
+    assert await publisher.policies() == []
+    assert await history(publisher) == [(1, "failed")]
+    allow(mesh)
+    assert (await publisher.apply(draft(**ABORT), actor="ann")).outcome == "applied"
+
+
+async def test_a_removal_that_cannot_be_written_down_is_taken_back(publisher: Publisher, mesh: Mesh) -> None:
+    await publisher.apply(draft(timeout="1s"), actor="ann")
+    forbid(mesh, "DELETE ON policies")
+    await refused(publisher.delete("rule", actor="ann"), 503)
+    assert "'timeout': '1s'" in mesh.checkout.rules()
+    assert await history(publisher) == [(1, "applied"), (2, "failed")]
+
+
+async def test_a_failure_that_cannot_be_written_down_is_so_with_the_next_change(
+    publisher: Publisher, mesh: Mesh
+) -> None:
+    forbid(mesh, "UPDATE ON policy_revisions")
+    await refused(publisher.apply(draft(timeout="1s"), actor="ann"), 503)
+    assert "'timeout': '1s'" not in mesh.checkout.rules()
+    assert await history(publisher) == [(1, "pending")]
+    allow(mesh)
+    await publisher.apply(draft(timeout="2s"), actor="ann")
+    assert await history(publisher) == [(1, "failed"), (2, "applied")]
+    assert await audited(publisher) == [("policy.apply", "failed"), ("policy.apply", "applied")]
+
+
+async def test_a_silent_proxy_does_not_keep_what_is_taken_back(hasty: Publisher, mesh: Mesh) -> None:
+    forbid(mesh, "INSERT ON policies")
+    call = asyncio.create_task(hasty.apply(draft(timeout="1s"), actor="ann"))
+    await mesh.until(lambda: "'timeout': '1s'" in mesh.front.rules())
+    mesh.front.behaviour = "silent"
+    await refused(call, 503)
+    assert "'timeout': '1s'" not in mesh.checkout.rules()
+    await mesh.front.speak()
+    await mesh.until(lambda: "'timeout': '1s'" not in mesh.front.rules())
+
+
+async def test_a_fault_ends_even_when_that_cannot_be_written_down(
+    publisher: Publisher, mesh: Mesh, clock: Clock
+) -> None:
+    await publisher.apply(draft(**ABORT), actor="ann")
+    forbid(mesh, "INSERT ON policy_revisions")
+    clock.advance(minutes=16)
+    leases = asyncio.create_task(publisher.expire_leases())
+    await mesh.until(lambda: "418" not in mesh.checkout.rules())
+    allow(mesh)
+    await mesh.until_async(lambda: ended(publisher))
+    leases.cancel()
+    await asyncio.gather(leases, return_exceptions=True)
+    assert await history(publisher) == [(1, "applied"), (2, "lease_ended")]
+
+
+async def ended(publisher: Publisher) -> bool:
+    return not (await publisher.get("rule")).enabled
