@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from proxy_plugin.envoy.mesh import Mesh
-from proxy_plugin.envoy.rules import CLUSTER_FIELDS, overlap
+from proxy_plugin.envoy.rules import CLUSTER_FIELDS, MOST_ROUTES, overlap, route_count
 from proxy_plugin.policy import RULES, Finding, TrafficPolicy
 
 _NOT_YET = ("rate_limit", "access", "load_balancer", "mtls", "guard")
@@ -34,7 +34,19 @@ def problems(policy: TrafficPolicy, mesh: Mesh) -> list[Finding]:
     `mesh.policies` are the ones in force; one with the name of `policy` is the one that it replaces.
     """
     found = [Finding("error", field, message, "Leave it out.") for field, message in unsupported(policy)]
-    for rule in (_target, _callers, _split, _mirror, _lease, _fault, _retry, _breaker, _outlier, _conflicts):
+    for rule in (
+        _target,
+        _callers,
+        _split,
+        _mirror,
+        _lease,
+        _fault,
+        _retry,
+        _breaker,
+        _outlier,
+        _conflicts,
+        _routes,
+    ):
         found += rule(policy, mesh)
     if all(getattr(policy, field) is None for field in RULES):
         found.append(Finding("warning", "", "The policy changes nothing.", "Set at least one rule."))
@@ -193,6 +205,30 @@ def _conflicts(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
                     f"{other.name} sets {field} already for {', '.join(callers)} → {policy.target.service}.",
                     f"Disable {other.name}, or choose other callers or another route.",
                 )
+
+
+def _routes(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    """Counted for every caller that there is or that a policy names, and for one that names nobody."""
+    if not policy.enabled:
+        return
+    target = policy.target.service
+    others = [each for each in mesh.policies if each.name != policy.name]
+    named = {caller for each in (policy, *others) for caller in each.target.callers}
+    seen = set[frozenset[str]]()
+    for caller in sorted({"", *named, *mesh.callers(target)}):
+        there = [each for each in (policy, *others) if each.applies_to(caller, target)]
+        if (names := frozenset(each.name for each in there)) in seen:
+            continue
+        seen.add(names)
+        if route_count(there) > MOST_ROUTES:
+            yield Finding(
+                "error",
+                "target.route",
+                f"With the other policies {caller or 'a caller'} → {target} would have more than "
+                f"{MOST_ROUTES} routes.",
+                "Use fewer different header conditions, or disable policies that are not needed.",
+            )
+            return
 
 
 def _shared_callers(one: TrafficPolicy, other: TrafficPolicy, mesh: Mesh) -> list[str]:

@@ -6,7 +6,7 @@ more header conditions first, then the longer path, then (a plan refuses such a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from proxy_plugin.policy import (
     CircuitBreaker,
     Duration,
     Fault,
+    HeaderMatch,
     Mirror,
     OutlierDetection,
     Retry,
@@ -31,6 +32,9 @@ DEFAULT_LIMITS = {
     "max_retries": 3,
 }
 """Envoy's own circuit breaker thresholds (config.cluster.v3.CircuitBreakers.Thresholds)."""
+
+MOST_ROUTES = 200
+"""Routes of one edge, with those where policies meet: three headers with n values each make n³ of them."""
 
 ROUTE_FIELDS = ("split", "timeout", "retry", "fault", "mirror")
 CLUSTER_FIELDS = ("circuit_breaker", "outlier_detection")
@@ -60,9 +64,14 @@ class ClusterRules:
 
 def route_rules(mesh: Mesh, source: str, target: str) -> tuple[RouteRules, ...]:
     """Every route of the edge that has rules of its own, narrowest first; the last one takes all the rest."""
-    policies = [policy for policy in mesh.policies_for(source, target) if _sets(policy, ROUTE_FIELDS)]
+    policies = _with_routes(mesh.policies_for(source, target))
     routes = _meet([Route(), *(policy.target.route for policy in policies)])
     return tuple(_rules(route, policies) for route in sorted(routes, key=_narrowness, reverse=True))
+
+
+def route_count(policies: Iterable[TrafficPolicy]) -> int:
+    """How many routes an edge has where all these are in force; beyond MOST_ROUTES it counts no further."""
+    return len(_meet([Route(), *(policy.target.route for policy in _with_routes(policies))], MOST_ROUTES))
 
 
 def cluster_rules(mesh: Mesh, source: str, target: str) -> ClusterRules:
@@ -126,20 +135,28 @@ def _intersection(one: Route, other: Route) -> Route | None:
     headers = {**one.headers, **other.headers}
     if any(headers[name] != match for name, match in one.headers.items()):
         return None
-    return Route(path_prefix=path, headers=headers)
+    return Route.model_construct(path_prefix=path, headers=headers)  # of parts that were checked
 
 
-def _meet(routes: Sequence[Route]) -> list[Route]:
-    """The routes and all their intersections, so that a request in two of them finds one that merges both."""
-    found: list[Route] = []
+def _meet(routes: Sequence[Route], most: int | None = None) -> list[Route]:
+    """The routes and all their intersections, so that a request in two of them finds one that merges both.
+
+    Ends early with `most` + 1 of them.
+    """
+    found: dict[tuple[str, frozenset[tuple[str, HeaderMatch]]], Route] = {}
     todo = list(routes)
-    while todo:
+    while todo and (most is None or len(found) <= most):
         route = todo.pop()
-        if any(_same(route, known) for known in found):
+        key = (route.path_prefix, frozenset(route.headers.items()))
+        if key in found:
             continue
-        todo += [both for known in found if (both := _intersection(route, known)) is not None]
-        found.append(route)
-    return found
+        todo += [both for known in found.values() if (both := _intersection(route, known)) is not None]
+        found[key] = route
+    return list(found.values())
+
+
+def _with_routes(policies: Iterable[TrafficPolicy]) -> list[TrafficPolicy]:
+    return [policy for policy in policies if _sets(policy, ROUTE_FIELDS)]
 
 
 def _narrowness(route: Route) -> tuple[int, int, str]:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from proxy_plugin.envoy.checks import problems, unsupported
+from proxy_plugin.envoy.rules import route_count
 from proxy_plugin.policy import TrafficPolicy
+from tests.proxy_plugin.envoy.test_rules import by_headers
 from tests.proxy_plugin.values import mesh, policy, sidecar
 
 ABORT = {"abort": {"percent": 10, "status": 503}}
@@ -136,3 +138,24 @@ def test_errors_come_before_warnings() -> None:
 def test_a_mesh_without_sidecars_says_what_is_missing() -> None:
     (missing, _) = problems(policy(timeout="1s", callers=["shop/a"]), type(mesh())((sidecar("x"),)))
     assert "no service shop/payments" in missing.message
+
+
+def test_more_routes_than_a_proxy_can_have_are_refused() -> None:
+    others = by_headers(6)[1:]
+    last = by_headers(6)[0]
+    assert found(last, *by_headers(4)) == []
+    assert found(last, *others) == [("error", "target.route")]
+    assert found(last.model_copy(update={"enabled": False}), *others) == []
+
+
+def test_routes_are_counted_for_each_caller() -> None:
+    """Also for one that a policy names and that is not there at the moment."""
+    everyone = by_headers(3)
+    some = [
+        policy(f"some-{n}", route={"headers": {"x-d": f"v{n}"}}, mirror={"version": "v2", "percent": 1},
+               lease="1m", callers=["shop/gone"])
+        for n in range(3)
+    ]  # fmt: skip
+    assert route_count(everyone) == 64
+    assert found(everyone[0], *everyone[1:], *some) == [("error", "target.route")]
+    assert found(everyone[0], *everyone[1:], *some[:2]) == []

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from proxy_plugin.envoy.rules import covers, effective, limits, overlap, route_rules
+from proxy_plugin.envoy.rules import MOST_ROUTES, covers, effective, limits, overlap, route_count, route_rules
 from proxy_plugin.policy import Route, TrafficPolicy
 from tests.proxy_plugin.values import mesh, policy
 
@@ -134,3 +136,29 @@ def test_effective_lists_routes_of_their_own() -> None:
 
 def test_effective_of_an_external_has_no_versions() -> None:
     assert effective(mesh(), "shop/checkout", "psp.example:8443")["split"] == []
+
+
+def by_headers(number: int) -> list[TrafficPolicy]:
+    """Routes of three headers with `number` values each: a request may match one of each header."""
+    return [
+        policy(
+            f"{name}{value}",
+            route={"headers": {f"x-{name}": f"v{value}"}},
+            **{"timeout": "2s"} if name == "a" else {"retry": {"attempts": 1}},
+        )
+        for name in "abc"
+        for value in range(number)
+    ]
+
+
+def test_routes_are_counted_up_to_the_limit() -> None:
+    assert [route_count(by_headers(number)) for number in (0, 1, 2, 4)] == [1, 8, 27, 125]
+    began = time.monotonic()
+    assert route_count(by_headers(200)) == MOST_ROUTES + 1
+    assert time.monotonic() - began < 2
+
+
+def test_a_hundred_routes_are_met_in_no_time() -> None:
+    began = time.monotonic()
+    assert len(route_rules(mesh(*by_headers(4)), *EDGE)) == 125
+    assert time.monotonic() - began < 1
