@@ -51,6 +51,9 @@ SHARED = {
     "R2.5 a child belongs to the half of its own address": Case(
         "1 C a @x; 1 S a sh @y; 2<1 C a @y r=d", {"a→a": "1/0", "a→d": "1/0"}, zipkin=True
     ),
+    "R2.5 the calling half has the child's address": Case(
+        "1 C a @x; 1 S a sh @y; 2<1 C a @x r=d", {"a→a": "1/0"}, zipkin=True
+    ),
     "R11 a shared server whose client never came": Case(
         "0 S a; 1<0 S b sh", {"user→a": "1/0", "a→b": "1/0"}, zipkin=True
     ),
@@ -249,6 +252,9 @@ PROXIES = {
         {"a→b": "1/0"},
     ),
     "R7.2 a real self-call": Case("1 S a @x; 2<1 C a @x; 3<2 S a @y", {"user→a": "1/0", "a→a": "1/0"}),
+    "R7.2 two proxies are a real self-call": Case(
+        "1 S a px; 2<1 C a px; 3<2 S a px", {"user→a": "1/0", "a→a": "1/0"}
+    ),
     "R7.4 nothing of an application below": Case(
         "1 C a; 2<1 C ea px [node_id=sidecar~x]; 3<2 S eb px [node_id=sidecar~y]",
         {"a→ea": "1/0", "ea→eb": "1/0"},
