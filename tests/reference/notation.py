@@ -111,7 +111,8 @@ def trace_id(text: str) -> str:
 
 
 def span_id(text: str) -> str:
-    return f"{int(text):016x}"
+    """A span id; the cases' 0 is no valid one on the wire, so another stands for it."""
+    return f"{int(text) or 2**64 - 1:016x}"
 
 
 # --- back into the notation --------------------------------------------------------------------------------------
