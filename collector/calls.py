@@ -39,6 +39,7 @@ TOLD: Final = (
     "resend",
     "weight",
     "peer_address",
+    "sampled",
 )
 """The columns of a span that a call tells of; ``row`` says whether that side was seen."""
 
@@ -138,7 +139,8 @@ def _columns() -> dict[str, pl.Expr]:
         "inferred": weight * pl.col("inferred"),
         "again": messaging & seen_client & seen_server & pl.col("with_client") & ~pl.col("leads"),
         "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
-        "server_bin": pl.when(seen_server).then(bin_of(pl.col("s_duration"))),
+        # R6.3: a consumer of many messages has one latency.
+        "server_bin": pl.when(seen_server & pl.col("s_sampled")).then(bin_of(pl.col("s_duration"))),
         # R6.6: receiving and settling talk to the broker; without its address there is no edge.
         "ignored": ~seen_server & _no_broker().fill_null(value=False),
     }

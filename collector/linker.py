@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import calls, model, names, parents, walk
+from collector import calls, deliveries, model, names, parents, walk
 from collector.calls import UNKNOWN, USER
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
@@ -59,9 +59,7 @@ def link(spans: pl.DataFrame) -> pl.DataFrame:
         Rows with ``trace``, ``time`` (s), the series key and sums of :mod:`collector.model`, and ``client_bin`` and
         ``server_bin`` (histogram bins, null where that side was not seen).
     """
-    if spans.is_empty():
-        return _no_calls()
-    return _Linker(spans).calls()
+    return _no_calls() if spans.is_empty() else Linker(spans).calls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,17 @@ class _Calls:
     entry: pl.Series  # who called, where no client span says so
 
 
-class _Linker:
+class Linker:
     """The traces of one derivation as arrays, and the rules over them."""
 
-    def __init__(self, spans: pl.DataFrame) -> None:
+    def __init__(
+        self, spans: pl.DataFrame, links: pl.DataFrame | None = None, stubs: pl.DataFrame | None = None
+    ) -> None:
+        """``links``: columns of :data:`collector.deliveries.LINK`; ``stubs``: consumers elsewhere that link to here."""
+        spans = spans.with_columns(stub=pl.lit(value=False), sampled=pl.lit(value=True))
+        if stubs is not None:
+            spans = pl.concat([spans, deliveries.as_spans(stubs, spans)])
+        self.stub = spans["stub"].to_numpy()
         self.kind = spans["kind"].to_numpy()
         # R6.6: receiving and settling count as local spans, and talk to the broker beside.
         self.broker = ((spans["peer_kind"] == "broker") & (spans["kind"] == model.CLIENT)).to_numpy()
@@ -95,7 +100,9 @@ class _Linker:
         self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
         self.attempts = spans["attempts"].to_numpy().astype(np.float64)
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
+        self.links = self._linking(links)
         parent, has_parent = parents.find(self.spans)
+        parent = np.where(self.stub & ~self._produces(parent), -1, parent)
         self.forest = _without_hops(walk.forest(parent, has_parent, side, self.service), self.proxy)
         self.walk = walk.walk_up(self.forest)
         nested = self._nested_calling()
@@ -116,7 +123,64 @@ class _Linker:
         apart = names.contradict(self.spans[inner], self.spans[above[inner]])
         inner = inner[apart & ~self._reaches(inner, self.spans["peer"].to_numpy()[above[inner]])]
         nested[inner] = False
-        return np.where(nested, above, -1)
+        merged = np.where(nested, above, -1)
+        return self._linked_creations(merged)
+
+    def _linked_creations(self, merged: Ints) -> Ints:
+        """R6.1: a send that links to a create span of its service is the same message."""
+        sends = self.links.filter("own", pl.col("side") == CALLING)
+        found = sends.join(
+            self.spans.select("trace", "service", target="span", at="row"), on=["trace", "service", "target"]
+        )
+        row, at = found["row"].cast(pl.Int64).to_numpy(), found["at"].cast(pl.Int64).to_numpy()
+        creates = (self.forest.side[at] == CALLING) & (row != at) & (merged[row] < 0)
+        merged[row[creates]] = at[creates]
+        return merged
+
+    def _linking(self, links: pl.DataFrame | None) -> pl.DataFrame:
+        """Links with the rows of the spans that have them."""
+        known = deliveries.no_links() if links is None else links
+        rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "service", "row", "side")
+        return known.join(rows, on=["trace", "span", "service"])
+
+    def _produces(self, rows: Ints) -> Bools:
+        """Whether these rows (−1: none) are producing spans."""
+        sends = (self.spans["peer_kind"] == "messaging").to_numpy() | (self.kind == model.PRODUCER)
+        found: Bools = (rows >= 0) & sends[rows] & (self.spans["side"].to_numpy()[rows] == CALLING)
+        return found
+
+    def deliveries(self) -> pl.DataFrame:
+        """R6.2: each message that a consumer got through a link, as a stub for the trace of its producer.
+
+        Columns :data:`LINKED` of the span that shows the consumer; ``high``, ``low``, ``target`` of the producing
+        one; ``sampled`` (whether this delivery carries the consumer's one latency sample); ``row`` of the consumer.
+        """
+        consumer = (self.kind == model.CONSUMER) & ~self.stub & ~self.forest.cyclic
+        found = self.links.filter(consumer[self.links["row"].to_numpy()])
+        if found.is_empty():
+            return pl.DataFrame()
+        stands = self.served_by[found["row"].to_numpy()]
+        links = deliveries.distinct(found.with_columns(row=pl.Series(stands)))
+        links = links.filter(~self._to_own_message(links))
+        row = links["row"].to_numpy()
+        lone = pl.Series(self.walk.end[row] != AT_CALLING)
+        seen = self.spans.select(LINKED)[self._seen_server(row)]
+        first = pl.col("nth") == pl.col("nth").min().over("row")
+        return pl.concat(
+            [seen, links.select(*deliveries.TARGET, "row", sampled=first & lone)], how="horizontal"
+        )
+
+    def _to_own_message(self, links: pl.DataFrame) -> pl.Series:
+        """E4: the message that a consumer hangs under may be linked as well; that is one delivery."""
+        ids = self.spans.select("trace", target="span", at=pl.col("row").cast(pl.Int64))
+        here = links.join(ids, on=["trace", "target"], how="left", maintain_order="left").unique(
+            ["row", *deliveries.TARGET], keep="first", maintain_order=True
+        )
+        at, row = here["at"].fill_null(-1).to_numpy(), here["row"].to_numpy()
+        under = self.walk.end[row] == AT_CALLING
+        same = under & (at >= 0) & here["own"].to_numpy()
+        same &= self.call_of[np.where(at < 0, 0, at)] == self.call_of[self.walk.at[row]]
+        return pl.Series(same)
 
     def _reaches(self, calling: Ints, named: NDArray[Any]) -> Bools:
         """Whether a server of each of these calling spans is the service that is named."""
@@ -174,13 +238,13 @@ class _Linker:
 
     def calls(self) -> pl.DataFrame:
         """All rows of all rules."""
-        live = ~self.forest.cyclic
+        live = ~self.forest.cyclic & ~(self.stub & (self.walk.end != AT_CALLING))
         called = (self.forest.side == CALLED) & (self.served_by == self.rows) & live
         calling = (self.forest.side == CALLING) & (self.call_of == self.rows) & live
         entries = self._entries() & live
         paired = (called | entries) & (self.walk.end == AT_CALLING)
         answered = _members(self.call_of[self.walk.at[paired]], self.forest.size)
-        return self._rows(
+        rows = self._rows(
             [
                 self._pairs(paired),
                 self._unpaired_clients((calling & ~answered) | (self.broker & live)),
@@ -188,6 +252,22 @@ class _Linker:
                 self._jobs(live & (self.forest.side == LOCAL) & ~self.broker & ~entries),
             ]
         )
+        return pl.concat([rows, *self._linked_deliveries(paired & self.stub)])
+
+    def _linked_deliveries(self, told: Bools) -> list[pl.DataFrame]:
+        """Links as deliveries from the destination; those whose producer is stored here are taken back."""
+        parts = []
+        links = self.deliveries()
+        if not links.is_empty():
+            # A consumer without a producer in its own trace has one row already.
+            row = links.filter(~pl.col("sampled"))["row"].to_numpy()
+            more = self._served(row, self._seen_server(row), self._entry(row))
+            parts.append(self._rows([more], sampled=False))
+        if told.any():
+            row = np.nonzero(told)[0]
+            back = self._rows([self._served(row, row, _users(len(row)))])
+            parts.append(back.with_columns(-pl.col(*model.SUMS)))
+        return parts
 
     def _entries(self) -> Bools:
         """R2.2: a calling or local span under another service's span, where no called span of its own says so."""
@@ -203,13 +283,16 @@ class _Linker:
     def _pairs(self, paired: Bools) -> _Calls:
         """R3.2: per client call one row for each of its servers; the first of an edge carries the client's side."""
         server = np.nonzero(paired)[0]
-        client = self.call_of[self.walk.at[server]]
-        order = np.lexsort((self.id[server], self.start[server], self.service[server], client))
-        server, client = server[order], client[order]
-        leads = np.append(True, client[1:] != client[:-1])[: len(client)]
-        first = leads | np.append(True, self.service[server][1:] != self.service[server][:-1])[: len(client)]
-        edge = np.cumsum(first) - 1
         seen = self._shown(server)
+        client = self.call_of[self.walk.at[server]]
+        order = np.lexsort((self.id[server], self.start[server], seen < 0, self.service[server], client))
+        server, seen, client = server[order], seen[order], client[order]
+        first = _changes(client) | _changes(self.service[server])
+        counts = first | (
+            seen >= 0
+        )  # an entry without a server side says that there was a server, not one more
+        server, seen, client, first = server[counts], seen[counts], client[counts], first[counts]
+        edge = np.cumsum(first) - 1
         failed = np.where(seen < 0, False, self.failed[seen])
         nobody_else = np.bincount(edge, failed, minlength=1)[edge] == 0
         servers = np.bincount(edge, minlength=1)[edge]
@@ -220,7 +303,7 @@ class _Linker:
             named=self.named_by[client],
             target=server,
             with_client=first,
-            leads=leads,
+            leads=_changes(client),
             failed=failed | (first & nobody_else & self.failed[client]),
             inferred=inferred,
             attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
@@ -289,7 +372,7 @@ class _Linker:
         best[stands_for[applications]] = applications
         return np.where(self.proxy[rows], best[rows], rows)
 
-    def _rows(self, parts: list[_Calls]) -> pl.DataFrame:
+    def _rows(self, parts: list[_Calls], *, sampled: bool = True) -> pl.DataFrame:
         """All calls at once: what it costs to name and weigh them hardly depends on how many they are."""
         columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(_Calls)}
         entry = pl.concat(columns.pop("entry"))
@@ -303,7 +386,7 @@ class _Linker:
         rows = pl.concat(sides, how="horizontal").with_columns(
             target.alias("target"), entry.alias("entry"), **{name: pl.Series(a) for name, a in arrays.items()}
         )
-        return calls.shape(rows)
+        return calls.shape(rows if sampled else rows.with_columns(s_sampled=pl.lit(value=False)))
 
     def _side(self, rows: Ints, prefix: str, columns: Sequence[str]) -> pl.DataFrame:
         index = pl.Series(rows).replace(-1, None)
@@ -318,8 +401,17 @@ class _Linker:
         return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)
 
 
+def _users(count: int) -> pl.Series:
+    return pl.Series([USER], dtype=pl.String).new_from_index(0, count)
+
+
 def _nobody(count: int) -> pl.Series:
     return pl.Series([None], dtype=pl.String).new_from_index(0, count)
+
+
+def _changes(values: NDArray[Any]) -> Bools:
+    """Where a value differs from the one before it; the first one does."""
+    return np.append(True, values[1:] != values[:-1])[: len(values)]
 
 
 def _members(rows: Ints, size: int) -> Bools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from collector.walk import CALLED, CALLING, Bools, Ints
@@ -29,7 +30,10 @@ def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
     parents: Ints = found["at"].fill_null(-1).to_numpy()
     if ids.height == halves.height:
         return parents, names_parent
-    parents = parents.copy()
+    own = (spans["parent"] == spans["span"]).to_numpy()
+    parents = np.where(
+        own, np.arange(spans.height), parents
+    )  # R2.4: its own parent, whatever else has that id
     shared = halves.filter(pl.struct("trace", "span").is_duplicated())
     for chosen in (_of_children(spans, shared), _of_called_halves(spans, shared)):
         parents[chosen["row"].to_numpy()] = chosen["at"].to_numpy()
@@ -44,7 +48,7 @@ def _of_children(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
     pairs = spans.join(shared, left_on=["trace", "parent"], right_on=["trace", "span"], how="inner")
     order = [~(same & here), ~same, pl.col("side_right") != CALLED, pl.col("service_right"), pl.col("at")]
     return (
-        pairs.filter(pl.col("row") != pl.col("at"))
+        pairs.filter((pl.col("row") != pl.col("at")) & (pl.col("parent") != pl.col("span")))
         .sort(*order)
         .unique("row", keep="first", maintain_order=True)
     )
