@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from collector.consumer import Consumer
 from web import login, problems
 from web.api import graph, meta, metrics, policies, proxies, zipkin
+from web.api_docs import routes as api_docs
 from web.gate import Gate
 from web.headers import SecurityHeaders
 from web.known import KnownPaths
@@ -43,7 +44,7 @@ def create_app(
         title="Meshscope",
         version=version("meshscope"),
         description=_DESCRIPTION,
-        docs_url="/api/docs",
+        docs_url=None,  # FastAPI's own page loads its scripts from another server: web.api_docs
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
@@ -53,6 +54,7 @@ def create_app(
         meta.router(checks),
         metrics.router(registry),
         login.router(parts.auth),
+        api_docs.router(),
         graph.router(parts.graphs, parts.streams),
         policies.router(parts.publisher),
         proxies.router(parts.control),

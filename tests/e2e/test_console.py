@@ -142,3 +142,9 @@ def test_a_split_moves_the_traffic(demo: Demo) -> None:
         wait_for(lambda: set(served()) == {"v2"}, 30, "all traffic on v2")
         assert api.delete("/api/v1/policies/all-v2").status_code == 204
         wait_for(lambda: set(served()) == {"v1", "v2"}, 30, "both versions again")
+
+
+def test_the_api_is_described_without_the_internet(page: Page) -> None:
+    page.goto("/api/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator(".info .title")).to_contain_text("Meshscope")
