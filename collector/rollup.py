@@ -13,11 +13,14 @@ from typing import Final
 import polars as pl
 
 from collector import model
+from collector.slab import Slab, numbered
 
 SERIES: Final = list(model.SERIES_KEY)
 SUMS: Final = list(model.SUMS)
 CLIENT, SERVER = 0, 1
-_NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
+_SLAB: Final = 10  # s of the live window that are merged on their own
+_PIECES: Final = 16  # more of one slab are merged …
+_SETTLED: Final = 2  # … and more than these once its seconds are over
 
 _KEY_SCHEMA: Final = {"time": pl.Int64, **dict.fromkeys(SERIES, pl.String)}
 SUMS_SCHEMA: Final = {**_KEY_SCHEMA, **dict.fromkeys(SUMS, pl.Float64)}
@@ -39,14 +42,7 @@ class Buckets:
     @staticmethod
     def merge(parts: list[Buckets]) -> Buckets:
         """The sum of ``parts``; what cancels out is gone."""
-        if not parts:
-            return Buckets.empty()
-        sums = pl.concat([p.sums for p in parts]).group_by("time", *SERIES).agg(pl.col(SUMS).sum())
-        bins = (
-            pl.concat([p.bins for p in parts]).group_by("time", *SERIES, "side", "bin").agg(pl.col("n").sum())
-        )
-        changed = pl.any_horizontal(pl.col(SUMS).abs() > _NOTHING)
-        return Buckets(sums.filter(changed), bins.filter(pl.col("n").abs() > _NOTHING))
+        return Buckets(*Slab.merge([Slab.of(p.sums, p.bins) for p in parts or [Buckets.empty()]]).named())
 
     def between(self, start: int, end: int) -> Buckets:
         """The seconds in ``[start, end)``."""
@@ -58,42 +54,65 @@ def buckets(rows: pl.DataFrame) -> Buckets:
     """Signed call rows (see :func:`collector.linker.link`) as buckets."""
     if rows.is_empty():
         return Buckets.empty()
+    series, number = numbered(rows.select(SERIES))
+    rows = rows.with_columns(number)
     sides = [
         rows.select(
             "time",
-            *SERIES,
-            side=pl.lit(number, pl.Int8),
+            "series",
+            side=pl.lit(side, pl.Int8),
             bin=pl.col(f"{name}_bin"),
             n=pl.col(f"{name}_calls"),
         ).filter(pl.col("bin").is_not_null())
-        for number, name in ((CLIENT, "client"), (SERVER, "server"))
+        for side, name in ((CLIENT, "client"), (SERVER, "server"))
     ]
-    return Buckets.merge([Buckets(rows.select("time", *SERIES, *SUMS), pl.concat(sides))])
+    slab = Slab(series, rows.select("time", "series", *SUMS), pl.concat(sides))
+    return Buckets(*Slab.merge([slab]).named())
 
 
 class LiveWindow:
-    """The calls of the last ``keep`` seconds, exact to the second. Safe to read while another thread adds."""
+    """The calls of the last ``keep`` seconds, exact to the second. Safe to read while another thread adds.
+
+    Every ten seconds are merged on their own: what adding costs depends on the seconds that it touches, not on the
+    window.
+    """
 
     def __init__(self, keep: int = 960) -> None:
         self.keep = keep
         self._lock = threading.Lock()
-        self._base = Buckets.empty()
-        self._recent: tuple[Buckets, ...] = ()
+        self._slabs: dict[int, tuple[Slab, ...]] = {}
         self.revision = 0
 
     def add(self, more: Buckets, now: float) -> None:
-        """Add differences; seconds before ``now − keep`` are let go."""
-        if more.sums.is_empty():
+        """Add differences; what is before ``now − keep`` is let go once there is more than the window has."""
+        if more.sums.is_empty() and more.bins.is_empty():
             return
+        part = Slab.of(more.sums, more.bins)
         with self._lock:
-            self._recent = (*self._recent, more)
-            if len(self._recent) > 32:
-                self._base = Buckets.merge([self._base, *self._recent]).between(int(now) - self.keep, 2**62)
-                self._recent = ()
+            for slab in (pl.concat([more.sums["time"], more.bins["time"]]) // _SLAB).unique():
+                piece = part.between(slab * _SLAB, (slab + 1) * _SLAB)
+                self._slabs[slab] = (*self._slabs.get(slab, ()), piece)
+            self._tidy(int(now))
             self.revision += 1
+
+    def _tidy(self, now: int) -> None:
+        """Merge what has many pieces, and what has some and is no longer much added to."""
+        if len(self._slabs) > self.keep // _SLAB + 2:
+            oldest = (now - self.keep) // _SLAB
+            self._slabs = {slab: pieces for slab, pieces in self._slabs.items() if slab >= oldest}
+        for slab, pieces in self._slabs.items():
+            if len(pieces) > (_PIECES if slab >= now // _SLAB - 2 else _SETTLED):
+                self._slabs[slab] = (Slab.merge(pieces),)
 
     def between(self, start: int, end: int) -> Buckets:
         """Calls that began in ``[start, end)``, unix seconds."""
         with self._lock:
-            parts = [self._base, *self._recent]
-        return Buckets.merge([part.between(start, end) for part in parts])
+            found = [
+                piece
+                for slab, pieces in self._slabs.items()
+                if start < (slab + 1) * _SLAB and slab * _SLAB < end
+                for piece in pieces
+            ]
+        if not found:
+            return Buckets.empty()
+        return Buckets(*Slab.merge([piece.between(start, end) for piece in found]).named())

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from collector import model
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
+from collector.slab import Slab
 from store import telemetry
 
 _KEY: Final = ["time", *SERIES]
@@ -19,14 +20,19 @@ _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 def write(engine: Engine, buckets: Buckets) -> None:
     """Store signed buckets; buckets of one key add up in the store."""
-    if buckets.sums.is_empty():
+    if buckets.sums.is_empty() and buckets.bins.is_empty():
         return
-    rows = buckets.sums
+    slab = Slab.of(buckets.sums, buckets.bins)
+    key = ["time", "series"]
+    # A call whose latency alone changed has bins to add and nothing else.
+    rows = pl.concat([slab.sums.select(key), slab.bins.select(key)]).unique()
+    rows = rows.join(slab.sums, on=key, how="left").with_columns(pl.col(SUMS).fill_null(0.0))
     for side, name in _HISTOGRAMS.items():
-        bins = buckets.bins.filter(pl.col("side") == side)
-        packed = bins.group_by(_KEY).agg(pl.struct(key="bin", value="n").alias(name))
-        rows = rows.join(packed, on=_KEY, how="left")
-    telemetry.insert(engine, telemetry.calls, _arrow(rows))
+        bins = slab.bins.filter(pl.col("side") == side)
+        packed = bins.group_by(key).agg(pl.struct(key="bin", value="n").alias(name))
+        rows = rows.join(packed, on=key, how="left")
+    names = slab.series.select(pl.all().gather(rows["series"]))
+    telemetry.insert(engine, telemetry.calls, _arrow(rows.hstack(names)))
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:
