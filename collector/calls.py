@@ -73,8 +73,9 @@ def _columns() -> dict[str, pl.Expr]:
     seen_client, seen_server = pl.col("c_row").is_not_null(), pl.col("s_row").is_not_null()
     client_weight = pl.when(pl.col("with_client") & seen_client).then(pl.col("c_weight")).otherwise(0.0)
     server_weight = pl.when(seen_server).then(pl.col("s_weight")).otherwise(0.0)
-    # R9: a call weighs what the heavier of its two sides says.
-    weight = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
+    # R9: a call weighs what the heavier of its two sides says; an entry that shows neither (R2.2), what its span says.
+    sides = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
+    weight = pl.when(seen_client | seen_server).then(sides).otherwise(pl.col("t_weight").fill_null(0.0))
     messaging = _is_message()
     destination = pl.coalesce(_non_empty("s_destination"), _non_empty("c_destination"), pl.lit(""))
     unidentified = pl.concat_str(pl.lit("unidentified("), pl.col("c_service"), pl.lit(")"))
@@ -99,8 +100,8 @@ def _columns() -> dict[str, pl.Expr]:
     s_failed = pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
     resent = pl.col("c_resend").fill_null(value=False)
     return {
-        "trace": pl.coalesce("c_trace", "s_trace"),
-        "time": pl.coalesce("c_start", "s_start") // 1_000_000_000,
+        "trace": pl.coalesce("c_trace", "s_trace", "t_trace"),
+        "time": pl.coalesce("c_start", "s_start", "t_start") // 1_000_000_000,
         "source": source,
         "target": pl.coalesce("s_service", "target", peer),
         "kind": pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
@@ -142,7 +143,9 @@ def _columns() -> dict[str, pl.Expr]:
         # R6.3: a consumer of many messages has one latency.
         "server_bin": pl.when(seen_server & pl.col("s_sampled")).then(bin_of(pl.col("s_duration"))),
         # R6.6: receiving and settling talk to the broker; without its address there is no edge.
-        "ignored": ~seen_server & _no_broker().fill_null(value=False),
+        # R11: a Zipkin span without a local service gives no edge.
+        "ignored": (~seen_server & _no_broker().fill_null(value=False))
+        | (pl.coalesce("s_service", "target") == "").fill_null(value=False),
     }
 
 

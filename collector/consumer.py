@@ -46,7 +46,13 @@ class Batch:
 
     signal: Signal
     records: pa.RecordBatch
-    size: int  # bytes on the wire, what the queue is bounded by
+    size: int  # bytes on the wire
+    expanded: int | None = None  # bytes once every record has its resource, where that was found out
+
+    @property
+    def weight(self) -> int:
+        """What the queue is bounded by."""
+        return self.size if self.expanded is None else self.expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +73,16 @@ class Consumer(Protocol):
             Rejected: the batch is unreadable.
             Overloaded: the queue is full.
         """
+        ...
+
+    def hold(self, signal: Signal, size: int) -> None:
+        """Count bytes that are being received and not decoded yet.
+
+        Raises:
+            Overloaded: there is no room for them; they are not counted.
+        """
+        ...
+
+    def release(self, size: int) -> None:
+        """Count them no longer."""
         ...

@@ -382,9 +382,11 @@ class Linker:
             self._side(arrays.pop("server"), "s_", ("row", *calls.TOLD)),
             self._side(arrays.pop("named"), "n_", calls.NAMED),
         ]
-        target = self._side(arrays.pop("target"), "", ("service",))["service"]
-        rows = pl.concat(sides, how="horizontal").with_columns(
-            target.alias("target"), entry.alias("entry"), **{name: pl.Series(a) for name, a in arrays.items()}
+        target = self._side(arrays.pop("target"), "t_", ("service", "weight", "trace", "start"))
+        rows = pl.concat([*sides, target], how="horizontal").with_columns(
+            target=pl.col("t_service"),
+            entry=entry,
+            **{name: pl.Series(a) for name, a in arrays.items()},
         )
         return calls.shape(rows if sampled else rows.with_columns(s_sampled=pl.lit(value=False)))
 

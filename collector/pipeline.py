@@ -19,7 +19,7 @@ import structlog
 
 from collector.breakers import Breakers
 from collector.commit import Answer, Committer, Sink
-from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected
+from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
 from collector.directory import Directory
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -59,6 +59,7 @@ class Pipeline:
         self._counters, self._max_bytes = counters, max_bytes
         self._waiting: list[_Waiting] = []
         self._bytes = 0
+        self._arriving = 0
         self._last_commit = (0.0, 0.0)  # when it ended, what it cost (s)
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -66,18 +67,21 @@ class Pipeline:
 
     async def consume(self, batch: Batch) -> Accepted:
         """Queue a batch and wait until it is stored (see :class:`collector.consumer.Consumer`)."""
-        if self._worker is None or self._worker.done():
-            raise Overloaded("the collector is not running", retry_after=1.0)
-        if self._bytes and self._bytes + batch.size > self._max_bytes:
-            self._counters.requests.labels(batch.signal, "refused").inc()
-            raise Overloaded(
-                f"{self._bytes >> 20} MiB wait to be stored; the limit is {self._max_bytes >> 20} MiB"
-            )
+        self._check_room(batch.signal, self._bytes, batch.weight)
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(batch, answer))
-        self._count_waiting(batch.size)
+        self._count_waiting(batch.weight)
         self._wake.set()
         return await answer
+
+    def hold(self, signal: Signal, size: int) -> None:
+        """Count bytes that are being received (see :class:`collector.consumer.Consumer`)."""
+        self._check_room(signal, self._bytes + self._arriving, size)
+        self._arriving += size
+
+    def release(self, size: int) -> None:
+        """Count them no longer."""
+        self._arriving -= size
 
     def start(self) -> None:
         """Begin committing; needs a running loop."""
@@ -128,7 +132,7 @@ class Pipeline:
             log.exception("commit_broke_off", requests=len(taken))
         finally:
             self._answer(taken, answers)
-            self._count_waiting(-sum(w.batch.size for w in taken))
+            self._count_waiting(-sum(w.batch.weight for w in taken))
             ended = time.perf_counter()
             self._last_commit = ended, ended - began
             self._counters.commits.observe(ended - began)
@@ -144,6 +148,14 @@ class Pipeline:
                 waiting.answer.set_exception(answer)
             else:
                 waiting.answer.set_result(answer)
+
+    def _check_room(self, signal: Signal, held: int, size: int) -> None:
+        """One that comes alone always has room. Raises Overloaded."""
+        if self._worker is None or self._worker.done():
+            raise Overloaded("the collector is not running", retry_after=1.0)
+        if held and held + size > self._max_bytes:
+            self._counters.requests.labels(signal, "refused").inc()
+            raise Overloaded(f"{held >> 20} MiB wait to be stored; the limit is {self._max_bytes >> 20} MiB")
 
     def _count_waiting(self, size: int) -> None:
         self._bytes += size

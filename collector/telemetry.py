@@ -28,6 +28,9 @@ class Counters:
         self.rejected = self._counter(
             "records_rejected", "Records refused for good, by reason.", "signal", "reason"
         )
+        self.cut = self._counter(
+            "records_cut", "Values and names cut, attributes, events and links dropped.", "what"
+        )
         self.bytes = self._counter("received_bytes", "Bytes of export requests, uncompressed.", "signal")
         self.commits = Histogram(
             "meshscope_commit_seconds",

@@ -6,9 +6,20 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the servers really listen."""
+
+    http: int
+    otlp_grpc: int
+    otlp_http: int
+    xds: int
 
 
 class PortTaken(Exception):  # noqa: N818 - what happened

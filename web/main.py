@@ -34,7 +34,7 @@ from web.api.meta import Check
 from web.app import create_app
 from web.auth import Auth
 from web.blast import CallsReader
-from web.listen import HttpServer, bind, port_of
+from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
 from web.publish import Publisher
@@ -53,23 +53,17 @@ LISTENERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """Where the servers really listen."""
-
-    http: int
-    otlp_grpc: int
-    otlp_http: int
-    xds: int
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """A server that is ready."""
 
     settings: Settings
-    ports: Ports
     parts: Parts
     counters: Counters
+
+    @property
+    def ports(self) -> Ports:
+        """Where its servers listen."""
+        return self.parts.ports
 
     @property
     def url(self) -> str:
@@ -118,22 +112,24 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         )
         grpc_port, http_otlp_port = await _receive(settings, pipeline, stack)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
-        parts = _parts(settings, control_database, control, live, telemetry, breakers, directory)
-        await parts.publisher.start()
-        leases = asyncio.create_task(parts.publisher.expire_leases(), name="leases")
+        graphs = Graphs(live, telemetry, breakers, directory, control)
+        publisher = Publisher(control, control_database, CallsReader(live))
+        await publisher.start()
+        leases = asyncio.create_task(publisher.expire_leases(), name="leases")
         stack.callback(leases.cancel)
-        stack.push_async_callback(parts.publisher.stop)
+        stack.push_async_callback(publisher.stop)
         xds_port = await control.start(settings.host, settings.xds_port)
         stack.push_async_callback(control.stop)
         listener = _listener(settings, "http_port")
+        ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
+        parts = _parts(settings, ports, control_database, control, graphs, publisher)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
         web = HttpServer(create_app(parts, pipeline, counters.registry, checks), listener)
         await web.start()
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.streams.close)
-        ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
         stack.enter_context(running.noted(settings, ports.http))
-        yield Running(settings, ports, parts, counters)
+        yield Running(settings, parts, counters)
 
 
 def databases(settings: Settings) -> tuple[Engine, Engine]:
@@ -166,19 +162,16 @@ def _listener(settings: Settings, name: str) -> socket.socket:
 
 def _parts(
     settings: Settings,
+    ports: Ports,
     database: Engine,
     control: ControlPlane,
-    live: LiveWindow,
-    telemetry: Engine,
-    breakers: Breakers,
-    directory: Directory,
+    graphs: Graphs,
+    publisher: Publisher,
 ) -> Parts:
-    graphs = Graphs(live, telemetry, breakers, directory, control)
-    auth = Auth(database) if settings.auth == "on" else None
-    publisher = Publisher(control, database, CallsReader(live))
     return Parts(
         settings=settings,
-        auth=auth,
+        ports=ports,
+        auth=Auth(database) if settings.auth == "on" else None,
         graphs=graphs,
         streams=Streams(graphs),
         live=LiveView(graphs),

@@ -9,6 +9,7 @@ from typing import Any
 from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
 from web.auth import Auth
+from web.listen import Ports
 from web.live import Graphs, Question
 from web.publish import Publisher
 from web.settings import Settings
@@ -31,6 +32,7 @@ class Parts:
     """What a router or a page may use."""
 
     settings: Settings
+    ports: Ports
     auth: Auth | None
     graphs: Graphs
     streams: Streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
@@ -79,7 +80,7 @@ class Planner:
         if policy is None:
             return Plan(False, findings)
         mesh = self._control.mesh().with_policies(others)
-        findings = checks.problems(policy, mesh)
+        findings = await asyncio.to_thread(checks.problems, policy, mesh)
         resources: dict[str, str] = {}
         if not errors(findings):
             rendering = await self._control.render([*others, policy])

@@ -2,11 +2,14 @@
 
 Every change is written down before it is pushed (a pending revision) and again with what became of it. One
 change runs at a time. A push that outlives its caller's patience goes on in the background, up to DEADLINE.
+
+Over 300 lines because it is one class: all that changes policies shares one turn.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -28,6 +31,8 @@ from web.rollout import Applied, Begun, Rollout
 DEADLINE = 10.0
 """Seconds that proxies have to answer before everything is taken back."""
 
+_DELETE_TURN = 5.0
+_SHORTEST_TURN = 1.0  # s that even an impatient caller waits for the changes of others
 _RETRY_LEASE = 1.0
 _LOOK_AGAIN = 5.0  # a timer stands still while the machine sleeps; the wall clock does not
 
@@ -50,7 +55,7 @@ class Publisher:
         self._ledger = Ledger(database, now)
         self._planner = Planner(control, calls)
         self._rollout = Rollout(control, self._ledger, deadline)
-        self._turn = asyncio.Lock()
+        self._turn, self._deadline = asyncio.Lock(), deadline
         self._leases_changed = asyncio.Event()
         self._running: set[asyncio.Task[Applied]] = set()
         self._log = structlog.get_logger(__name__)
@@ -116,7 +121,8 @@ class Publisher:
         """Save `draft` and put it into force. `if_match` 0: only when there is no such policy yet.
 
         "pending" when `wait` seconds were not enough. Problems: 412 for a stale `if_match`, 422 with the
-        findings, 409 when a proxy refused or did not answer by DEADLINE (then everything is taken back).
+        findings, 409 when a proxy refused or did not answer by DEADLINE (then everything is taken back), 503
+        when other changes took all the time (then nothing was changed).
         """
 
         async def work(begun: asyncio.Future[Begun]) -> Applied:
@@ -178,7 +184,7 @@ class Publisher:
             await self._matching(change, if_match)
             return await self._carry_out(change, begun)
 
-        await self._in_turn(work, None)
+        await self._in_turn(work, None, _DELETE_TURN)
 
     # --- leases
 
@@ -221,17 +227,27 @@ class Publisher:
     # --- one change at a time
 
     async def _in_turn(
-        self, work: Callable[[asyncio.Future[Begun]], Coroutine[Any, Any, Applied]], wait: float | None
+        self,
+        work: Callable[[asyncio.Future[Begun]], Coroutine[Any, Any, Applied]],
+        wait: float | None,
+        turn: float | None = None,
     ) -> Applied:
         """Run `work` after what is running, whatever becomes of the caller; its result, or how far it is.
 
-        The caller's patience counts from the moment that the push begins.
+        The caller's patience, `wait`, counts from the request. A 503 problem when it was not its turn within
+        `turn` seconds (by default those of `wait`; both None: it waits as long as it takes).
         """
+        if turn is None and wait is not None:
+            turn = max(wait, _SHORTEST_TURN)
+        asked = time.monotonic()
         begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
 
         async def alone() -> Applied:
-            async with self._turn:
+            await self._take_turn(turn)
+            try:
                 return await work(begun)
+            finally:
+                self._turn.release()
 
         task = asyncio.create_task(alone())
         self._running.add(task)
@@ -239,8 +255,18 @@ class Publisher:
         either: set[asyncio.Future[Any]] = {task, begun}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            await asyncio.wait({task}, timeout=wait)
+            left = None if wait is None else max(0.0, asked + wait - time.monotonic())
+            await asyncio.wait({task}, timeout=left)
         return task.result() if task.done() else self._rollout.so_far(begun.result())
+
+    async def _take_turn(self, patience: float | None) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await self._turn.acquire()
+        except TimeoutError:
+            detail = "Another change is still waiting for a proxy. Nothing was changed."
+            headers = {"Retry-After": f"{max(1, round(self._deadline))}"}
+            raise Problem(503, "Busy", detail, headers=headers) from None
 
     def _ended(self, task: asyncio.Task[Applied]) -> None:
         self._running.discard(task)

@@ -39,6 +39,7 @@ class Begun:
     change: Change
     revision: int
     rendered: Mapping[str, Rendered]  # node id → what changes there
+    published: asyncio.Event = field(default_factory=asyncio.Event, compare=False)  # proxies can answer
 
 
 class Rollout:
@@ -58,11 +59,14 @@ class Rollout:
         target = [*others, change.after] if change.after else list(others)
         rendered = (await self._control.render(target)).changes
         number = await self._begin(change, target)
-        begun.set_result(Begun(change, number, rendered))
+        running = Begun(change, number, rendered)
+        begun.set_result(running)
         before = self._control.policies()
         try:
             # A plan has had Envoy try it already.
-            result = await self._control.push(target, self._deadline, validate=False)
+            result = await self._control.push(
+                target, self._deadline, validate=False, published=running.published
+            )
         except Exception as error:
             await self._note_failure(change, number, {}, repr(error))
             raise
@@ -84,7 +88,8 @@ class Rollout:
             rendered = begun.rendered.get(proxy.node_id)
             for kind in rendered.types if rendered and proxy.connected else ():
                 status = proxy.types[kind]
-                answer = {"synced": "acked", "nacked": "nacked"}.get(status.state, "pending")
+                state = status.state if begun.published.is_set() else "not_sent"
+                answer = {"synced": "acked", "nacked": "nacked"}.get(state, "pending")
                 words = status.error or ("no answer yet" if answer == "pending" else "")
                 answers[answer].append(
                     ProxyOutcome(proxy.node_id, proxy.service, proxy.version, proxy.instance, kind, words)
@@ -104,12 +109,14 @@ class Rollout:
         self, change: Change, number: int, before: Sequence[TrafficPolicy], error: Exception
     ) -> NoReturn:
         """What is in force must be what is written down; only the end of a lease stands without."""
-        self._log.error("change_not_written_down", name=change.name, revision=number, exc_info=error)
         if change.action == "policy.lease":
             raise error
         await self._control.restore(before, self._deadline)
         detail = "The change could not be written down."
         await self._note_failure(change, number, {}, detail)
+        self._log.error(
+            "change_not_written_down", name=change.name, revision=number, error=repr(error)[:1000]
+        )
         members = {"revision": number, "outcome": "failed"}
         raise Problem(
             503, "Not written down", f"{detail} Everything was taken back.", members=members
@@ -119,8 +126,8 @@ class Rollout:
         """A note that cannot be written is written with the next change."""
         try:
             await asyncio.to_thread(self._ledger.failed, change, number, proxies, message)
-        except Exception:
-            self._log.exception("failure_not_written_down", name=change.name, revision=number)
+        except Exception as error:
+            self._log.error("failure_not_written_down", name=change.name, error=repr(error)[:1000])
 
     async def _take_back(self, change: Change, number: int, result: PushResult) -> NoReturn:
         """The push was reverted: note it and say why, in the proxies' own words."""

@@ -125,7 +125,12 @@ class DemoMesh:
 
     async def _start_envoys(self, stack: AsyncExitStack) -> None:
         """All at once: they need about 0.1 s of CPU each and no order."""
-        envoys = [EnvoyProcess(each, self._control, self._telemetry) for each in self.layout.envoys]
+        envoys = [
+            EnvoyProcess(
+                each, self._control, self._telemetry, log=self._folder / f"envoy-{each.instance}.log"
+            )
+            for each in self.layout.envoys
+        ]
         stack.push_async_callback(_stop_all, envoys)
         await _all(envoy.start() for envoy in envoys)
         for envoy in envoys:

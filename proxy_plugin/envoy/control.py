@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc.aio
 import structlog
 
-from proxy_plugin.envoy.api import EDS, InvalidResourceError
+from proxy_plugin.envoy.api import EDS
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
 from proxy_plugin.envoy.goodbye import goodbye_handler
@@ -18,10 +18,9 @@ from proxy_plugin.envoy.mesh import LOOPBACK, Mesh, Sidecar
 from proxy_plugin.envoy.ports import PortBusyError
 from proxy_plugin.envoy.push import Concern, Progress, progress
 from proxy_plugin.envoy.registry import Registry
-from proxy_plugin.envoy.rendering import Draft, drafts
-from proxy_plugin.envoy.resources.render import render
+from proxy_plugin.envoy.rendering import Comparison, comparisons, drafts
 from proxy_plugin.envoy.roster import Roster
-from proxy_plugin.envoy.snapshot import Snapshot
+from proxy_plugin.envoy.snapshot import Snapshot, snapshots
 from proxy_plugin.envoy.status import Change, ProxyStatus, PushResult, Rendering, Verdict
 from proxy_plugin.envoy.validate import Validator
 from proxy_plugin.envoy.xds import TYPE_NAMES, AdsServer, Stream
@@ -56,7 +55,8 @@ class ControlPlane:
         self._listeners: list[Callable[[], None]] = []
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
-        self._one_push = asyncio.Lock()
+        self._one_push, self._one_publish = asyncio.Lock(), asyncio.Lock()
+        self._publishing: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._server: grpc.aio.Server | None = None
         self._port = 0
@@ -82,6 +82,9 @@ class ControlPlane:
         self._registry.close()
         for timer in self._timers.values():
             timer.cancel()
+        for task in self._publishing:
+            task.cancel()
+        await asyncio.gather(*self._publishing, return_exceptions=True)
 
     @property
     def port(self) -> int:
@@ -109,22 +112,29 @@ class ControlPlane:
 
     async def render(self, policies: Sequence[TrafficPolicy]) -> Rendering:
         """Renders `policies` for every sidecar and has Envoy try what changes. Sends and keeps nothing."""
-        found = self._drafts(policies)
-        changed = [draft for draft in found if draft.types()]
-        verdicts = await asyncio.gather(*(self._verdict(draft) for draft in changed))
-        changes = (_change(draft, verdict) for draft, verdict in zip(changed, verdicts, strict=True))
+        mesh = self.mesh()
+        found = await asyncio.to_thread(comparisons, mesh, mesh.with_policies(policies))
+        changed = [each for each in found if each.types]
+        verdicts = await asyncio.gather(*(self._verdict(each) for each in changed))
+        changes = (_change(each, verdict) for each, verdict in zip(changed, verdicts, strict=True))
         return Rendering(
-            resources={draft.sidecar.node_id: draft.after for draft in found},
+            resources={each.sidecar.node_id: each.after for each in found},
             changes={change.node_id: change for change in changes},
         )
 
     async def push(
-        self, policies: Sequence[TrafficPolicy], wait: float = 5.0, *, validate: bool = True
+        self,
+        policies: Sequence[TrafficPolicy],
+        wait: float = 5.0,
+        *,
+        validate: bool = True,
+        published: asyncio.Event | None = None,
     ) -> PushResult:
         """Puts `policies` into force at all proxies or at none, and says what each proxy answered.
 
         When a proxy refuses, or does not answer within `wait` seconds, the policies before are pushed back
-        and `reverted` is set. What Envoy's dry run refuses is not sent at all (`refused`).
+        and `reverted` is set. What Envoy's dry run refuses is not sent at all (`refused`). `published` is
+        set when the states of the proxies begin to tell of this push.
         """
         async with self._one_push:
             if any(stream.returning for stream in self._ads.streams()):
@@ -132,17 +142,21 @@ class ControlPlane:
             started = time.monotonic()
             if validate and (words := (await self.render(policies)).refusals()):
                 return PushResult(refused=words, seconds=time.monotonic() - started)
-            concerns = self._concerns(self._drafts(policies))
+            concerns = await self._concerns(policies)
             before, self._policies = self.policies(), tuple(policies)
-            self._publish()
             try:
+                await self._publish()
+                if published is not None:
+                    published.set()
                 seen = await self._outcome(concerns, wait)
             except BaseException:  # who asked is gone and will not know what stands: then nothing does
-                self._take_back(before)
+                self._policies = before
+                self._publish_soon()
                 raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            self._take_back(before)
+            self._policies = before
+            await self._publish()
             restored = (await self._outcome(concerns, _restore_within(wait))).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
@@ -153,8 +167,9 @@ class ControlPlane:
         Whether all of them confirmed it within `wait` seconds; the others are told as soon as they listen.
         """
         async with self._one_push:
-            concerns = self._concerns(self._drafts(policies))
-            self._take_back(tuple(policies))
+            concerns = await self._concerns(policies)
+            self._policies = tuple(policies)
+            await self._publish()
             return (await self._outcome(concerns, _restore_within(wait))).over
 
     # What the streams tell (xds.Events)
@@ -179,36 +194,38 @@ class ControlPlane:
 
     def _refresh_soon(self) -> None:
         if self._server is not None and "refresh" not in self._timers:
-            self._after(_DEBOUNCE, "refresh", self._publish)
+            self._after(_DEBOUNCE, "refresh", self._publish_soon)
 
     def _end_settling(self) -> None:
         self._settled.set()
-        self._publish()
+        self._publish_soon()
 
-    def _publish(self) -> None:
+    def _publish_soon(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._publish(), name="publish")
+        self._publishing.add(task)
+        task.add_done_callback(self._published)
+
+    def _published(self, task: asyncio.Task[None]) -> None:
+        self._publishing.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._log.error("publish_failed", exc_info=error)
+
+    async def _publish(self) -> None:
         """Give every stream what it should have now; unchanged types have unchanged versions."""
-        if self._policies is None:
-            return
-        mesh = self.mesh()
-        self._revision = max(self._revision + 1, int(time.time() * 1000))
-        for stream in self._ads.streams():
-            if stream.returning and not self._settled.is_set():
-                continue
-            node_id = stream.sidecar.node_id
-            try:
-                resources = render(stream.sidecar, mesh)
-                snapshot = Snapshot.of(resources, self._revision, self._snapshots.get(node_id))
-            except InvalidResourceError as error:
-                self._log.exception("render_failed", node=node_id, error=str(error))
-                continue
-            self._snapshots[node_id] = snapshot
-            stream.publish(snapshot)
-        there = {sidecar.node_id for sidecar in mesh.sidecars}
-        self._snapshots = {node_id: kept for node_id, kept in self._snapshots.items() if node_id in there}
-
-    def _take_back(self, before: tuple[TrafficPolicy, ...]) -> None:
-        self._policies = before
-        self._publish()
+        async with self._one_publish:
+            if self._policies is None:
+                return
+            mesh = self.mesh()
+            self._revision = max(self._revision + 1, int(time.time() * 1000))
+            streams = [each for each in self._ads.streams() if self._settled.is_set() or not each.returning]
+            sidecars = [stream.sidecar for stream in streams]
+            made = await asyncio.to_thread(snapshots, sidecars, mesh, self._revision, self._snapshots)
+            there = {sidecar.node_id for sidecar in mesh.sidecars}
+            kept = self._snapshots | made
+            self._snapshots = {node_id: found for node_id, found in kept.items() if node_id in there}
+            for stream in streams:
+                if found := made.get(stream.sidecar.node_id):
+                    stream.publish(found)
 
     def _after(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         def run() -> None:
@@ -219,17 +236,15 @@ class ControlPlane:
 
     # Drafts and answers
 
-    def _drafts(self, policies: Sequence[TrafficPolicy]) -> list[Draft]:
-        mesh = self.mesh()
-        return drafts(mesh.sidecars, mesh, mesh.with_policies(policies))
-
-    async def _verdict(self, draft: Draft) -> Verdict:
-        if fault := draft.fault():
-            return Verdict(False, fault)
+    async def _verdict(self, draft: Comparison) -> Verdict:
+        if draft.fault:
+            return Verdict(False, draft.fault)
         return await self._validator.verdict(draft.sidecar, draft.after)
 
-    def _concerns(self, found: Iterable[Draft]) -> list[Concern]:
-        """Connected proxies whose resources change."""
+    async def _concerns(self, policies: Sequence[TrafficPolicy]) -> list[Concern]:
+        """Connected proxies whose resources change with `policies`."""
+        mesh = self.mesh()
+        found = await asyncio.to_thread(drafts, mesh.sidecars, mesh, mesh.with_policies(policies))
         return [
             Concern(draft.sidecar, stream, types)
             for draft in found
@@ -256,13 +271,13 @@ class ControlPlane:
             if any(target.id == each.id for each in leaving for target in stream.sidecar.targets())
         ]
         self._registry.remove(node_id)
-        self._publish()
+        await self._publish()
         await self._outcome(callers, _GOODBYE_WITHIN)
 
 
-def _change(draft: Draft, verdict: Verdict) -> Change:
-    types = tuple(TYPE_NAMES[kind] for kind in draft.types())
-    return Change(draft.sidecar.node_id, draft.sidecar.id, types, draft.diff(), verdict)
+def _change(draft: Comparison, verdict: Verdict) -> Change:
+    types = tuple(TYPE_NAMES[kind] for kind in draft.types)
+    return Change(draft.sidecar.node_id, draft.sidecar.id, types, draft.diff, verdict)
 
 
 def _restore_within(wait: float) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 
+from proxy_plugin.envoy import facts
 from proxy_plugin.policy import TrafficPolicy
 
 Role = Literal["sidecar", "router"]
@@ -61,14 +63,17 @@ class Upstream:
         """
         if text.startswith("/"):
             prefix, _, rest = text.partition("=")
+            if not facts.is_prefix(prefix):
+                raise ValueError(f"{facts.shown(prefix)} is not a path")
             return replace(cls.parse(rest, namespace), prefix=prefix)
         name, _, place = text.partition("=")
         if ":" in name:
             host, port = _host_port(name)
             address, real_port = _host_port(place) if place else (host, port)
             return cls(name, External(host, port, address, real_port))
-        if place or not name or name.count("/") > 1 or name.startswith("/") or name.endswith("/"):
-            raise ValueError(f"{text!r} is not a target: use name, namespace/name or host:port=address:port")
+        if place or name.count("/") > 1 or not all(facts.is_name(part) for part in name.split("/")):
+            shown = facts.shown(text)
+            raise ValueError(f"{shown} is not a target: use name, namespace/name or host:port=address:port")
         return cls(name if "/" in name or not namespace else f"{namespace}/{name}")
 
 
@@ -107,26 +112,33 @@ class Sidecar:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Self:
         """What a proxy's node says about itself; UnknownProxyError when it is not ours."""
-        facts = metadata.get(METADATA_KEY)
-        if not isinstance(facts, Mapping):
+        found = metadata.get(METADATA_KEY)
+        if not isinstance(found, Mapping):
             raise UnknownProxyError(f"node metadata has no {METADATA_KEY!r}")
         try:
+            if (role := found["role"]) not in ("sidecar", "router"):
+                raise ValueError(f"role {facts.shown(role)} is neither sidecar nor router")
             sidecar = cls(
-                service=str(facts["service"]),
-                instance=str(facts["instance"]),
-                namespace=str(facts["namespace"]),
-                version=str(facts["version"]),
-                role="router" if facts["role"] == "router" else "sidecar",
-                address=str(facts["address"]),
-                app_port=int(facts["app_port"]),
-                inbound_port=int(facts["inbound_port"]),
-                outbound_port=int(facts["outbound_port"]),
-                admin_port=int(facts["admin_port"]),
-                upstreams=tuple(str(text) for text in facts["upstreams"]),
+                service=facts.name(found, "service"),
+                instance=facts.name(found, "instance", 200),
+                namespace=facts.namespace(found, "namespace"),
+                version=facts.name(found, "version"),
+                role=role,
+                address=facts.address(found, "address"),
+                app_port=facts.port(found, "app_port"),
+                inbound_port=facts.port(found, "inbound_port"),
+                outbound_port=facts.port(found, "outbound_port"),
+                admin_port=facts.port(found, "admin_port"),
+                upstreams=facts.upstreams(found, "upstreams"),
             )
-            sidecar.targets()
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnknownProxyError(f"node metadata {METADATA_KEY!r} cannot be read: {error!r}") from error
+            try:
+                sidecar.targets()
+            except ValueError as error:
+                raise ValueError(f"upstreams: {error}") from error
+        except KeyError as error:
+            raise UnknownProxyError(f"node metadata {METADATA_KEY!r} lacks {error}") from error
+        except ValueError as error:
+            raise UnknownProxyError(f"node metadata {METADATA_KEY!r} cannot be read: {error}") from error
         return sidecar
 
 
@@ -187,6 +199,6 @@ class Mesh:
 
 def _host_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} is not host:port")
+    if not facts.is_host(host) or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise ValueError(f"{facts.shown(text)} is not host:port")
     return host, int(port)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,7 @@ from proxy_plugin.envoy.admin import Admin
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget, bootstrap
 from proxy_plugin.envoy.mesh import Sidecar
-from proxy_plugin.envoy.ports import demand
+from proxy_plugin.envoy.ports import accepts, demand
 from proxy_plugin.envoy.resources.telemetry import FLUSH
 from proxy_plugin.envoy.resources.values import INBOUND, OUTBOUND
 
@@ -27,6 +27,8 @@ DRAIN_SECONDS = 5
 
 _POLL = 0.03
 _STOP_WITHIN = 3.0
+_LAST_BYTES = 16_384
+_STDIN = "/dev/fd/0"
 _TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -35,7 +37,11 @@ class EnvoyFailedError(RuntimeError):
 
 
 class EnvoyProcess:
-    """`async with EnvoyProcess(…) as envoy`: runs inside, is stopped gracefully at the end."""
+    """`async with EnvoyProcess(…) as envoy`: runs inside, is stopped gracefully at the end.
+
+    `log`: a file for Envoy's own words, written anew. Without one they are kept where nobody can leave them
+    behind: like the bootstrap, in a file that has no name.
+    """
 
     def __init__(
         self,
@@ -44,12 +50,13 @@ class EnvoyProcess:
         telemetry: TelemetryTarget,
         *,
         envoy: Path | None = None,
+        log: Path | None = None,
     ) -> None:
         self.sidecar = sidecar
         self.admin = Admin(sidecar)
         self._config = bootstrap(sidecar, control, telemetry)
         self._envoy = envoy or envoy_binary()
-        self._folder = TemporaryDirectory(prefix=f"meshscope-{sidecar.service}-")  # mode 0700
+        self._words = log.open("w+b") if log else TemporaryFile()  # noqa: SIM115 - closed by `kill`
         self._process: asyncio.subprocess.Process | None = None
         self._log = structlog.get_logger().bind(node=sidecar.node_id)
 
@@ -73,10 +80,6 @@ class EnvoyProcess:
     def pid(self) -> int:
         return self._running().pid
 
-    @property
-    def log_file(self) -> Path:
-        return Path(self._folder.name) / "envoy.log"
-
     async def start(self) -> None:
         """Returns when the process runs. PortBusyError before that if a port is taken."""
         sidecar = self.sidecar
@@ -86,16 +89,24 @@ class EnvoyProcess:
             "outbound": sidecar.outbound_port,
         }
         demand(sidecar.address, ports)
-        file = Path(self._folder.name) / "bootstrap.json"
-        file.write_text(json.dumps(self._config))
-        with self.log_file.open("wb") as log:
+        # Envoy reads its bootstrap from a file without a name: nothing stays behind, whatever ends us.
+        with TemporaryFile() as config:
+            config.write(json.dumps(self._config).encode())
+            config.seek(0)
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())),
-                *(str(self._envoy), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"),
-                *("--drain-time-s", str(DRAIN_SECONDS), "--drain-strategy", "immediate", "-l", "warning"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                *(
+                    str(self._envoy),
+                    "-c",
+                    _STDIN,
+                    "--service-node",
+                    sidecar.node_id,
+                ),  # so `ps` tells them apart
+                *("--concurrency", "1", "--disable-hot-restart", "-l", "warning"),
+                *("--drain-time-s", str(DRAIN_SECONDS), "--drain-strategy", "immediate"),
+                stdin=config,
+                stdout=self._words,
+                stderr=self._words,
                 start_new_session=True,  # Ctrl-C in the terminal is for us, Envoy is to drain
             )
         self._log.info("envoy_started", pid=self._process.pid, admin=sidecar.admin_port)
@@ -104,6 +115,7 @@ class EnvoyProcess:
         """Returns when both listeners accept. EnvoyFailedError when they do not in time, or Envoy ended.
 
         `/ready` of Envoy would not do: without a control plane it says yes after a while, with no listener.
+        `/listeners` alone neither: it names the first listeners before they have all they need and listen.
         """
         try:
             async with asyncio.timeout(within):
@@ -134,18 +146,21 @@ class EnvoyProcess:
         await self.kill()
 
     async def kill(self) -> None:
-        """End it now and remove its folder; nothing if that is done already."""
+        """End it now and close its log; nothing if that is done already."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
         await self.admin.close()
-        self._folder.cleanup()
+        self._words.close()
 
     def last_words(self, lines: int = 5) -> str:
         """The end of Envoy's log."""
-        if not self.log_file.exists():
+        if self._words.closed:
             return ""
-        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        size = os.fstat(self._words.fileno()).st_size
+        # Not by seeking: Envoy writes at the same position.
+        end = os.pread(self._words.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
+        return "\n".join(end.decode(errors="replace").splitlines()[-lines:])
 
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
@@ -156,10 +171,14 @@ class EnvoyProcess:
         code = self._running().returncode
         if code is not None:
             raise EnvoyFailedError(f"Envoy ended with {code}: {self.last_words()}")
+        sidecar = self.sidecar
         try:
-            return {INBOUND, OUTBOUND} <= await self.admin.listeners()
+            named = {INBOUND, OUTBOUND} <= await self.admin.listeners()
         except httpx.HTTPError:
             return False
+        return named and all(
+            [await accepts(sidecar.address, port) for port in (sidecar.inbound_port, sidecar.outbound_port)]
+        )
 
     async def _idle(self, within: float) -> None:
         """Until no request is in flight, or the time is over."""

@@ -53,6 +53,23 @@ class Draft:
         return "; ".join(consistent(self.after))
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a draft changes at one sidecar. `fault`: why it cannot be sent at all, empty when it can."""
+
+    sidecar: Sidecar
+    after: Resources
+    types: tuple[str, ...]
+    diff: str
+    fault: str
+
+
+def comparisons(before: Mesh, after: Mesh) -> list[Comparison]:
+    """One per sidecar, changed or not. Takes its time: call it in a thread."""
+    found = drafts(before.sidecars, before, after)
+    return [Comparison(each.sidecar, each.after, each.types(), each.diff(), each.fault()) for each in found]
+
+
 def drafts(sidecars: Iterable[Sidecar], before: Mesh, after: Mesh) -> list[Draft]:
     """One per sidecar, changed or not."""
     return [Draft(each, render(each, before), render(each, after)) for each in sidecars]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from google.protobuf.message import Message
 
-from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, envoy_api
-from proxy_plugin.envoy.resources.render import Resources
+from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, InvalidResourceError, envoy_api
+from proxy_plugin.envoy.mesh import Mesh, Sidecar
+from proxy_plugin.envoy.resources.render import Resources, render
 from proxy_plugin.envoy.resources.values import Json
 
 
@@ -54,6 +56,20 @@ class Snapshot:
         """Type URLs whose content is not as it was."""
         old = before.versions if before else {}
         return tuple(kind for kind, version in self.versions.items() if version != old.get(kind))
+
+
+def snapshots(
+    sidecars: Iterable[Sidecar], mesh: Mesh, revision: int, before: Mapping[str, Snapshot]
+) -> dict[str, Snapshot]:
+    """Node id → what it is to have; none for a sidecar that cannot be rendered. Call it in a thread."""
+    made: dict[str, Snapshot] = {}
+    for sidecar in sidecars:
+        try:
+            resources = render(sidecar, mesh)
+            made[sidecar.node_id] = Snapshot.of(resources, revision, before.get(sidecar.node_id))
+        except InvalidResourceError as error:
+            structlog.get_logger().exception("render_failed", node=sidecar.node_id, error=str(error))
+    return made
 
 
 def _resource(body: Json, kind: str, name: str, before: Snapshot | None) -> Resource:

@@ -37,24 +37,26 @@ class Validator:
         self._verdicts: dict[str, asyncio.Task[Verdict]] = {}
 
     async def verdict(self, sidecar: Sidecar, resources: Resources) -> Verdict:
-        key = rules_digest(resources)
+        key = await asyncio.to_thread(rules_digest, resources)
         if key not in self._verdicts:
             while len(self._verdicts) >= _REMEMBERED:
                 del self._verdicts[next(iter(self._verdicts))]
-            config = dry_run_config(sidecar, resources, self._telemetry)
-            self._verdicts[key] = asyncio.create_task(self._run(config))
+            self._verdicts[key] = asyncio.create_task(self._run(sidecar, resources))
         try:
             return await asyncio.shield(self._verdicts[key])
         except BaseException:
             self._verdicts.pop(key, None)
             raise
 
-    async def _run(self, config: Json) -> Verdict:
+    async def _run(self, sidecar: Sidecar, resources: Resources) -> Verdict:
         async with self._slots:
             with TemporaryDirectory(prefix="meshscope-") as folder:
                 file = Path(folder) / "envoy.json"
-                file.write_text(json.dumps(config))
+                await asyncio.to_thread(self._write, file, sidecar, resources)
                 return await self._ask(file)
+
+    def _write(self, file: Path, sidecar: Sidecar, resources: Resources) -> None:
+        file.write_text(json.dumps(dry_run_config(sidecar, resources, self._telemetry)))
 
     async def _ask(self, file: Path) -> Verdict:
         process = await asyncio.create_subprocess_exec(

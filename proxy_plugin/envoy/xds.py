@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import grpc
 import structlog
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
 from proxy_plugin.envoy.api import CDS, EDS, LDS, ORDER, RDS, envoy_api
 from proxy_plugin.envoy.mesh import Sidecar, UnknownProxyError
@@ -44,7 +46,7 @@ class Stream:
         self.snapshot: Snapshot | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._nonces = count(1)
-        self._wake = asyncio.Event()
+        self._wake, self.replaced = asyncio.Event(), asyncio.Event()
         self._log = log
         self._response: Any = envoy_api().message("envoy.service.discovery.v3.DiscoveryResponse")
 
@@ -109,7 +111,10 @@ class Stream:
 
 
 class AdsServer:
-    """The streams by node id. A second proxy with the same id takes the place of the first."""
+    """The streams by node id. A second proxy with the same id takes the place of the first.
+
+    The stream of the first is closed: a living Envoy comes again, instead of being told nothing for ever.
+    """
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -119,8 +124,7 @@ class AdsServer:
 
     def handler(self) -> grpc.GenericRpcHandler:
         method = grpc.stream_stream_rpc_method_handler(
-            self._serve,
-            request_deserializer=self._request.FromString,
+            self._serve,  # reads bytes: what is no request is answered by us, not by a traceback
             response_serializer=lambda response: response.SerializeToString(),
         )
         return grpc.method_handlers_generic_handler(SERVICE, {"StreamAggregatedResources": method})
@@ -136,26 +140,48 @@ class AdsServer:
         if stream := self._streams.get(node_id):
             stream.publish(snapshot)
 
-    async def _serve(self, requests: AsyncIterator[Any], context: Any) -> None:
+    async def _serve(self, requests: AsyncIterator[bytes], context: Any) -> None:
         first = await anext(requests, None)
         if first is None:
             return
         try:
-            sidecar = Sidecar.from_metadata(envoy_api().to_dict(first.node.metadata))
+            request = self._request_of(first)
+            stream = self._joined(_sidecar(request.node), returning=bool(request.version_info))
+            try:
+                self._read(stream, request)
+                await self._converse(stream, requests, context.write)
+            finally:
+                self._left(stream)
         except UnknownProxyError as error:
-            self._log.warning("proxy_unknown", node=first.node.id, error=str(error))
+            self._log.warning("proxy_unknown", peer=context.peer(), error=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            return
-        stream = self._joined(sidecar, returning=bool(first.version_info))
+        if stream.replaced.is_set():
+            await context.abort(grpc.StatusCode.ABORTED, "another proxy came with this node id")
+
+    async def _converse(
+        self, stream: Stream, requests: AsyncIterator[bytes], write: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        """Until the proxy leaves, or another one takes its place."""
+
+        async def read() -> None:
+            async for raw in requests:
+                self._read(stream, self._request_of(raw))
+
+        tasks = [asyncio.create_task(each) for each in (read(), stream.write(write), stream.replaced.wait())]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(stream.write(context.write))
-                self._read(stream, first)
-                async for request in requests:
-                    self._read(stream, request)
-                writer.cancel()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            self._left(stream)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _request_of(self, raw: bytes) -> Any:
+        try:
+            return self._request.FromString(raw)
+        except DecodeError:
+            raise UnknownProxyError("what was sent is no DiscoveryRequest") from None
 
     def _read(self, stream: Stream, request: Any) -> None:
         if stream.read(request) is not Answer.NONE:
@@ -163,8 +189,9 @@ class AdsServer:
 
     def _joined(self, sidecar: Sidecar, returning: bool) -> Stream:
         stream = Stream(sidecar, returning, self._log)
-        if sidecar.node_id in self._streams:
+        if before := self._streams.get(sidecar.node_id):
             self._log.warning("proxy_twice", node=sidecar.node_id)
+            before.replaced.set()
         self._streams[sidecar.node_id] = stream
         self._log.info("proxy_joined", node=sidecar.node_id, service=sidecar.id, returning=returning)
         self._events.joined(sidecar)
@@ -176,3 +203,11 @@ class AdsServer:
             del self._streams[node_id]
             self._log.info("proxy_left", node=node_id)
             self._events.left(stream)
+
+
+def _sidecar(node: Any) -> Sidecar:
+    try:
+        metadata = envoy_api().to_dict(node.metadata)
+    except (json_format.Error, RecursionError) as error:
+        raise UnknownProxyError(f"node metadata cannot be read: {str(error)[:100]}") from error
+    return Sidecar.from_metadata(metadata)

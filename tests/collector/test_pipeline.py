@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
-from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected
+from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Signal
 from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.rollup import LiveWindow
@@ -119,6 +119,16 @@ async def test_a_batch_larger_than_the_queue_is_taken_when_it_is_alone(telemetry
     """Else its sender would try for ever."""
     async with running(telemetry, max_bytes=1) as parts:
         assert await parts.outcomes("1 S a") == [Accepted()]
+
+
+async def test_bytes_on_their_way_count_against_the_queue(telemetry: Engine) -> None:
+    async with running(telemetry, max_bytes=1000) as parts:
+        parts.pipeline.hold(Signal.SPANS, 5000)  # alone: else its sender would try for ever
+        with pytest.raises(Overloaded):
+            parts.pipeline.hold(Signal.SPANS, 1)
+        assert await parts.outcomes("1 S a") == [Accepted()]  # what was received already is not held up
+        parts.pipeline.release(5000)
+        parts.pipeline.hold(Signal.SPANS, 1)
 
 
 async def test_a_store_that_fails_is_told_and_forgotten(telemetry: Engine) -> None:

@@ -144,19 +144,14 @@ FILES = {
     "yelp.json": (16, 6, YELP),
     "smartthings-mobile-web-install.json": (1041, 16, INSTALL),
 }
-UNDONE = {"yelp.json": "R2.2: calls that enter a service through a client span are not counted yet"}
-PARAMETERS = [
-    pytest.param(name, marks=[pytest.mark.xfail(reason=UNDONE[name], strict=True)] if name in UNDONE else [])
-    for name in FILES
-]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", FILES)
 def test_a_report(name: str) -> None:
     assert found(report(name)) == FILES[name][2]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", FILES)
 def test_every_service_reports_for_itself(name: str) -> None:
     """Whichever half comes first."""
     parts = halves(report(name))

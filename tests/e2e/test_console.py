@@ -56,6 +56,18 @@ def test_the_graph_shows_every_envoy(page: Page) -> None:
     )
 
 
+def test_what_to_type_names_the_ports_of_this_server(page: Page, demo: Demo) -> None:
+    """Hidden while there are calls, but there."""
+    page.goto("/ui/graph")
+    words = page.locator("#graph-empty")
+    for address in (
+        f"--control 127.0.0.1:{demo.ports['xds']}",
+        f"--telemetry 127.0.0.1:{demo.ports['otlp_grpc']}",
+        f"http://localhost:{demo.ports['otlp_http']}",
+    ):
+        expect(words).to_contain_text(address)
+
+
 def test_updates_do_not_move_the_view(page: Page) -> None:
     page.goto("/")
     page.locator(f'[data-node="{SOURCE}"]').wait_for()

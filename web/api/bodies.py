@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Hashable, Mapping
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ from fastapi import Request
 from web.problems import Problem
 
 MOST_BYTES = 64 * 1024
+MOST_LEVELS = 20
+_MOST_DIGITS = 40  # of a number in YAML; reading one takes time that grows with their square
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
@@ -26,7 +29,8 @@ async def read_mapping(request: Request) -> dict[str, Any]:
         raise Problem(415, detail=f"Send {JSON_TYPES[0]} or {YAML_TYPES[0]}.")
     text = await _text(request)
     try:
-        value = _yaml(text) if kind in YAML_TYPES else _json(text)
+        value = await asyncio.to_thread(_yaml, text) if kind in YAML_TYPES else _json(text)
+        _check(value)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Problem(400, "Unreadable body", f"Not valid {kind}: {reason}"[:500]) from error
@@ -45,6 +49,23 @@ async def _text(request: Request) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise Problem(400, "Unreadable body", f"Not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
+def _check(value: object) -> None:
+    """No deeper than a policy can be, no integer that not every store can keep; ValueError."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [part for each in level for part in _parts(each)]
+    if any(isinstance(each, (Mapping, list)) for each in level):
+        raise ValueError(f"nested deeper than {MOST_LEVELS} levels")
+
+
+def _parts(value: object) -> list[object]:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a number is too large")
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _json(text: str) -> object:
@@ -71,7 +92,7 @@ def _yaml(text: str) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML: no aliases (a few lines could stand for gigabytes), no field twice, no dates."""
+    """Plain YAML: no aliases (a few lines could stand for gigabytes), tags, field twice, dates, endless numbers."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
         first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
@@ -81,10 +102,22 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise ValueError("aliases are not read")
+        if getattr(self.peek_event(), "tag", None) is not None:  # type: ignore[no-untyped-call]
+            raise ValueError("tags are not read")
         return super().compose_node(parent, index)
+
+    def construct_number(self, node: yaml.ScalarNode) -> object:
+        if len(node.value) > _MOST_DIGITS:
+            raise ValueError(f"a number is too long, near line {node.start_mark.line + 1}")
+        whole = node.tag == "tag:yaml.org,2002:int"
+        return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         found = super().construct_mapping(node, deep)
         if len(found) < len(node.value):
             raise ValueError(f"a field is given twice, near line {node.start_mark.line + 1}")
         return found
+
+
+for _tag in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Loader.construct_number)

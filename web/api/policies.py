@@ -54,7 +54,7 @@ IfMatch = Annotated[
 ]
 Body = Annotated[dict[str, Any], Depends(read_mapping)]
 
-_WRITE_ERRORS = problem_responses(400, 401, 403, 404, 409, 412, 413, 415, 422)
+_WRITE_ERRORS = problem_responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 503)
 _APPLIED: dict[int | str, dict[str, Any]] = {
     200: {"model": AppliedView, "description": "In force at all proxies"},
     202: {"model": AppliedView, "description": "The wait ended first; the push goes on"},

@@ -9,6 +9,7 @@ from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.status import ProxyOutcome, ProxyStatus
 from proxy_plugin.policy import Finding
 from store.policies import Revision, StoredPolicy
+from web.listen import Ports
 from web.settings import Settings
 
 
@@ -95,3 +96,5 @@ class Parts(Protocol):
     def live(self) -> Live: ...
     @property
     def settings(self) -> Settings: ...
+    @property
+    def ports(self) -> Ports: ...

@@ -222,24 +222,14 @@ CASES = {
         {"a→b1": "1/0", "a→b2": "1/0", "b1→x": "1/0", "b2→y": "1/0"},
     ),
     "C6": ("1 S a; 2<1 C a-lib r=b !", {"user→a": "1/0", "a→a-lib": "1/0", "a-lib→b": "1/1"}),
+    "R11 no local service": ("1 S -; 2<1 C - r=x; 3 S b", {"user→b": "1/0"}),
     "R6.4 sent": ("1 P a r=kafka", {"a→kafka": "1/0"}),
     "R6.4 received": ("1 N b r=kafka", {"kafka→b": "1/0"}),
     "E1": ("1 P a r=kafka; 2<1 N b r=kafka", {"a→b": "1/0"}),
 }
 
 
-UNDONE = {"C6": "R2.2"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name, marks=pytest.mark.xfail(strict=True, reason=UNDONE[name]) if name in UNDONE else ()
-        )
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_cases(name: str) -> None:
     text, expected = CASES[name]
     assert edges(text) == expected

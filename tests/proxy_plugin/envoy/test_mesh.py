@@ -91,3 +91,49 @@ def test_policies_of_an_edge_are_the_enabled_ones_by_name() -> None:
     found = mesh(*policies).policies_for("shop/checkout", PAYMENTS_V1.id)
     assert [each.name for each in found] == ["a", "b"]
     assert mesh().with_policies(policies).policies == tuple(policies)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("service", "a b"),
+        ("service", ""),
+        ("service", "a" * 300),
+        ("service", 7),
+        ("namespace", "a/b"),
+        ("instance", "a\nb\x1b[31m"),
+        ("instance", "i" * 500_000),
+        ("version", ""),
+        ("version", "v1|x"),
+        ("version", "v\n1"),
+        ("role", "king"),
+        ("address", "not an ip"),
+        ("inbound_port", 99999),
+        ("inbound_port", -1),
+        ("inbound_port", 1.5),
+        ("app_port", "Infinity"),
+        ("app_port", float("inf")),
+        ("app_port", float("nan")),
+        ("app_port", 1e300),
+        ("app_port", True),
+        ("upstreams", "abc"),
+        ("upstreams", ["a"] * 501),
+        ("upstreams", ["a|b"]),
+        ("upstreams", ["a..b:80=\x00:1"]),
+        ("upstreams", ["/pay\n=payments"]),
+        ("upstreams", [7]),
+    ],
+)
+def test_what_a_proxy_says_is_checked(fact: str, value: object) -> None:
+    """One proxy with a strange name or port would make every push of everybody fail."""
+    facts = {**CHECKOUT.metadata()["meshscope"], fact: value}
+    with pytest.raises(UnknownProxyError, match=fact) as error:
+        Sidecar.from_metadata({"meshscope": facts})
+    assert len(str(error.value)) < 300
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("port", ["٨٠", "²", "+80", " 80", "8_0"])
+def test_digits_of_a_port_are_ascii(port: str) -> None:
+    with pytest.raises(ValueError, match="is not host:port"):
+        Upstream.parse(f"psp.example:{port}")

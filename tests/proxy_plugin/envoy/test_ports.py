@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
 
-from proxy_plugin.envoy.ports import PortBusyError, demand, free_ports, is_free
+from proxy_plugin.envoy.ports import PortBusyError, accepts, demand, free_ports, is_free
 
 
 def test_free_ports_differ_and_lie_below_the_ephemeral_ones() -> None:
@@ -25,3 +26,12 @@ def test_a_port_with_a_listener_is_not_free_even_if_it_is_shared() -> None:
             demand("127.0.0.1", {"admin": port})
     assert busy.value.port == port
     demand("127.0.0.1", {"admin": port})
+
+
+def test_a_port_accepts_only_while_somebody_listens() -> None:
+    (port,) = free_ports(1)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        assert not asyncio.run(accepts("127.0.0.1", port))
+        listener.listen()
+        assert asyncio.run(accepts("127.0.0.1", port))

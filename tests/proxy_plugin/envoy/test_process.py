@@ -3,17 +3,23 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
+import grpc.aio
 import pytest
 
+from proxy_plugin.envoy.api import RDS
 from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
+from proxy_plugin.envoy.mesh import Mesh, Sidecar
 from proxy_plugin.envoy.ports import PortBusyError, is_free
 from proxy_plugin.envoy.process import EnvoyFailedError, EnvoyProcess
+from proxy_plugin.envoy.resources.render import render
 from proxy_plugin.envoy.sidecar import plan_sidecar
+from proxy_plugin.envoy.snapshot import Snapshot
+from proxy_plugin.envoy.xds import AdsServer, Stream
 from tests.proxy_plugin.values import sidecar as values_sidecar
 from tests.proxy_plugin.world import World, until
 
@@ -42,15 +48,57 @@ async def test_a_port_that_is_taken_is_named_before_envoy_starts(purpose: str) -
                 pass
 
 
-async def test_its_files_are_private_and_go_with_it() -> None:
+async def test_it_leaves_no_file_not_even_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parent that is killed cannot clean up."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     async with EnvoyProcess(plan_sidecar("shop/a", 1), *NOBODY) as envoy:
-        folder = envoy.log_file.parent
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         pid = envoy.pid
         assert runs(pid)
         await until(lambda: not is_free("127.0.0.1", envoy.sidecar.admin_port))
-    assert not folder.exists()
+        assert not list(tmp_path.iterdir())
+        await until(lambda: "warning" in envoy.last_words(), what="Envoy's words")
     assert not runs(pid)
+
+
+async def test_its_words_go_where_they_are_wanted_and_stay(tmp_path: Path) -> None:
+    log = tmp_path / "envoy.log"
+    async with EnvoyProcess(plan_sidecar("shop/a", 1), *NOBODY, log=log) as envoy:
+        await until(lambda: "warning" in envoy.last_words(), what="Envoy's words")
+    assert "warning" in log.read_text()
+
+
+async def test_listeners_that_wait_for_their_routes_are_not_ready() -> None:
+    """Envoy names its first listeners before it listens: a caller would be refused."""
+    sidecar = plan_sidecar("shop/a", 1)
+    resources = {**render(sidecar, Mesh((sidecar,))), RDS: {}}
+    ads = AdsServer(Silent())
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((ads.handler(),))
+    control = ControlAddress(port=server.add_insecure_port("127.0.0.1:0"))
+    await server.start()
+    try:
+        async with EnvoyProcess(sidecar, control, TelemetryTarget(port=9)) as envoy:
+            await until(lambda: ads.stream(sidecar.node_id) is not None)
+            ads.publish(sidecar.node_id, Snapshot.of(resources, 1))
+            async with asyncio.timeout(8):
+                while not await envoy.admin.listeners():  # noqa: ASYNC110 - another process is asked
+                    await asyncio.sleep(0.03)
+            with pytest.raises(EnvoyFailedError, match="no listeners within"):
+                await envoy.ready(within=0.5)
+    finally:
+        await server.stop(None)
+
+
+class Silent:
+    """Wants to hear nothing of an AdsServer."""
+
+    def joined(self, sidecar: Sidecar) -> None: ...
+
+    def left(self, stream: Stream) -> None: ...
+
+    def answered(self) -> None: ...
 
 
 async def test_without_a_control_plane_it_is_not_ready() -> None:

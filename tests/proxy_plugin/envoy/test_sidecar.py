@@ -78,17 +78,15 @@ async def test_it_waits_for_a_control_plane_that_is_not_there_yet(world: World) 
 async def test_an_envoy_that_dies_ends_it_with_an_error(world: World) -> None:
     running = Running(world, world.plan("shop/dies", 1, instance="dies"))
     await running.ready.wait()
-    (pid,) = (
-        int(name) for name in os.listdir("/proc") if name.isdigit() and _is(int(name), "meshscope-dies-")
-    )
+    (pid,) = (int(name) for name in os.listdir("/proc") if name.isdigit() and _is(int(name), "~dies.shop~"))
     os.kill(pid, 9)
     assert await running.task != 0
 
 
-def _is(pid: int, folder: str) -> bool:
-    """Whether the process is the Envoy with its files in a folder of that name."""
+def _is(pid: int, node: str) -> bool:
+    """Whether the process is the Envoy of a node whose id has these characters in it."""
     try:
         with open(f"/proc/{pid}/cmdline") as file:
-            return folder in file.read()
+            return node in file.read()
     except OSError:
         return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Annotated, Any
 
 import httpx
@@ -92,3 +94,87 @@ async def test_a_body_has_an_end() -> None:
 
 async def test_a_date_stays_text() -> None:
     assert (await send("reason: 2030-01-31")).json() == {"reason": "2030-01-31"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"a":' * 21 + "1" + "}" * 21, "application/json"),
+        ('{"a": ' + "[" * 255 + "]" * 255 + "}", "application/json"),
+        ('{"a": ' + "[" * 500 + "]" * 500 + "}", "application/json"),
+        ("a: " + "[" * 150 + "]" * 150, "application/yaml"),
+        ("\n".join(" " * depth + "a:" for depth in range(300)), "application/yaml"),
+    ],
+)
+async def test_what_is_nested_too_deep_is_refused(body: str, kind: str) -> None:
+    """Stored, it would break every answer that shows it."""
+    answer = await send(body, kind)
+    assert (answer.status_code, answer.json()["title"]) == (400, "Unreadable body")
+    assert "nested" in answer.json()["detail"]
+
+
+async def test_what_policies_need_is_not_too_deep() -> None:
+    body = '{"a":' * 20 + "1" + "}" * 20
+    assert (await send(body, "application/json")).status_code == 200
+    assert (await send(body)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!timestamp hello",
+        "!!bool hello",
+        "!!int ''",
+        "!!int hello",
+        "!!float hello",
+        "!!binary aGk=",
+        "!!set {a, b}",
+        "!!omap [a: 1]",
+        "! x",
+        "0x" + "f" * 60_000,
+        "0b" + "1" * 60_000,
+        "0" + "7" * 60_000,
+        "1" + ":1" * 30_000,
+        "1" + ":1" * 30_000 + ".5",
+        "9" * 60_000,
+        "9" * 20,
+        "=",
+        "0x",
+        "0b_",
+    ],
+)
+async def test_values_that_are_no_plain_yaml_are_refused_at_once(value: str) -> None:
+    answer = await send(f"a: {value}")
+    assert answer.status_code in (200, 400)
+    assert answer.status_code == 400 or isinstance(answer.json()["a"], str)
+    assert answer.elapsed.total_seconds() < 2
+
+
+async def test_merging_and_odd_keys_are_no_accident() -> None:
+    for body in ("<<: [1]", "? [a]\n: 3", "? {a: 1}\n: 3", "<<: {name: z}\nname: z"):
+        assert (await send(body)).status_code in (200, 400), body
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "-" + "9" * 20, "9" * 4000])
+async def test_numbers_are_those_that_every_store_can_keep(number: str) -> None:
+    assert (await send(f'{{"a": {number}}}', "application/json")).status_code == 400
+    assert (await send(f'{{"a": [{number}]}}', "application/json")).status_code == 400
+
+
+async def test_slow_yaml_is_read_off_the_event_loop() -> None:
+    """The largest body of the slowest kind takes a while; everybody else is served meanwhile."""
+    pauses: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            pauses.append(time.monotonic() - began)
+
+    ticking = asyncio.create_task(tick())
+    began = time.monotonic()
+    answer = await send("a: [" + "a," * (MOST_BYTES // 2 - 10) + "]")
+    took = time.monotonic() - began
+    ticking.cancel()
+    assert answer.status_code == 200
+    assert max(pauses) < took / 2, f"{max(pauses):.2f} s of {took:.2f} s"

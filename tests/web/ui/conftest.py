@@ -16,6 +16,7 @@ from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
 from tests.web.mesh import Mesh
 from web.auth import ANONYMOUS
+from web.listen import Ports
 from web.publish import Publisher
 from web.settings import Settings
 from web.ui.app import create_ui, warm_up
@@ -50,11 +51,14 @@ class Wired:
     layouts: Layouts
     live: Seen
     settings: Settings
+    ports: Ports
 
 
 @pytest.fixture
 async def parts(mesh: Mesh, publisher: Publisher) -> Wired:
-    return Wired(publisher, mesh.control, Layouts(mesh.database), Seen(), Settings())
+    return Wired(
+        publisher, mesh.control, Layouts(mesh.database), Seen(), Settings(), Ports(8080, 4317, 4318, 18000)
+    )
 
 
 class AsAnonymous:

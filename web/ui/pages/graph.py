@@ -8,6 +8,9 @@ from typing import Any
 import dash
 from dash import dcc, html
 
+from web.listen import Ports
+from web.settings import Settings
+from web.ui import commands
 from web.ui.dom import attributes
 from web.ui.icons import icon
 from web.ui.pages.page import Page, add_page
@@ -21,18 +24,14 @@ LAYERS = (
     ("resilience", "Resilience", "Circuit breakers of all edges"),
 )
 
-SIDECAR = "meshscope sidecar --service shop/checkout --app-port 3000 --upstreams payments"
-
 
 def register(app: dash.Dash, parts: Parts) -> None:
-    settings = parts.settings
-    add_page(PAGE, partial(layout, settings.otlp_http_port, settings.otlp_grpc_port))
+    add_page(PAGE, partial(layout, parts))
     wiring.register(app, parts)
 
 
-def layout(otlp_http: int, otlp_grpc: int, **_query: Any) -> html.Div:
-    """The ports are those of the settings, 0 where any free one was taken."""
-    body = [_toolbar(), _banner(), html.Div([_stage(otlp_http, otlp_grpc), _panel()], className="gwrap")]
+def layout(parts: Parts, **_query: Any) -> html.Div:
+    body = [_toolbar(), _banner(), html.Div([_stage(parts), _panel()], className="gwrap")]
     return shell(PAGE, body, flush=True)
 
 
@@ -90,13 +89,13 @@ def _banner() -> html.Div:
     )
 
 
-def _stage(otlp_http: int, otlp_grpc: int) -> html.Div:
+def _stage(parts: Parts) -> html.Div:
     words = "Service topology. Arrow keys follow calls, Enter opens details, Escape closes them."
     return html.Div(
         [
             html.Div(id="mesh", className="mesh", role="application", **attributes(aria_label=words)),
             html.Div(id="graph-table", className="table-view", hidden=True),
-            _empty(otlp_http or 4318, otlp_grpc or 4317),
+            _empty(parts.settings, parts.ports),
             _legend(),
             html.Div(
                 [
@@ -115,7 +114,7 @@ def _zoom(step: str, symbol: str, words: str) -> html.Button:
     return html.Button(icon(symbol), title=words, **attributes(data_zoom=step, aria_label=words))
 
 
-def _empty(otlp_http: int, otlp_grpc: int) -> html.Div:
+def _empty(settings: Settings, ports: Ports) -> html.Div:
     """Shown until the first edge."""
     return html.Div(
         [
@@ -125,10 +124,13 @@ def _empty(otlp_http: int, otlp_grpc: int) -> html.Div:
             html.Div(
                 [
                     html.H3("Put an Envoy beside your app"),
-                    html.Pre(SIDECAR),
+                    html.Pre(commands.sidecar(settings, ports)),
                     html.H3("Or send OpenTelemetry traces"),
-                    html.Pre(f"export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:{otlp_http}"),
-                    html.P(f"OTLP/HTTP is at {otlp_http}, OTLP/gRPC at {otlp_grpc}.", className="faint"),
+                    html.Pre(commands.exporter(settings, ports)),
+                    html.P(
+                        f"OTLP/HTTP is at port {ports.otlp_http}, OTLP/gRPC at {ports.otlp_grpc}.",
+                        className="faint",
+                    ),
                 ],
                 className="card",
             ),

@@ -9,6 +9,7 @@ import dash
 from dash import Input, Output, dcc, html
 
 from proxy_plugin.envoy.status import ProxyStatus, TypeStatus
+from web.ui import commands
 from web.ui.dom import attributes
 from web.ui.icons import icon
 from web.ui.pages.page import Page, add_page
@@ -51,11 +52,11 @@ class ProxiesPage:
     """The callback."""
 
     def __init__(self, parts: Parts) -> None:
-        self._control = parts.control
+        self._control, self._parts = parts.control, parts
 
     async def refresh(self, _ticks: int | None) -> tuple[str, Any]:
         proxies = sorted(self._control.proxies(), key=lambda p: (p.service, p.version, p.instance))
-        return summary(proxies), proxies_table(proxies) if proxies else EMPTY
+        return summary(proxies), proxies_table(proxies) if proxies else empty(self._parts)
 
 
 def summary(proxies: Sequence[ProxyStatus]) -> str:
@@ -106,18 +107,18 @@ def _refusal(name: str, status: TypeStatus) -> html.Tr:
     return html.Tr(html.Td(html.Div(words, className="refusal"), colSpan=5 + len(TYPES)), className="refused")
 
 
-EMPTY = html.Div(
-    [
-        icon("server"),
-        html.H2("No proxy has joined yet"),
-        html.P("Start an Envoy beside your app; it joins the control plane by itself:"),
-        html.Div(
-            html.Pre("meshscope sidecar --service shop/checkout --app-port 3000 --upstreams payments"),
-            className="card",
-        ),
-    ],
-    className="empty",
-)
+def empty(parts: Parts) -> html.Div:
+    """Shown until the first proxy joins."""
+    return html.Div(
+        [
+            icon("server"),
+            html.H2("No proxy has joined yet"),
+            html.P("Start an Envoy beside your app; it joins the control plane by itself:"),
+            html.Div(html.Pre(commands.sidecar(parts.settings, parts.ports)), className="card"),
+        ],
+        className="empty",
+    )
+
 
 PAGE = Page(
     key="proxies", title="Proxies", path="/proxies", icon="server", section="Control", register=register

@@ -117,6 +117,62 @@ def test_it_fits_until_somebody_moves_it_and_never_after(graph: Page) -> None:
     assert transform(graph) != moved
 
 
+def place(page: Page, node: str) -> Any:
+    """[left, top, right, bottom] of a card, px of the window."""
+    box = page.locator(f"[data-node='{node}'] .bx").bounding_box()
+    assert box is not None
+    return [box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]]
+
+
+def resize(page: Page, width: int, height: int) -> None:
+    """Until the drawing knows of it."""
+    page.evaluate("(h) => { mesh.style.height = `${h}px`; }", height)
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("(w) => meshui.graph.size?.width === w", arg=page.evaluate("mesh.clientWidth"))
+
+
+def test_what_a_selection_moved_is_fitted_again_when_the_window_turns(graph: Page) -> None:
+    """Only a person's own panning and zooming is kept."""
+    graph.evaluate("meshui.graph.revealAbove({ kind: 'node', id: 'b' }, { offsetHeight: 300 })")
+    resize(graph, 500, 700)
+    left, top, right, bottom = place(graph, "b")
+    assert 0 <= left < right <= 500
+    assert 0 <= top < bottom <= 700
+    graph.evaluate("meshui.graph.select({ kind: 'node', id: 'b' })")
+    graph.evaluate("meshui.graph.revealAbove({ kind: 'node', id: 'b' }, { offsetHeight: 300 })")
+    resize(graph, 700, 500)
+    assert place(graph, "b")[3] <= 200  # above the sheet, still
+
+
+def test_what_a_person_moved_keeps_its_middle_and_never_gets_lost(graph: Page) -> None:
+    graph.mouse.move(500, 350)
+    graph.mouse.wheel(0, -400)
+    graph.wait_for_function("() => meshui.graph.viewport.touched")
+    before = transform(graph)
+    resize(graph, 800, 600)
+    after = transform(graph)
+    assert after["k"] == before["k"]
+    assert after["x"] == pytest.approx(before["x"] - 100, abs=1)
+    graph.evaluate("meshui.graph.viewport.pan(-650, 0)")
+    resize(graph, 400, 600)
+    assert 0 <= place(graph, "a")[0] < 400
+
+
+def test_on_a_phone_cards_are_readable_and_the_entry_is_in_view(graph: Page) -> None:
+    wide = {f"n{i}": LAYOUT["nodes"]["b"] | {"x": 200 * i - 1000, "service": f"n{i}"} for i in range(10)}
+    graph.evaluate(
+        "(layout) => meshui.graph.setStructure(layout)", LAYOUT | {"nodes": LAYOUT["nodes"] | wide}
+    )
+    resize(graph, 390, 700)
+    assert transform(graph)["k"] == 0.75
+    left, top, right, _ = place(graph, "a")
+    assert 0 <= left < right <= 390
+    assert 0 <= top < 350
+    graph.evaluate("meshui.graph.fit()")
+    assert place(graph, "n0")[0] >= 0
+    assert place(graph, "n9")[2] <= 390
+
+
 def test_a_node_that_stays_is_the_same_element(graph: Page) -> None:
     """Only so does the keyboard keep its place, and moving is an animation."""
     graph.evaluate("window.before = document.querySelector('[data-node=b]')")

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import web.ui
-from tests.web.ui.conftest import Console
+from tests.web.ui.conftest import Console, Wired
 from tests.web.ui.tree import find, properties, text, walk
+from web.listen import Ports
+from web.settings import Settings
 from web.ui.pages.graph import layout
 from web.ui.shell import RANGES
 
@@ -15,9 +17,9 @@ SCRIPTS = "\n".join(path.read_text() for path in (Path(web.ui.__file__).parent /
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_has_what_the_scripts_look_for(console: Console) -> None:
+async def test_it_has_what_the_scripts_look_for(console: Console, parts: Wired) -> None:
     assert console.app is not None
-    ids = {getattr(part, "id", None) for part in walk(layout(4318, 4317))}
+    ids = {getattr(part, "id", None) for part in walk(layout(parts))}
     wanted = {
         "mesh",
         "find",
@@ -32,24 +34,34 @@ async def test_it_has_what_the_scripts_look_for(console: Console) -> None:
     assert all(f'"{name}"' in SCRIPTS or f"#{name}" in SCRIPTS for name in wanted)
 
 
-async def test_ranges_are_offered_in_seconds(console: Console) -> None:
+async def test_ranges_are_offered_in_seconds(console: Console, parts: Wired) -> None:
     assert console.app is not None
-    options = find(layout(4318, 4317), "range").children
+    options = find(layout(parts), "range").children
     assert [option.value for option in options] == [str(seconds) for seconds, _ in RANGES]
     assert [option.value for option in options] == ["10", "30", "60", "300", "900"]
 
 
-async def test_an_empty_graph_says_what_to_do(console: Console) -> None:
+async def test_an_empty_graph_says_what_to_do(console: Console, parts: Wired) -> None:
     assert console.app is not None
-    words = text(find(layout(4318, 4317), "graph-empty").children)
+    words = text(find(layout(parts), "graph-empty").children)
     assert "meshscope sidecar" in words
     assert "http://localhost:4318" in words
     assert "OTLP/gRPC at 4317" in words
+    assert "--control" not in words
 
 
-async def test_the_drawing_is_named_for_screen_readers(console: Console) -> None:
+async def test_an_empty_graph_names_the_ports_of_this_server(console: Console, parts: Wired) -> None:
     assert console.app is not None
-    mesh = properties(find(layout(4318, 4317), "mesh"))
+    parts.settings, parts.ports = Settings(otlp_http_port=0), Ports(1, 20002, 20003, 20004)
+    words = text(find(layout(parts), "graph-empty").children)
+    assert "--control 127.0.0.1:20004" in words
+    assert "--telemetry 127.0.0.1:20002" in words
+    assert "http://localhost:20003" in words
+
+
+async def test_the_drawing_is_named_for_screen_readers(console: Console, parts: Wired) -> None:
+    assert console.app is not None
+    mesh = properties(find(layout(parts), "mesh"))
     assert mesh["role"] == "application"
     assert "Arrow keys" in mesh["aria-label"]
 

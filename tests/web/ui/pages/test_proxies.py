@@ -7,7 +7,8 @@ from tests.web.mesh import Mesh
 from tests.web.ui.conftest import Wired
 from tests.web.ui.panel.world import proxy
 from tests.web.ui.tree import having, properties, text
-from web.ui.pages.proxies import ProxiesPage, proxies_table, summary
+from web.listen import Ports
+from web.ui.pages.proxies import ProxiesPage, empty, proxies_table, summary
 
 pytestmark = pytest.mark.anyio
 REFUSED = proxy(
@@ -37,3 +38,10 @@ async def test_the_mesh_is_listed(parts: Wired, mesh: Mesh) -> None:
     count, shown = await ProxiesPage(parts).refresh(0)
     assert count == f"{len(mesh.proxies)} connected"
     assert len(having(shown, "data-proxy")) == len(mesh.proxies)
+
+
+async def test_without_proxies_it_says_how_one_joins_this_server(parts: Wired) -> None:
+    parts.ports = Ports(1, 4317, 4318, 20004)
+    words = text(empty(parts))
+    assert "--control 127.0.0.1:20004" in words
+    assert "--telemetry" not in words

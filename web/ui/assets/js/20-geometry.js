@@ -7,6 +7,21 @@
   const SAME_ROW_DIP = 44;
   const LOOP_REACH = 36;
 
+  /** The box {x, y, w, h} round all cards. */
+  function bounds(nodes) {
+    const [x, y] = [Math.min(...nodes.map((node) => node.x)), Math.min(...nodes.map((node) => node.y))];
+    const right = Math.max(...nodes.map((node) => node.x)) + CARD.width;
+    const bottom = Math.max(...nodes.map((node) => node.y)) + CARD.height;
+    return { x, y, w: right - x, h: bottom - y };
+  }
+
+  /** The middle of the topmost row, x: there requests come in. */
+  function entry(nodes) {
+    const top = Math.min(...nodes.map(({ y }) => y));
+    const row = nodes.filter(({ y }) => y === top);
+    return row.reduce((sum, { x }) => sum + x, 0) / row.length + CARD.width / 2;
+  }
+
   /** A cubic curve [x0, y0, x1, y1, x2, y2, x3, y3] between two points, vertical at both. */
   function curve([x0, y0], [x1, y1]) {
     if (Math.abs(y1 - y0) < 1) return [x0, y0, x0, y0 + SAME_ROW_DIP, x1, y1 + SAME_ROW_DIP, x1, y1];
@@ -98,5 +113,5 @@
     }
   }
 
-  meshui.geometry = { CARD, path, data, pointAt, distance, arrow, Places };
+  meshui.geometry = { CARD, bounds, entry, path, data, pointAt, distance, arrow, Places };
 })();

@@ -1,4 +1,4 @@
-/* Pan, zoom, pinch. The view is fitted until the person moves it, and never after that. */
+/* Pan, zoom, pinch. The view is fitted until the person moves it, and never after that: `touched` tells. */
 (function () {
   "use strict";
   const meshui = window.meshui;
@@ -6,6 +6,7 @@
   const SMALLEST = 0.05;
   const LARGEST = 3;
   const LARGEST_FIT = 1.35;
+  const VISIBLE = 48; // px of the drawing that stay in view
   const CLICK = 4; // px that a click may move
 
   class Viewport {
@@ -24,19 +25,29 @@
       element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     }
 
-    /** Shows the box {x, y, w, h}; `room` = {top, bottom, side} px stay free. */
-    fit(box, room) {
+    /** Shows the box {x, y, w, h}; `room` = {top, bottom, side} px stay free. At the scale `smallest` the box may be
+        too large to be shown whole: then its top is, and of its width what is around `middle`. */
+    fit(box, room, smallest = SMALLEST, middle = box.x + box.w / 2) {
       const { clientWidth: width, clientHeight: height } = this.element;
       if (!width || !height || !box.w) return;
       const wide = width - 2 * room.side;
       const high = height - room.top - room.bottom;
-      const k = Math.max(SMALLEST, Math.min(LARGEST_FIT, wide / box.w, high / box.h));
+      const k = Math.max(smallest, Math.min(LARGEST_FIT, wide / box.w, high / box.h));
+      const [left, right] = [room.side - box.x * k, width - room.side - (box.x + box.w) * k];
       this.transform = {
         k,
-        x: width / 2 - (box.x + box.w / 2) * k,
-        y: room.top + high / 2 - (box.y + box.h / 2) * k,
+        x: box.w * k > wide ? Math.min(left, Math.max(right, width / 2 - middle * k)) : (left + right) / 2,
+        y: room.top - box.y * k + Math.max(0, high - box.h * k) / 2,
       };
       this.onView();
+    }
+
+    /** Whether any part of the box that is worth seeing is in view. */
+    shows({ x, y, w, h }) {
+      const { transform, element } = this;
+      const [left, top] = [x * transform.k + transform.x, y * transform.k + transform.y];
+      const inside = (start, length, size) => Math.min(start + length, size) - Math.max(start, 0) >= Math.min(VISIBLE, length);
+      return inside(left, w * transform.k, element.clientWidth) && inside(top, h * transform.k, element.clientHeight);
     }
 
     zoom(factor, x = this.element.clientWidth / 2, y = this.element.clientHeight / 2) {
@@ -65,9 +76,9 @@
       this.pan(element.clientWidth / 2 - left - (w * transform.k) / 2, element.clientHeight / 2 - top - (h * transform.k) / 2);
     }
 
+    /** Of itself no sign of a person: selecting moves the view too. */
     pan(dx, dy) {
       this.transform = { ...this.transform, x: this.transform.x + dx, y: this.transform.y + dy };
-      this.touched = true;
       this.onView();
     }
 
@@ -84,6 +95,7 @@
       if (!pressed.moved && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < CLICK) return;
       if (!pressed.moved) this.element.setPointerCapture(event.pointerId);
       pressed.moved = true;
+      this.touched = true;
       if (this.pointers.size === 2) this.pinch(event);
       else this.pan(event.clientX - before.x, event.clientY - before.y);
       this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });

@@ -7,6 +7,9 @@
   const { CARD } = geometry;
 
   const ROOM = { top: 40, bottom: 66, side: 34 }; // px round the drawing for namespace labels and legend
+  const NARROW = 560; // px: a phone
+  const LOW = 360; // px: a phone that lies
+  const READABLE = 0.75; // smallest scale there: a name is then 10 px high
   const FRAME = `<svg class="under"><g class="root"></g></svg><canvas aria-hidden="true"></canvas>
     <svg class="over"><g class="root"><g class="cards"></g><g class="decorations"></g></g></svg>`;
 
@@ -61,7 +64,7 @@
       this.drawCards();
       this.drawEdges();
       if (this.selection && !this.exists(this.selection)) this.select(null);
-      if (!this.viewport.touched) this.fit();
+      this.refit();
       this.update();
     }
 
@@ -172,6 +175,7 @@
     /** `selection`: {kind: "node" | "edge", id} or null. */
     select(selection) {
       this.selection = selection && this.exists(selection) ? selection : null;
+      this.sheet = null;
       this.update();
       this.onSelect(this.selection);
     }
@@ -212,14 +216,15 @@
       this.viewport.reveal({ x: node.x, y: node.y, w: CARD.width, h: CARD.height });
     }
 
-    /** Moves what is selected into the part of the drawing that a sheet of `height` px leaves free. */
-    revealAbove({ kind, id }, height) {
+    /** Moves what is selected into the part of the drawing that the element `sheet` leaves free. */
+    revealAbove({ kind, id }, sheet) {
+      this.sheet = sheet;
       const edge = this.edges.get(id);
       const ends = kind === "edge" ? [edge.source, edge.target] : [id];
       const nodes = ends.map((end) => this.nodes.get(end));
       const middle = (key, size) => nodes.reduce((sum, node) => sum + node[key] + size / 2, 0) / nodes.length;
       const { x, y, k } = this.viewport.transform;
-      const free = Math.max(120, this.element.clientHeight - height);
+      const free = Math.max(CARD.height, this.element.clientHeight - sheet.offsetHeight);
       const dx = this.element.clientWidth / 2 - (middle("x", CARD.width) * k + x);
       this.viewport.pan(dx, free / 2 - (middle("y", CARD.height) * k + y));
     }
@@ -241,19 +246,34 @@
 
     // --- view
 
+    /** Shows everything, and goes on so until somebody moves it. */
     fit() {
+      this.whole = true;
       this.viewport.touched = false;
+      this.refit();
+    }
+
+    /** What the server or the window changed must not leave the drawing outside; what a person chose stays. */
+    refit() {
+      if (this.viewport.touched || !this.nodes.size) return;
       const nodes = [...this.nodes.values()];
-      if (!nodes.length) return;
-      const [x, y] = [Math.min(...nodes.map((n) => n.x)), Math.min(...nodes.map((n) => n.y))];
-      const w = Math.max(...nodes.map((n) => n.x)) + CARD.width - x;
-      const h = Math.max(...nodes.map((n) => n.y)) + CARD.height - y;
-      this.viewport.fit({ x, y, w, h }, ROOM);
+      const box = geometry.bounds(nodes);
+      const small = this.element.clientWidth <= NARROW || this.element.clientHeight <= LOW;
+      const smallest = small && !this.whole ? READABLE : undefined;
+      this.viewport.fit(box, small ? { ...ROOM, side: 14 } : ROOM, smallest, geometry.entry(nodes));
+      if (this.sheet && this.selection) this.revealAbove(this.selection, this.sheet);
     }
 
     resize() {
-      this.dots.resize(this.element.clientWidth, this.element.clientHeight);
-      if (!this.viewport.touched) this.fit();
+      const { clientWidth: width, clientHeight: height } = this.element;
+      this.dots.resize(width, height);
+      if (!width || !height) return;
+      const { width: before, height: high } = this.size || { width, height };
+      this.size = { width, height };
+      if (!this.nodes.size) return;
+      this.viewport.pan((width - before) / 2, (height - high) / 2); // what was in the middle stays there
+      if (!this.viewport.shows(geometry.bounds([...this.nodes.values()]))) this.viewport.touched = false;
+      this.refit();
     }
 
     showView() {

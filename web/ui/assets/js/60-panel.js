@@ -99,7 +99,7 @@
     const panel = document.getElementById("panel");
     if (panel) panel.classList.toggle("open", Boolean(selection));
     const part = selection && (selection.kind === "edge" ? graph.edges : graph.nodes).get(selection.id);
-    if (part && panel && getComputedStyle(panel).position === "fixed") graph.revealAbove(selection, panel.offsetHeight);
+    if (part && panel && getComputedStyle(panel).position === "fixed") graph.revealAbove(selection, panel);
     const facts = part ? (selection.kind === "edge" ? edgeFacts(part) : nodeFacts(part)) : null;
     window.dash_clientside.set_props("selection", { data: facts });
   }

@@ -1,0 +1,53 @@
+"""The engine against the reference linker, over Zipkin's JSON: every case that a Zipkin client reports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import orjson
+import polars as pl
+import pytest
+
+from collector import graph
+from collector.breakers import Breakers
+from collector.commit import Committer
+from collector.consumer import Accepted
+from collector.directory import Directory
+from collector.receivers.zipkin import decode
+from collector.rollup import LiveWindow
+from collector.telemetry import Counters
+from tests.collector.test_against_reference import Memory
+from tests.reference.case import Case
+from tests.reference.cases import CASES
+from tests.reference.notation import to_zipkin
+from tests.reference.spans import Span
+
+ZIPKIN = {name: case for name, case in CASES.items() if case.zipkin}
+
+
+def drawn(batches: Iterable[list[Span]]) -> dict[str, str]:
+    """What the engine makes of these reports: edges as the cases write them."""
+    live, directory = LiveWindow(keep=10**10), Directory()
+    committer = Committer(Memory(), live, Breakers(), directory, Counters(), retention=10.0**10)
+    for batch in batches:
+        assert committer.commit([decode(orjson.dumps(to_zipkin(batch)))]) == [Accepted()]
+    names = directory.names(time.time())
+    edges = graph.build(live.between(0, 2**40), unidentified=True, names=names).edges
+    rows = edges.filter(pl.col("calls").abs() > 1e-9).select("source", "target", "kind", "calls", "failed")
+    return {
+        f"{source}{'→' if kind == 'call' else '⇢'}{target}": f"{count:g}/{failed:g}"
+        for source, target, kind, count, failed in rows.iter_rows()
+    }
+
+
+@pytest.mark.parametrize("case", ZIPKIN.values(), ids=ZIPKIN)
+def test_whole(case: Case) -> None:
+    assert drawn([case.spans()]) == case.edges
+
+
+@pytest.mark.parametrize("case", ZIPKIN.values(), ids=ZIPKIN)
+def test_one_span_at_a_time(case: Case) -> None:
+    """R1.1: batching and order change nothing."""
+    spans = [[span] for span in case.spans()]
+    assert drawn(spans) == drawn(reversed(spans)) == case.edges
