@@ -137,7 +137,8 @@ class Committer:
         try:
             if work.spans is not None:
                 self._sink.write_spans(work.spans)
-            self._sink.write_calls(work.calls)
+            if not work.calls.is_empty:
+                self._sink.write_calls(work.calls)
         except Exception as error:
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
         if work.derived is not None:

@@ -34,6 +34,11 @@ class Buckets:
     sums: pl.DataFrame
     bins: pl.DataFrame
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to add: no sums, and no bins either (a longer copy of a span moves its sample alone)."""
+        return self.sums.is_empty() and self.bins.is_empty()
+
     @staticmethod
     def empty() -> Buckets:
         """No calls."""
@@ -85,7 +90,7 @@ class LiveWindow:
 
     def add(self, more: Buckets, now: float) -> None:
         """Add differences; what is before ``now − keep`` is let go once there is more than the window has."""
-        if more.sums.is_empty() and more.bins.is_empty():
+        if more.is_empty:
             return
         part = Slab.of(more.sums, more.bins)
         with self._lock:

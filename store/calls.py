@@ -20,7 +20,7 @@ _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 def write(engine: Engine, buckets: Buckets) -> None:
     """Store signed buckets; buckets of one key add up in the store."""
-    if buckets.sums.is_empty() and buckets.bins.is_empty():
+    if buckets.is_empty:
         return
     slab = Slab.of(buckets.sums, buckets.bins)
     key = ["time", "series"]
