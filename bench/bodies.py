@@ -67,8 +67,8 @@ def _request(chance: random.Random, hops: int) -> Request:
     for _ in range(TRACES):
         trace, parent = os.urandom(16), b""
         start = now - chance.randrange(SPREAD * 10**9)
+        caller = chance.randrange(SERVICES)
         for hop in range(hops):
-            caller = chance.randrange(SERVICES)
             called = (caller * 7 + hop + 1) % SERVICES
             client, server = os.urandom(8), os.urandom(8)
             duration = chance.randrange(1, 200_000) * 1000
@@ -78,7 +78,7 @@ def _request(chance: random.Random, hops: int) -> Request:
             of_service[called].append(
                 _span(chance, trace, server, client, Span.SPAN_KIND_SERVER, start, duration, called, hop)
             )
-            parent = server
+            parent, caller = server, called
     return _located(_encode(of_service), of_service)
 
 

@@ -39,7 +39,7 @@ def run() -> Result:
 
 
 def _split(table: pa.Table, count: int) -> list[pa.Table]:
-    """Batches that each hold an equal share of every trace: spans that ended first come first, as exporters send them."""
+    """Batches that each hold an equal share of every trace, what ended first coming first, as exporters send it."""
     trace = table["trace_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     ended = np.lexsort((_ints(table, "start") + _ints(table, "duration"), trace))
     shares = ended.reshape(-1, count, 2 * _HOPS // count)

@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 
 from collector import model, naming, nested
 from collector.attributes import Attributes
+from collector.distinct import distinct
 
 _NO_PARENT: Final = b"\0" * 8
+_URL_TO_HOST: Final = r"^(?P<host>[^/?#]*//[^/?#]*)"
 
 
 MALFORMED: Final = "trace_id must have 16 bytes and span_id 8, neither all zero"
@@ -120,13 +122,7 @@ def _columns(
     spans: Any, resource: pa.ListArray, group_of_span: np.ndarray[Any, Any], scope: pa.Array
 ) -> pa.Table:
     attributes = Attributes(spans.field("attributes"))
-    facts = pl.DataFrame({name: attributes.text(*keys) for name, keys in naming.TEXTS.items()}).with_columns(
-        kind=_known(pl.Series(spans.field("kind")), model.CONSUMER),
-        status=_known(pl.Series(spans.field("status").field("code")), model.STATUS_ERROR),
-        tracestate=pl.Series(spans.field("trace_state")),
-        mesh_tagged=pl.Series(attributes.has_prefix("istio.")),
-    )
-    said = _said(facts)
+    said = _said(_facts(attributes, spans))
     start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
     end = spans.field("end_time_unix_nano").to_numpy(zero_copy_only=False)
     columns = {
@@ -154,14 +150,34 @@ def _columns(
     return pa.Table.from_arrays(arrays, schema=model.SPANS)
 
 
-def _known(numbers: pl.Series, last: int) -> pl.Series:
+def _facts(attributes: Attributes, spans: Any) -> dict[str, pa.Array]:
+    """What the readings are made from; values that differ from span to span are left out where they decide nothing."""
+    facts = {name: attributes.text(*keys) for name, keys in naming.TEXTS.items()}
+    kind = _known(spans.field("kind"), model.CONSUMER)
+    calling = pc.is_in(kind, pa.array((model.CLIENT, model.PRODUCER), pa.int8()))
+    facts["request_id"] = pc.if_else(pc.is_valid(facts["request_id"]), "", None)
+    facts["network_port"] = pc.if_else(calling, facts["network_port"], None)
+    facts["url"] = pc.struct_field(pc.extract_regex(facts["url"], _URL_TO_HOST), "host")
+    return facts | {
+        "kind": kind,
+        "status": _known(spans.field("status").field("code"), model.STATUS_ERROR),
+        "tracestate": spans.field("trace_state"),
+        "mesh_tagged": pa.array(attributes.has_prefix("istio.")),
+    }
+
+
+def _known(numbers: pa.Array, last: int) -> pa.Array:
     """Enum numbers, 0 (unspecified) for those that OTLP does not know (yet)."""
-    return numbers.set(~numbers.is_between(0, last), 0).fill_null(0).cast(pl.Int8)
+    values = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    return pa.array(np.where((values >= 0) & (values <= last), values, 0).astype(np.int8))
 
 
-def _said(facts: pl.DataFrame) -> pl.DataFrame:
-    """The columns that are read off the attributes."""
-    return facts.with_columns(destination=naming.destination()).select(**_readings())
+def _said(facts: dict[str, pa.Array]) -> pl.DataFrame:
+    """The columns that are read off the attributes, worked out once for each combination that occurs."""
+    rows = len(facts["kind"])
+    one, which = distinct((column for column in facts.values() if column.null_count < rows), rows)
+    combinations = pl.DataFrame({name: column.take(pa.array(one)) for name, column in facts.items()})
+    return combinations.with_columns(destination=naming.destination()).select(**_readings())[which]
 
 
 @cache
