@@ -31,8 +31,9 @@
   let waiting = null;
 
   function csrf() {
-    const cookie = document.cookie.split("; ").find((part) => part.startsWith("_csrf_token="));
-    return cookie ? { "X-CSRFToken": decodeURIComponent(cookie.slice("_csrf_token=".length)) } : {};
+    const name = JSON.parse(document.getElementById("_dash-config").textContent).csrf_token_name + "=";
+    const cookie = document.cookie.split("; ").find((part) => part.startsWith(name));
+    return cookie ? { "X-CSRFToken": decodeURIComponent(cookie.slice(name.length)) } : {};
   }
 
   async function fetchLayout(tidy) {
