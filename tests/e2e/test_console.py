@@ -106,6 +106,7 @@ def test_a_fault_from_the_page_turns_the_edge_red_and_back(page: Page, demo: Dem
         rules = api.get("/api/v1/policies").json()["items"]
         assert [rule["enabled"] for rule in rules] == [True]
     page.locator("#rule-off").click()
+    expect(page.locator("#rule-abort-percent")).to_have_value("")
     wait_for_share(page, "v < 5")
     with demo.api() as api:
         assert not any(rule["enabled"] for rule in api.get("/api/v1/policies").json()["items"])
