@@ -10,8 +10,12 @@ from typing import Any
 import dash
 import dash_mantine_components as dmc
 from dash import dcc
-from fastapi import FastAPI
+from dash.exceptions import DependencyException
+from fastapi import FastAPI, Request
+from starlette.responses import Response
 
+from web.gate import CookieNames
+from web.problems import Problem
 from web.ui import layout_api
 from web.ui.pages import catalogue
 from web.ui.ports import Parts
@@ -59,12 +63,19 @@ def create_ui(api: FastAPI, parts: Parts) -> dash.Dash:
         assets_ignore=NOT_INJECTED,
         index_string=INDEX,
         add_log_handler=False,
+        csrf_token_name=CookieNames(parts.ports.http).csrf,
     )
+    api.add_exception_handler(DependencyException, _no_such_file)
     dash.page_registry.clear()  # it is global to the process: a second app starts anew
     for page in catalogue.PAGES:
         page.register(app, parts)
     app.layout = _root
     return app
+
+
+async def _no_such_file(request: Request, _error: Exception) -> Response:
+    """Dash raises for a file that no component has: a stale or a made-up address, no fault of ours."""
+    return Problem(404, "Not Found", f"There is nothing at {request.url.path[:200]}.").response()
 
 
 def _root() -> dmc.MantineProvider:

@@ -78,3 +78,14 @@ def test_paths_of_the_console_are_known(path: str) -> None:
 )
 def test_other_paths_are_not(path: str) -> None:
     assert not known_path(path)
+
+
+@pytest.mark.parametrize("file", ["x/y.js", "dash_mantine_components/no.js", "os/path.py"])
+async def test_a_file_that_no_component_has_is_404(console: Console, file: str) -> None:
+    answer = await console.client.get(f"/ui/_dash-component-suites/{file}")
+    assert answer.status_code == 404
+
+
+async def test_scripts_read_the_csrf_cookie_of_this_port(console: Console) -> None:
+    page = (await console.client.get("/ui/graph")).text
+    assert '"csrf_token_name":"meshscope_csrf_8080"' in page
