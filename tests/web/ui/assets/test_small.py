@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -40,7 +41,7 @@ def test_a_table_that_goes_on_says_so(page: Page, kind: str, theme: str) -> None
     table = page.locator(f".{kind.split()[-1]}")
     box = table.bounding_box()
     assert box is not None
-    right = {"x": box["x"] + box["width"] - 8, "y": box["y"] + 10, "width": 6, "height": 20}
+    right: Any = {"x": box["x"] + box["width"] - 8, "y": box["y"] + 10, "width": 6, "height": 20}
     start = page.screenshot(clip=right)
     table.evaluate("(element) => { element.scrollLeft = 10000; }")
     assert page.screenshot(clip=right) != start
