@@ -12,8 +12,9 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
+
+from web.sources import PREFIX, SettingsFile
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     """Every setting; the README lists them all (a test compares)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MESHSCOPE_", toml_file="meshscope.toml", extra="forbid", populate_by_name=True
+        env_prefix=PREFIX, toml_file="meshscope.toml", extra="forbid", populate_by_name=True
     )
 
     data: Path = Field(default=Path("data"), description="Folder of the embedded stores.")
@@ -91,8 +92,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments, then the environment, then the file. Raises SettingsFileError."""
+        return init_settings, env_settings, SettingsFile(settings_cls)
 
 
 def _is_loopback(host: str) -> bool:
