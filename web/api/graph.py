@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -172,11 +173,16 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
         await asyncio.to_thread(
             graphs.graph, asked
         )  # a bad question is a problem document, not a broken stream
-        last = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
+        last = resumed(last_event_id)
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         return StreamingResponse(streams.events(asked, last), media_type="text/event-stream", headers=headers)
 
     return routes
+
+
+def resumed(last_event_id: str | None) -> int | None:
+    """The event after which a listener goes on; None for what is no event of ours."""
+    return int(last_event_id) if last_event_id and re.fullmatch(r"[0-9]{1,18}", last_event_id) else None
 
 
 def _json(document: Any) -> Response:

@@ -40,7 +40,7 @@ Name = Annotated[
 Wait = Annotated[
     str,
     Query(
-        pattern=r"^\d+(\.\d+)?(ms|s)$",
+        pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s)$",
         description="How long to wait for the proxies; then the answer is 202. At most 60s.",
         examples=["5s"],
     ),
@@ -254,7 +254,7 @@ async def _expected(publisher: Publisher, name: str, if_match: str | None) -> in
         if all(stored.name != name for stored in await publisher.policies()):
             raise Problem(412, "No such policy", f"There is no policy {name}.")
         return None
-    found = re.fullmatch(r'\s*(?:W/)?"?(\d{1,9})"?\s*', if_match)
+    found = re.fullmatch(r'\s*(?:W/)?"?([0-9]{1,9})"?\s*', if_match)
     if found is None:
         raise Problem(400, "Unreadable If-Match", 'Send one revision, for example If-Match: "3".')
     return int(found[1])

@@ -232,7 +232,21 @@ async def test_names_that_look_like_something_else(api: httpx.AsyncClient, name:
 
 
 @pytest.mark.parametrize(
-    "query", ["wiat=5s", "wait=5", "wait=-1s", "wait=5m", "wait=61s", "to=0", "to=x", "to=99999999999"]
+    "query",
+    [
+        "wiat=5s",
+        "wait=5",
+        "wait=-1s",
+        "wait=5m",
+        "wait=61s",
+        "to=0",
+        "to=x",
+        "to=99999999999",
+        "to=1&to=2",
+        "wait=٣s",
+        "wait=5s%0A",
+        "wait=" + "9" * 400 + "s",
+    ],
 )
 async def test_parameters_are_checked(api: httpx.AsyncClient, query: str) -> None:
     answer = await api.post(f"{URL}/rule/rollback?{query}")
