@@ -8,7 +8,7 @@ do not keep are left out, because an unknown field costs nothing to skip.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import ptars
 import pyarrow as pa
@@ -32,6 +32,10 @@ RESPONSES: dict[Signal, Any] = {
     Signal.LOGS: logs_service_pb2.ExportLogsServiceResponse,
     Signal.POINTS: metrics_service_pb2.ExportMetricsServiceResponse,
 }
+
+MAX_JSON_BYTES: Final = 4 << 20
+"""JSON is read into objects, a hundred times slower than protobuf: large senders have protobuf."""
+_MAX_JSON_OBJECTS: Final = 1 << 18  # sixteen bytes each: telemetry has less, {{},{},… has more
 
 _RECURSIVE = frozenset({"ArrayValue", "KeyValueList"})
 # "Message.field", or a field name where every message that has it goes without.
@@ -78,8 +82,13 @@ def decode_json(signal: Signal, body: bytes) -> Batch:
     OTLP writes ids as hex where protobuf's own JSON form has base64, so ids are translated first.
 
     Raises:
-        Rejected: the bytes are not such a request.
+        Rejected: the bytes are not such a request, or one that is better sent as protobuf.
     """
+    if len(body) > MAX_JSON_BYTES or body.count(b"{") > _MAX_JSON_OBJECTS:
+        raise Rejected(
+            f"the JSON has more than {MAX_JSON_BYTES} bytes or {_MAX_JSON_OBJECTS} objects:"
+            " send smaller batches, or protobuf"
+        )
     from collector.receivers.otlp_json import canonical  # JSON is the rare form: not on the hot path
 
     try:
@@ -138,9 +147,9 @@ def schema(signal: Signal) -> pa.Schema:
 
 
 def answer(signal: Signal, accepted: Accepted) -> Any:
-    """The export response: partial success where rows were rejected."""
+    """The export response: partial success where rows were rejected, or something was cut."""
     response = RESPONSES[signal]()
-    if accepted.rejected:
+    if accepted.rejected or accepted.reasons:  # reasons alone: what was cut
         rejected = {Signal.SPANS: "rejected_spans", Signal.LOGS: "rejected_log_records"}
         setattr(response.partial_success, rejected.get(signal, "rejected_data_points"), accepted.rejected)
         response.partial_success.error_message = "; ".join(accepted.reasons)
