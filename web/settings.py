@@ -70,6 +70,22 @@ class Settings(BaseSettings):
     max_request_bytes: Annotated[int, Field(ge=1 << 16)] = Field(
         default=16 << 20, description="Largest OTLP request, uncompressed."
     )
+    max_expanded_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        default=64 << 20,
+        description="Largest request in memory, where every record has its resource; more is refused.",
+    )
+    max_value_bytes: Annotated[int, Field(ge=64)] = Field(
+        default=16 << 10, description="Of an attribute's value; longer ones are cut."
+    )
+    max_name_bytes: Annotated[int, Field(ge=64)] = Field(
+        default=1 << 10,
+        description="Of a service, version, instance, scope or operation; longer ones are cut.",
+    )
+    max_attributes: Annotated[int, Field(ge=8)] = Field(
+        default=256, description="Attributes kept of a span, record or resource."
+    )
+    max_events: Annotated[int, Field(ge=0)] = Field(default=128, description="Events kept of a span.")
+    max_links: Annotated[int, Field(ge=0)] = Field(default=128, description="Links kept of a span.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged to stderr."
     )
