@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -61,6 +63,7 @@ class Gate:
         if scheme.lower() == "bearer":
             who = await asyncio.to_thread(self._auth.bearer, token.strip())
             if who is not None:
+                _admitted_while(scope, self._auth.holds_token, token.strip())
                 return who, send
         _check_origin(scope, headers)
         public = scope["path"] in PUBLIC
@@ -70,6 +73,7 @@ class Gate:
         if entered is not None:
             if not public:
                 _check_csrf(scope, headers, secret)
+            _admitted_while(scope, self._auth.holds_session, secret)
             stale = entered.renewed or cookie(headers, names.csrf) != csrf_token(secret)
             return entered.actor, _with_cookies(send, scope, secret) if stale else send
         if public or (scope["path"] == "/metrics" and _is_local_peer(scope, headers)):
@@ -127,6 +131,11 @@ def _with_cookies(send: Send, scope: Scope, secret: str) -> Send:
         await send(message)
 
     return sending
+
+
+def _admitted_while(scope: Scope, holds: Callable[[str], bool], secret: str) -> None:
+    """For answers that last: `scope["state"]["admitted"]` asks whether the credential still holds."""
+    scope.setdefault("state", {})["admitted"] = partial(asyncio.to_thread, holds, secret)
 
 
 def _check_csrf(scope: Scope, headers: Headers, secret: str) -> None:

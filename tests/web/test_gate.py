@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -282,6 +282,29 @@ async def test_two_servers_on_one_host_keep_their_own_cookies(auth: Auth) -> Non
         "meshscope_session_8080",
         "meshscope_session_9090",
     ]
+
+
+async def test_answers_that_last_can_ask_whether_the_credential_still_holds(auth: Auth) -> None:
+    app = make_app(auth)
+    answers: list[bool] = []
+
+    @app.middleware("http")
+    async def ask(request: Request, call_next: Any) -> Any:
+        answers.append(await request.scope["state"]["admitted"]())
+        return await call_next(request)
+
+    app.add_middleware(Gate, auth=auth)
+    async with browse(app) as client:
+        token = {"authorization": f"Bearer {auth.create_token('ci')}"}
+        _, secret = auth.use_login_link(auth.issue_login_link())
+        await client.get("/api/v1/who", headers=token)
+        await client.get("/api/v1/who", headers={"cookie": f"{SESSION_COOKIE}={secret}"})
+    assert answers == [True, True]
+    assert auth.holds_session(secret)
+    auth.revoke_token("ci")
+    auth.leave(secret)
+    assert not auth.holds_session(secret)
+    assert not auth.holds_token(token["authorization"].removeprefix("Bearer "))
 
 
 # --- AUTH=off
