@@ -29,6 +29,7 @@ _MINOR_IN_DEMO = ("envoy_started", "proxy_joined", "proxy_left")
 
 def main() -> None:
     """Entry point; what is wrong is said in one line, without a traceback."""
+    os.umask(0o077)  # what we keep is for this user alone, also in a folder that others may read
     # Read when gRPC is imported: its fork handlers only complain, since every child of ours is another program.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
