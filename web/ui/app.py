@@ -22,9 +22,10 @@ from web.ui.ports import Parts
 
 PREFIX = "/ui/"
 
+# `data-auth`: without authentication there is nothing to sign out of.
 # The theme is set by a blocking file, before anything is painted: no flash, and no inline script for the CSP.
 INDEX = """<!DOCTYPE html>
-<html lang="en" data-mantine-color-scheme="light">
+<html lang="en" data-auth="{auth}" data-mantine-color-scheme="light">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -61,7 +62,7 @@ def create_ui(api: FastAPI, parts: Parts) -> dash.Dash:
         title="Meshscope",
         suppress_callback_exceptions=True,
         assets_ignore=NOT_INJECTED,
-        index_string=INDEX,
+        index_string=INDEX.replace("{auth}", parts.settings.auth),
         add_log_handler=False,
         csrf_token_name=CookieNames(parts.ports.http).csrf,
     )

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.web.ui.conftest import Console
+from tests.web.ui.conftest import Console, Wired
 from web.ui.app import known_path
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +45,11 @@ async def test_scripts_load_in_the_order_of_their_numbers(console: Console) -> N
 async def test_nothing_comes_from_elsewhere(console: Console) -> None:
     page = (await console.client.get("/ui/graph")).text
     assert re.findall(r"""(?:src|href|content)=["']?(?:https?:)?//""", page) == []
+
+
+async def test_the_page_knows_whether_there_is_a_session_to_end(console: Console, parts: Wired) -> None:
+    page = (await console.client.get("/ui/graph")).text
+    assert f'data-auth="{parts.settings.auth}"' in page
 
 
 async def test_requests_at_once_do_not_wait_for_each_other(console: Console) -> None:

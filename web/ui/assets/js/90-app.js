@@ -171,7 +171,14 @@
     meshui.progress.watch();
   }
 
+  /** The server ends the session and takes the cookies back; it answers with a redirect that is followed by hand. */
+  async function signOut() {
+    await fetch("/logout", { method: "POST", credentials: "same-origin", redirect: "manual", headers: csrf() });
+    location.assign("/login");
+  }
+
   const CLICKS = [
+    ["#sign-out", signOut],
     ["#theme-button", toggleTheme],
     ["#nav-button", () => document.body.classList.toggle("nav-open")],
     ["#tidy", () => fetchLayout(true)],
