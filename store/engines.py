@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -83,13 +85,18 @@ _OWN_FOLDER = "Give MESHSCOPE_DATA a folder that this user may write to."
 
 
 def _private_folder(folder: Path) -> None:
-    """Create `folder` for this user alone. One that is already there keeps its mode: it may be shared."""
+    """Create `folder` for this user alone. One that is already there keeps its mode, with a warning."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mode = stat.S_IMODE(folder.stat().st_mode)
     except OSError as error:
         raise StoreError(
             f"cannot make the data folder: {error.strerror}", str(folder), _OWN_FOLDER
         ) from error
+    if mode & 0o077:
+        structlog.get_logger(__name__).warning(
+            "data_open_to_others", folder=str(folder), mode=f"{mode:o}", fix=f"chmod 700 {folder}"
+        )
 
 
 def _checked_url(url: str, setting: str, drivers: tuple[str, ...]) -> URL:

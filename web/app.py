@@ -15,7 +15,7 @@ from collector.consumer import Consumer
 from web import login, problems
 from web.api import graph, meta, metrics, policies, proxies, zipkin
 from web.api_docs import routes as api_docs
-from web.gate import Gate
+from web.gate import CookieNames, Gate
 from web.headers import SecurityHeaders
 from web.known import KnownPaths
 from web.parts import Parts
@@ -54,7 +54,7 @@ def create_app(
         meta.router(checks),
         metrics.router(registry),
         login.router(parts.auth),
-        api_docs.router(),
+        api_docs.router(CookieNames(parts.ports.http).csrf),
         graph.router(parts.graphs, parts.streams),
         policies.router(parts.publisher),
         proxies.router(parts.control),

@@ -128,6 +128,11 @@ class Auth:
                 users.extend_session(session, secret, now + SESSION_LIFE)
         return Entered(actor(found.actor, "session"), renew)
 
+    def holds_session(self, secret: str) -> bool:
+        """Whether the session is still there. Does not put off its end."""
+        with self._reads() as session:
+            return users.live_session(session, secret, self._now()) is not None
+
     def leave(self, secret: str) -> None:
         """End one session."""
         with self._writes.begin() as session:
@@ -173,6 +178,11 @@ class Auth:
             with self._writes.begin() as session:
                 users.touch_token(session, found.name, now)
         return actor(_token_actor(found.name), "token")
+
+    def holds_token(self, token: str) -> bool:
+        """Whether the API token is still there."""
+        with self._reads() as session:
+            return users.token(session, token) is not None
 
     def _open(self, session: Session, name: str, now: datetime) -> str:
         secret = _new_secret()

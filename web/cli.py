@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import webbrowser
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,9 +23,13 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
 cli.add_typer(tokens, name="token")
 
+# One line for each of 13 proxies: who runs the demo wants to see the lines that matter.
+_MINOR_IN_DEMO = ("envoy_started", "proxy_joined", "proxy_left")
+
 
 def main() -> None:
     """Entry point; what is wrong is said in one line, without a traceback."""
+    os.umask(0o077)  # what we keep is for this user alone, also in a folder that others may read
     # Read when gRPC is imported: its fork handlers only complain, since every child of ours is another program.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
@@ -41,14 +45,17 @@ def _explain(error: Exception) -> None:
 
     from store.engines import StoreError
     from web.listen import PortTaken
+    from web.settings import Settings
+    from web.sources import SettingsFileError, explain
 
     if isinstance(error, (StoreError, PortTaken)):
         _fail(str(error))
-    if isinstance(error, ValidationError):
-        for problem in error.errors():
-            setting = "_".join(str(part) for part in problem["loc"]).upper()
-            what = problem["msg"].removeprefix("Value error, ")
-            _say(f"MESHSCOPE_{setting}: {what}" if setting else what)
+    if isinstance(error, SettingsFileError):
+        _say(str(error))
+        raise SystemExit(2)
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        for line in explain(error, Settings):
+            _say(line)
         raise SystemExit(2)
 
 
@@ -68,13 +75,48 @@ def _run(coroutine: Coroutine[Any, Any, int]) -> None:
         raise typer.Exit(runner.run(coroutine))
 
 
-def _settings(**given: Any) -> Settings:
+def _settings(data: Path | None, minor: Container[str] = ()) -> Settings:
     from web import logs
     from web.settings import Settings
 
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    logs.configure(settings.log_level, settings.log_format)
+    settings = Settings(data=data) if data is not None else Settings()
+    logs.configure(settings.log_level, settings.log_format, minor)
     return settings
+
+
+def _settings_to_serve(data: Path | None, minor: Container[str] = ()) -> Settings:
+    """Also says which variables do nothing. Fails where a server runs on the folder already."""
+    from web.running import server
+    from web.settings import Settings
+    from web.sources import unknown_variables
+
+    settings = _settings(data, minor)
+    for line in unknown_variables(Settings, os.environ):
+        _say(line)
+    # The embedded store would find out too, and write its own view of it to stderr first.
+    if settings.telemetry_url is None and (url := server(settings)):
+        _fail(
+            f"a Meshscope runs on {settings.data.absolute()} already, at {url}: "
+            "stop it, or give this one another folder with --data or MESHSCOPE_DATA"
+        )
+    return settings
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"meshscope {version('meshscope')}")
+        raise typer.Exit
+
+
+@cli.callback(help=__doc__)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What comes before a command."""
 
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the embedded stores (MESHSCOPE_DATA).")]
@@ -83,17 +125,19 @@ Data = Annotated[Path | None, typer.Option(help="Folder of the embedded stores (
 @cli.command("serve")
 def serve_command(data: Data = None) -> None:
     """Receivers, linker, store, API, console, control plane: everything in one process."""
-    _run(_serve(_settings(data=data)))
+    _run(_serve(_settings_to_serve(data)))
 
 
 async def _serve(settings: Settings) -> int:
     from web.main import serve
+    from web.running import invitation
     from web.signals import stop_signal
 
     stop = stop_signal()
     async with serve(settings) as running:
-        running.announce()
-        print(f"Open {await running.login_link()}", file=sys.stderr)
+        if not stop.is_set():
+            running.announce()
+            print(invitation(settings, await running.login_link()), file=sys.stderr, flush=True)
         await stop.wait()
     return 0
 
@@ -108,7 +152,7 @@ def demo(
     """The server and a real mesh: small services behind real Envoy sidecars, with load."""
     from web.demo import run_demo
 
-    settings = _settings(data=data)
+    settings = _settings_to_serve(data, _MINOR_IN_DEMO)
     _run(run_demo(settings, browser=webbrowser.open if browser else None, duration=duration, rate=rate))
 
 
@@ -132,6 +176,7 @@ def sidecar(
     from proxy_plugin.envoy.ports import PortBusyError
     from proxy_plugin.envoy.sidecar import plan_sidecar, run_sidecar
     from web import logs
+    from web.signals import stop_signal
 
     logs.configure("info", "console")
     names = [name.strip() for name in upstreams.split(",") if name.strip()]
@@ -146,8 +191,11 @@ def sidecar(
         line |= {"inbound": joined.inbound_port, "outbound": joined.outbound_port, "admin": joined.admin_port}
         print(json.dumps(line), flush=True)
 
+    async def run() -> int:
+        return await run_sidecar(plan, *addresses, stop=stop_signal(), ready=ready)
+
     try:
-        _run(run_sidecar(plan, *addresses, ready=ready))
+        _run(run())
     except PortBusyError as error:
         _fail(str(error))
 
@@ -164,7 +212,7 @@ def migrate(data: Data = None) -> None:
     """Bring both databases to the newest schema; ``serve`` does so when it starts."""
     from web.main import databases
 
-    for engine in databases(_settings(data=data)):
+    for engine in databases(_settings(data)):
         engine.dispose()
     print("both databases are at the newest schema")
 
@@ -174,29 +222,34 @@ def check(data: Data = None) -> None:
     """Check settings, databases, ports and Envoy; say what to fix."""
     from web.check import findings
 
-    settings = _settings(data=data)
+    words = {"ok": "ok  ", "warn": "warn", "fix": "FIX "}
     wrong = 0
-    for finding in findings(settings):
-        wrong += not finding.ok
-        print(f"{'ok  ' if finding.ok else 'FIX '} {finding.what}")
+    for finding in findings(_settings(data)):
+        wrong += finding.kind == "fix"
+        print(f"{words[finding.kind]} {finding.what}")
     raise typer.Exit(1 if wrong else 0)
 
 
 @cli.command()
 def login(data: Data = None) -> None:
     """Print a new link that signs in to the console, once."""
-    settings = _settings(data=data)
-    from web.running import url
+    from web.running import server, url
 
-    token = _auth(settings).issue_login_link()
-    print(f"{url(settings)}/login?token={token}")
+    settings = _settings(data)
+    auth = _auth(settings)
+    if server(settings) is None:
+        nobody = f"no server runs on {settings.data.absolute()}: start `meshscope serve`"
+        if settings.http_port == 0:
+            _fail(f"{nobody}, it prints a link")
+        _say(f"{nobody}, then open the link")
+    print(f"{url(settings)}/login?token={auth.issue_login_link()}")
 
 
 @tokens.command("create")
 def create_token(name: str, data: Data = None) -> None:
     """Make an API token and show it, this once."""
     try:
-        print(_auth(_settings(data=data)).create_token(name))
+        print(_auth(_settings(data)).create_token(name))
     except ValueError as error:
         _fail(str(error))
 
@@ -208,7 +261,7 @@ def list_tokens(
     """Names of the tokens, when they were made and last used."""
     found = [
         {"name": t.name, "created_at": str(t.created_at), "last_used_at": str(t.last_used_at or "never")}
-        for t in _auth(_settings(data=data)).list_tokens()
+        for t in _auth(_settings(data)).list_tokens()
     ]
     print(
         json.dumps(found) if as_json else "\n".join("  ".join(row.values()) for row in found) or "no tokens"
@@ -218,12 +271,17 @@ def list_tokens(
 @tokens.command("revoke")
 def revoke_token(name: str, data: Data = None) -> None:
     """Make a token invalid at once."""
-    if not _auth(_settings(data=data)).revoke_token(name):
+    if not _auth(_settings(data)).revoke_token(name):
         _fail(f"there is no token {name!r}")
 
 
 def _auth(settings: Settings) -> Auth:
-    """Tokens are in the control database, which several processes may open."""
+    """Tokens are in the control database, which several processes may open. Fails where there is none yet."""
+    if settings.control_url is None and not (settings.data / "control.db").is_file():
+        _fail(
+            f"no Meshscope data in {settings.data.absolute()}: "
+            "start `meshscope serve` there, or name it with --data or MESHSCOPE_DATA"
+        )
     from store.engines import control_engine
     from store.migrate import migrate as migrate_database
     from web.auth import Auth

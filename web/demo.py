@@ -6,14 +6,16 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 
 from proxy_plugin.demo.mesh import DemoMesh
 from web.listen import is_free
 from web.live import Question
 from web.main import LISTENERS, Running, serve
+from web.running import invitation
 from web.settings import Settings
 from web.shapes import totals
-from web.signals import stop_signal
+from web.signals import stop_signal, unless_stopped
 
 
 async def run_demo(
@@ -28,36 +30,44 @@ async def run_demo(
         rate: requests per second at the edge.
     """
     stop = stop_signal()
-    async with serve(_with_free_ports(settings)) as running:
-        running.announce()
-        link = await running.login_link()
-        _say(f"Meshscope is at {link}")
-        _say("Starting the mesh …")
+    async with serve(_with_free_ports(settings)) as running, AsyncExitStack() as stack:
         began = time.time()
-        ended: tuple[str, ...] = ()
-        async with _mesh(running, rate) as mesh:
-            stats = mesh.stats()
-            if mesh.busy_ports:
-                _say(f"Ports in use were left out: {', '.join(map(str, mesh.busy_ports))}.")
-            _say(
-                f"{stats.services} services behind {stats.envoys} Envoys, up in {stats.start_seconds:.1f} s."
-            )
-            _say("Open the link above." if browser is None else "Opening the browser.")
-            _say("Ctrl-C ends it." if duration is None else f"It ends in {duration:g} s.")
-            if browser is not None:
-                await asyncio.to_thread(browser, link)
-            try:
-                async with asyncio.timeout(duration):
-                    await stop.wait()
-            except TimeoutError:
-                pass
-            ended = mesh.stats().ended
+        mesh = None
+        if not stop.is_set():
+            running.announce()
+            _say("Starting the mesh …")
+            mesh = await unless_stopped(stop, stack.enter_async_context(_mesh(running, rate)))
+        if mesh is None:
+            _say("Interrupted while starting.")
+            return 0
+        await _introduce(running, mesh, browser, duration)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(duration):
+                await stop.wait()
+        ended = mesh.stats().ended
+        await stack.aclose()  # what is under way arrives before it is counted
         await _summary(running, began)
     if ended:
         _say(
             f"These ended though nobody stopped them: {', '.join(ended)}. Their logs are in {settings.data}/demo."
         )
     return 1 if ended else 0
+
+
+async def _introduce(
+    running: Running, mesh: DemoMesh, browser: Callable[[str], object] | None, duration: float | None
+) -> None:
+    """Say what runs; how to get in comes last."""
+    stats = mesh.stats()
+    if mesh.busy_ports:
+        _say(f"Ports in use were left out: {', '.join(map(str, mesh.busy_ports))}.")
+    _say(f"{stats.services} services behind {stats.envoys} Envoys, up in {stats.start_seconds:.1f} s.")
+    if browser is not None:
+        _say("Opening the browser.")
+        # A link of its own: the one that is shown is still good then.
+        await asyncio.to_thread(browser, await running.login_link())
+    end = "Ctrl-C ends." if duration is None else f"It ends in {duration:g} s."
+    _say(invitation(running.settings, await running.login_link(), end))
 
 
 def _mesh(running: Running, rate: float) -> DemoMesh:

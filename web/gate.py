@@ -1,15 +1,21 @@
 """The gate in front of everything: a pure ASGI middleware, so that pages, API, assets and websockets pass it.
 
 AUTH=on: a session cookie, or `Authorization: Bearer` with an API token. Changes by cookie need the CSRF
-header (Dash sends the cookie `_csrf_token` back as `X-CSRFToken`) and an Origin of our own; a bearer needs
+header (the console sends the CSRF cookie back as `X-CSRFToken`) and an Origin of our own; a bearer needs
 neither, because no browser sends it by itself. AUTH=off: everybody, but only under a loopback name: otherwise
 any web page could reach this server by a name of its own that resolves to 127.0.0.1 (DNS rebinding).
+
+Browsers keep cookies per host, whatever the port: their names hold the port, so that two servers on one host
+do not sign each other's users out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -21,8 +27,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.auth import ANONYMOUS, NOBODY, SESSION_LIFE, Actor, Auth, csrf_token
 from web.problems import Problem
 
-SESSION_COOKIE = "meshscope_session"
-CSRF_COOKIE = "_csrf_token"
 CSRF_HEADERS = ("x-csrftoken", "x-csrf-token")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PUBLIC = ("/healthz", "/readyz", "/login", "/login/login.css")
@@ -59,19 +63,43 @@ class Gate:
         if scheme.lower() == "bearer":
             who = await asyncio.to_thread(self._auth.bearer, token.strip())
             if who is not None:
+                _admitted_while(scope, self._auth.holds_token, token.strip())
                 return who, send
         _check_origin(scope, headers)
         public = scope["path"] in PUBLIC
-        secret = cookie(headers, SESSION_COOKIE)
+        names = CookieNames.of(scope)
+        secret = cookie(headers, names.session)
         entered = await asyncio.to_thread(self._auth.enter, secret) if secret else None
         if entered is not None:
             if not public:
                 _check_csrf(scope, headers, secret)
-            stale = entered.renewed or cookie(headers, CSRF_COOKIE) != csrf_token(secret)
+            _admitted_while(scope, self._auth.holds_session, secret)
+            stale = entered.renewed or cookie(headers, names.csrf) != csrf_token(secret)
             return entered.actor, _with_cookies(send, scope, secret) if stale else send
         if public or (scope["path"] == "/metrics" and _is_local_peer(scope, headers)):
             return NOBODY, send
         raise _unauthorized(bool(token))
+
+
+@dataclass(frozen=True, slots=True)
+class CookieNames:
+    """The cookies of the server that listens on `port`."""
+
+    port: int
+
+    @classmethod
+    def of(cls, scope: Scope) -> CookieNames:
+        """Of the server that a request came to."""
+        _, port = scope.get("server") or ("", None)
+        return cls(port or 80)
+
+    @property
+    def session(self) -> str:
+        return f"meshscope_session_{self.port}"
+
+    @property
+    def csrf(self) -> str:
+        return f"meshscope_csrf_{self.port}"
 
 
 def cookie(headers: Headers, name: str) -> str:
@@ -83,11 +111,13 @@ def set_session_cookies(headers: MutableHeaders, scope: Scope, secret: str) -> N
     """The session (not for scripts) and the CSRF token (for scripts); an empty secret removes both."""
     life = int(SESSION_LIFE.total_seconds()) if secret else 0
     common = f"; Path=/; Max-Age={life}; SameSite=Lax" + ("; Secure" if scope["scheme"] in _TLS else "")
-    headers.append("set-cookie", f"{SESSION_COOKIE}={secret}{common}; HttpOnly")
-    headers.append("set-cookie", f"{CSRF_COOKIE}={csrf_token(secret) if secret else ''}{common}")
+    names = CookieNames.of(scope)
+    headers.append("set-cookie", f"{names.session}={secret}{common}; HttpOnly")
+    headers.append("set-cookie", f"{names.csrf}={csrf_token(secret) if secret else ''}{common}")
 
 
 _TLS = ("https", "wss")
+_PROXY_HEADERS = ("via", "forwarded", "x-real-ip")
 
 
 def _with_cookies(send: Send, scope: Scope, secret: str) -> Send:
@@ -95,11 +125,17 @@ def _with_cookies(send: Send, scope: Scope, secret: str) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             # A login or logout in this very answer knows better.
-            if not any(value.startswith(SESSION_COOKIE) for value in headers.getlist("set-cookie")):
+            mine = CookieNames.of(scope).session + "="
+            if not any(value.startswith(mine) for value in headers.getlist("set-cookie")):
                 set_session_cookies(headers, scope, secret)
         await send(message)
 
     return sending
+
+
+def _admitted_while(scope: Scope, holds: Callable[[str], bool], secret: str) -> None:
+    """For answers that last: `scope["state"]["admitted"]` asks whether the credential still holds."""
+    scope.setdefault("state", {})["admitted"] = partial(asyncio.to_thread, holds, secret)
 
 
 def _check_csrf(scope: Scope, headers: Headers, secret: str) -> None:
@@ -108,7 +144,7 @@ def _check_csrf(scope: Scope, headers: Headers, secret: str) -> None:
     expected = csrf_token(secret).encode()
     sent = (headers.get(name, "").encode("utf-8", "replace") for name in CSRF_HEADERS)
     if not any(hmac.compare_digest(expected, value) for value in sent):
-        detail = f"Send the cookie {CSRF_COOKIE} back as the header X-CSRFToken, or use an API token."
+        detail = f"Send the cookie {CookieNames.of(scope).csrf} back as the header X-CSRFToken, or use an API token."
         raise Problem(403, "CSRF token missing or wrong", detail)
 
 
@@ -134,10 +170,12 @@ def _check_loopback_name(headers: Headers) -> None:
 
 
 def _is_local_peer(scope: Scope, headers: Headers) -> bool:
-    """Whether the peer is on this machine; what a reverse proxy hands on is not."""
+    """Whether a program of this machine asks for itself; what a proxy hands on has another peer."""
     client = scope.get("client")
-    forwarded = any(name in headers for name in ("x-forwarded-for", "forwarded", "x-real-ip"))
-    return client is not None and not forwarded and _is_loopback(client[0])
+    handed_on = any(name in _PROXY_HEADERS or name.startswith("x-forwarded-") for name in headers)
+    name = headers.get("host", "")
+    own_name = "@" not in name and _is_loopback(_hostname(name))
+    return client is not None and not handed_on and own_name and _is_loopback(client[0])
 
 
 def _is_loopback(host: str) -> bool:

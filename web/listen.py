@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from web.connections import ImpatientProtocol
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -66,7 +68,14 @@ def port_of(listener: socket.socket) -> int:
 class HttpServer(uvicorn.Server):
     """uvicorn on a socket of ours; signals are the composition root's."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        connections: int | None = None,
+        protocol: type[ImpatientProtocol] = ImpatientProtocol,
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -75,6 +84,8 @@ class HttpServer(uvicorn.Server):
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             ws="websockets-sansio",
+            http=protocol,
+            limit_concurrency=connections and connections + 1,  # uvicorn refuses the last one
         )
         super().__init__(config)
         self._listener = listener

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 
 from store.users import LinkState
 from web.auth import LINK_LIFE, Auth
-from web.gate import SESSION_COOKIE, cookie, set_session_cookies
+from web.gate import CookieNames, cookie, set_session_cookies
 
 _MINUTES = int(LINK_LIFE.total_seconds() // 60)
 _FORM_BYTES = 4096
@@ -70,7 +70,7 @@ def router(auth: Auth | None) -> APIRouter:
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
-        secret = cookie(Headers(scope=request.scope), SESSION_COOKIE)
+        secret = cookie(Headers(scope=request.scope), CookieNames.of(request.scope).session)
         if auth is not None and secret:
             await asyncio.to_thread(auth.leave, secret)
         return _signed_in(request, "/login", "")

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Container
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 _QUIET = ("alembic", "uvicorn", "httpx", "httpcore", "clickhouse_connect")
 
 
-def configure(level: str, form: str) -> None:
-    """Set up logging for this process; ``form`` is ``console`` or ``json``."""
+def configure(level: str, form: str, minor: Container[str] = ()) -> None:
+    """Set up logging for this process; ``form`` is ``console`` or ``json``.
+
+    ``minor``: events that are information elsewhere, and in this process are shown to who debugs only.
+    """
+
+    def demote(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if event["event"] in minor and event["level"] == "info":
+            if level != "debug":
+                raise structlog.DropEvent
+            event["level"] = "debug"
+        return event
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -26,7 +38,7 @@ def configure(level: str, form: str) -> None:
     )
     tracebacks: list[Processor] = [structlog.processors.format_exc_info] if form == "json" else []
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, demote, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,

@@ -16,12 +16,15 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
+from collector.admission import Admission
 from collector.breakers import Breakers
+from collector.consumer import Consumer
 from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.receivers import otlp_grpc, otlp_http
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
+from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store import retention
@@ -50,6 +53,9 @@ LISTENERS: Final = {
     "xds_port": "the proxies (xDS)",
 }
 """Port setting → what listens there."""
+
+OTLP_CONNECTIONS: Final = 512
+"""To the OTLP/HTTP port at once; more are told to come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             retention=settings.retention_spans.total_seconds(),
             max_bytes=settings.queue_bytes,
         )
-        grpc_port, http_otlp_port = await _receive(settings, pipeline, stack)
+        door = Admission(pipeline, counters, _limits(settings))
+        grpc_port, http_otlp_port = await _receive(settings, pipeline, door, stack)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
         graphs = Graphs(live, telemetry, breakers, directory, control)
         publisher = Publisher(control, control_database, CallsReader(live))
@@ -124,7 +131,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
         parts = _parts(settings, ports, control_database, control, graphs, publisher)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
-        web = HttpServer(create_app(parts, pipeline, counters.registry, checks), listener)
+        web = HttpServer(create_app(parts, door, counters.registry, checks), listener)
         await web.start()
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.streams.close)
@@ -142,18 +149,31 @@ def databases(settings: Settings) -> tuple[Engine, Engine]:
     return telemetry, control
 
 
-async def _receive(settings: Settings, pipeline: Pipeline, stack: AsyncExitStack) -> tuple[int, int]:
+async def _receive(
+    settings: Settings, pipeline: Pipeline, door: Consumer, stack: AsyncExitStack
+) -> tuple[int, int]:
     """Start the pipeline and its receivers; they stop in the other order."""
     pipeline.start()
     stack.push_async_callback(pipeline.stop)
     limit = settings.max_request_bytes
-    server, grpc_port = await otlp_grpc.serve(pipeline, settings.host, settings.otlp_grpc_port, limit)
+    server, grpc_port = await otlp_grpc.serve(door, settings.host, settings.otlp_grpc_port, limit)
     stack.push_async_callback(server.stop, 1.0)
     listener = _listener(settings, "otlp_http_port")
-    http = HttpServer(otlp_http.application(pipeline, limit), listener)
+    http = HttpServer(otlp_http.application(door, limit), listener, connections=OTLP_CONNECTIONS)
     await http.start()
     stack.push_async_callback(http.stop)
     return grpc_port, port_of(listener)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        value_bytes=settings.max_value_bytes,
+        name_bytes=settings.max_name_bytes,
+        attributes=settings.max_attributes,
+        events=settings.max_events,
+        links=settings.max_links,
+        expanded_bytes=settings.max_expanded_bytes,
+    )
 
 
 def _listener(settings: Settings, name: str) -> socket.socket:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,7 +13,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -88,11 +90,25 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(OperationalError, _on_database)
     app.add_exception_handler(Exception, _on_bug)
 
 
 async def known_query_only(request: Request) -> None:
-    """Dependency of a router: a query parameter that the route does not know is an error, not ignored."""
+    """Dependency of a router: a query parameter that the route does not know is an error, not ignored.
+
+    So is one that is given twice: which of the two is meant nobody can know.
+    """
+    given = [key for key, _ in request.query_params.multi_items()]
+    lists = _list_names(request)
+    if repeated := sorted({key for key in given if given.count(key) > 1 and key not in lists}):
+        raise Problem(
+            400,
+            "Repeated query parameter",
+            f"{_shown(repeated[0])} is given more than once.",
+            errors=[FieldError(field=_shown(name), message="given more than once") for name in repeated],
+        )
     unknown = [key for key in dict(request.query_params) if key not in (known := _query_names(request))]
     if unknown:
         listed = ", ".join(sorted(known)) or "none"
@@ -113,13 +129,25 @@ def field_path(location: Sequence[str | int]) -> str:
     return path
 
 
-def _query_names(request: Request) -> set[str]:
-    """The names that the route and its dependencies take; a model as a parameter stands for its fields."""
+def _list_names(request: Request) -> set[str]:
+    """The names that may be given more than once."""
+    fields = [field for dependant in _dependants(request) for field in dependant.query_params]
+    return {field.alias for field in fields if get_origin(field.field_info.annotation) in (list, tuple, set)}
+
+
+def _dependants(request: Request) -> Iterator[Dependant]:
+    """The route's own and those of its dependencies."""
     pending: list[Dependant] = [route.dependant] if (route := request.scope.get("route")) else []
-    names = set[str]()
     while pending:
         dependant = pending.pop()
         pending += dependant.dependencies
+        yield dependant
+
+
+def _query_names(request: Request) -> set[str]:
+    """The names that the route and its dependencies take; a model as a parameter stands for its fields."""
+    names = set[str]()
+    for dependant in _dependants(request):
         for field in dependant.query_params:
             model = field.field_info.annotation
             if inspect.isclass(model) and issubclass(model, BaseModel):
@@ -155,6 +183,17 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     ]
     detail = "; ".join(f"{each.field}: {each.message}" for each in found)
     return Problem(422, "Invalid request", detail, errors=found).response()
+
+
+async def _on_disconnect(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    """Locked, full or away: nothing was changed, and later it may work."""
+    _log.error("database failed", method=request.method, path=request.url.path, error=str(error)[:500])
+    detail = "The database does not answer; the log says why."
+    return Problem(503, detail=detail, headers={"Retry-After": "5"}).response()
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

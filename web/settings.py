@@ -12,8 +12,9 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
+
+from web.sources import PREFIX, SettingsFile
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     """Every setting; the README lists them all (a test compares)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MESHSCOPE_", toml_file="meshscope.toml", extra="forbid", populate_by_name=True
+        env_prefix=PREFIX, toml_file="meshscope.toml", extra="forbid", populate_by_name=True
     )
 
     data: Path = Field(default=Path("data"), description="Folder of the embedded stores.")
@@ -69,6 +70,22 @@ class Settings(BaseSettings):
     max_request_bytes: Annotated[int, Field(ge=1 << 16)] = Field(
         default=16 << 20, description="Largest OTLP request, uncompressed."
     )
+    max_expanded_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        default=64 << 20,
+        description="Largest request in memory, where every record has its resource; more is refused.",
+    )
+    max_value_bytes: Annotated[int, Field(ge=64)] = Field(
+        default=16 << 10, description="Of an attribute's value; longer ones are cut."
+    )
+    max_name_bytes: Annotated[int, Field(ge=64)] = Field(
+        default=1 << 10,
+        description="Of a service, version, instance, scope or operation; longer ones are cut.",
+    )
+    max_attributes: Annotated[int, Field(ge=8)] = Field(
+        default=256, description="Attributes kept of a span, record or resource."
+    )
+    max_events: Annotated[int, Field(ge=0)] = Field(default=128, description="Events kept of a span.")
+    max_links: Annotated[int, Field(ge=0)] = Field(default=128, description="Links kept of a span.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged to stderr."
     )
@@ -91,8 +108,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments, then the environment, then the file. Raises SettingsFileError."""
+        return init_settings, env_settings, SettingsFile(settings_cls)
 
 
 def _is_loopback(host: str) -> bool:

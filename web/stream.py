@@ -5,20 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import orjson
 import structlog
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from collector.graph import EDGE
 from web.live import Graphs, Question
+from web.problems import Problem
 from web.shapes import Json
 
 log = structlog.get_logger(__name__)
 
 TICK: Final = 1.0  # s between two deltas
 _KEPT_DELTAS: Final = 60
+MOST_LISTENERS: Final = 512
+MOST_QUESTIONS: Final = 64  # each is computed anew every second
+RETRY_AFTER: Final = 10  # s
+PATIENCE: Final = 10.0  # s that a listener may take for one event
+_RECHECK: Final = 5.0  # s; whoever was shut out hears no more after so long
 
 
 class Streams:
@@ -28,8 +37,24 @@ class Streams:
         self._graphs = graphs
         self._channels: dict[Question, _Channel] = {}
 
-    async def events(self, question: Question, last_event_id: int | None = None) -> AsyncIterator[bytes]:
+    def admit(self, question: Question) -> None:
+        """Raises a 503 problem when there are too many listeners, or too many questions."""
+        listeners = sum(channel.listeners for channel in self._channels.values())
+        new = question not in self._channels
+        if listeners < MOST_LISTENERS and not (new and len(self._channels) >= MOST_QUESTIONS):
+            return
+        what = (
+            f"{MOST_QUESTIONS} different graphs"
+            if listeners < MOST_LISTENERS
+            else f"{MOST_LISTENERS} listeners"
+        )
+        raise Problem(
+            503, "Too many streams", f"There are {what} already.", headers={"Retry-After": f"{RETRY_AFTER}"}
+        )
+
+    async def events(self, question: Question, last_event_id: int | None = None) -> AsyncGenerator[bytes]:
         """Server-sent events: one ``snapshot`` (or what was missed since ``last_event_id``), then ``delta`` s."""
+        self.admit(question)
         channel = self._channels.get(question)
         if channel is None:
             channel = self._channels[question] = _Channel(self._graphs, question)
@@ -106,6 +131,12 @@ class _Channel:
             began = time.monotonic()
             try:
                 document = await asyncio.to_thread(self._graphs.graph, self._question)
+            except Problem as problem:  # a window of which the end has come: nobody can be told more
+                log.info("graph_stream_ends", question=str(self._question), reason=problem.detail)
+                self._ended = True
+                async with self._changed:
+                    self._changed.notify_all()
+                return
             except Exception:
                 log.exception("graph_failed", question=str(self._question))
             else:
@@ -121,6 +152,40 @@ class _Channel:
             self._deltas.append((self._revision, body))
         async with self._changed:
             self._changed.notify_all()
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events. Who takes none for PATIENCE seconds is dropped: its events would pile up."""
+
+    def __init__(self, events: AsyncGenerator[bytes], patience: float = PATIENCE) -> None:
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events, self._patience = events, patience
+
+    async def stream_response(self, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            async with asyncio.timeout(self._patience):
+                await send(message)
+
+        try:
+            async with aclosing(self._events):
+                await super().stream_response(sending)
+        except TimeoutError:
+            log.info("listener_dropped", patience=self._patience)
+
+
+async def while_admitted(
+    events: AsyncGenerator[bytes], admitted: Callable[[], Awaitable[bool]] | None, every: float = _RECHECK
+) -> AsyncGenerator[bytes]:
+    """``events`` for as long as ``admitted`` says so; asked again between two events, ``every`` so many seconds."""
+    asked = time.monotonic()
+    async with aclosing(events):
+        async for event in events:
+            if admitted is not None and time.monotonic() - asked >= every:
+                if not await admitted():
+                    return
+                asked = time.monotonic()
+            yield event
 
 
 def delta(before: Json, after: Json) -> Json:

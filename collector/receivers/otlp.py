@@ -8,7 +8,7 @@ do not keep are left out, because an unknown field costs nothing to skip.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import ptars
 import pyarrow as pa
@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from collector.consumer import Accepted, Batch, Rejected, Signal
+from collector.receivers.pieces import PIECE, pieces
 
 REQUESTS: dict[Signal, Any] = {
     Signal.SPANS: trace_service_pb2.ExportTraceServiceRequest,
@@ -32,6 +33,11 @@ RESPONSES: dict[Signal, Any] = {
     Signal.LOGS: logs_service_pb2.ExportLogsServiceResponse,
     Signal.POINTS: metrics_service_pb2.ExportMetricsServiceResponse,
 }
+
+MAX_JSON_BYTES: Final = 4 << 20
+"""JSON is read into objects, a hundred times slower than protobuf: large senders have protobuf."""
+_MAX_JSON_OBJECTS: Final = 1 << 18  # sixteen bytes each: telemetry has less, {{},{},… has more
+_MAX_GROWTH: Final = 8  # Arrow bytes by bytes on the wire; telemetry has 2 to 5, empty messages 40
 
 _RECURSIVE = frozenset({"ArrayValue", "KeyValueList"})
 # "Message.field", or a field name where every message that has it goes without.
@@ -65,11 +71,31 @@ def decode(signal: Signal, body: bytes) -> Batch:
     Raises:
         Rejected: the bytes are not such a request.
     """
+    decoder = _decoder(signal)
     try:
-        records = _decoder(signal).list_to_record_batch([body])
-    except ValueError as error:
+        small = len(body) <= PIECE
+        records = decoder.list_to_record_batch([body]) if small else _decoded(decoder, body)
+    except (ValueError, IndexError) as error:
         raise Rejected(f"the body is not an OTLP {signal} request in protobuf: {error}") from None
     return Batch(signal, records, len(body))
+
+
+def _decoded(decoder: Any, body: bytes) -> pa.RecordBatch:
+    """Piece by piece, as long as it stays in proportion."""
+    found, size = [], 0
+    for piece in pieces(body):
+        found.append(decoder.list_to_record_batch([piece]))
+        size += found[-1].nbytes
+        if size > _MAX_GROWTH * len(body):
+            raise Rejected(
+                f"the request grows to more than {_MAX_GROWTH} times its {len(body)} bytes when it is decoded:"
+                " it has too many records or attributes that say nothing; send fewer"
+            )
+    groups = pa.concat_arrays([batch.column(0).flatten() for batch in found])
+    request = pa.ListArray.from_arrays(
+        pa.array([0, len(groups)], pa.int32()), groups, type=found[0].schema[0].type
+    )
+    return pa.RecordBatch.from_arrays([request], schema=found[0].schema)
 
 
 def decode_json(signal: Signal, body: bytes) -> Batch:
@@ -78,8 +104,13 @@ def decode_json(signal: Signal, body: bytes) -> Batch:
     OTLP writes ids as hex where protobuf's own JSON form has base64, so ids are translated first.
 
     Raises:
-        Rejected: the bytes are not such a request.
+        Rejected: the bytes are not such a request, or one that is better sent as protobuf.
     """
+    if len(body) > MAX_JSON_BYTES or body.count(b"{") > _MAX_JSON_OBJECTS:
+        raise Rejected(
+            f"the JSON has more than {MAX_JSON_BYTES} bytes or {_MAX_JSON_OBJECTS} objects:"
+            " send smaller batches, or protobuf"
+        )
     from collector.receivers.otlp_json import canonical  # JSON is the rare form: not on the hot path
 
     try:
@@ -138,9 +169,9 @@ def schema(signal: Signal) -> pa.Schema:
 
 
 def answer(signal: Signal, accepted: Accepted) -> Any:
-    """The export response: partial success where rows were rejected."""
+    """The export response: partial success where rows were rejected, or something was cut."""
     response = RESPONSES[signal]()
-    if accepted.rejected:
+    if accepted.rejected or accepted.reasons:  # reasons alone: what was cut
         rejected = {Signal.SPANS: "rejected_spans", Signal.LOGS: "rejected_log_records"}
         setattr(response.partial_success, rejected.get(signal, "rejected_data_points"), accepted.rejected)
         response.partial_success.error_message = "; ".join(accepted.reasons)

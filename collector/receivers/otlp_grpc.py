@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from collector.consumer import Consumer, Overloaded, Rejected, Signal
+from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import otlp
+from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding, holding
 
 _SERVICES: Final = {
     Signal.SPANS: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -18,11 +20,38 @@ _SERVICES: Final = {
     Signal.POINTS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 
+RECEIVING: Final = 64
+"""Requests whose bytes are being received at once; more wait for their turn to be read."""
+_PATIENCE: Final = 30.0  # s for the bytes of a request, the turn included
+_MAX_CALLS: Final = 4096  # also counts those that wait to be stored; gRPC itself refuses more
+_LIMITS: Final = (
+    ("grpc.max_concurrent_streams", 64),  # per connection
+    ("grpc.max_allowed_incoming_connections", 4096),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.keepalive_time_ms", 60_000),  # connections whose other end is gone …
+    ("grpc.keepalive_timeout_ms", 20_000),  # … are closed
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # senders may ping as often: many do
+)
+
 
 async def serve(
-    consumer: Consumer, host: str, port: int, max_bytes: int = 16 << 20
+    consumer: Consumer,
+    host: str,
+    port: int,
+    max_bytes: int = 16 << 20,
+    *,
+    receiving: int = RECEIVING,
+    patience: float = _PATIENCE,
 ) -> tuple[grpc.aio.Server, int]:
     """Start the receiver.
+
+    Args:
+        consumer: what takes the batches.
+        host: address to listen on.
+        port: port to listen on, 0 for any.
+        max_bytes: limit of a request, uncompressed.
+        receiving: requests that are received at the same time.
+        patience: seconds for receiving one.
 
     Returns:
         The server (stop it with ``await server.stop(grace)``) and the port it is bound to.
@@ -30,10 +59,12 @@ async def serve(
     Raises:
         OSError: the port is taken.
     """
-    options = [("grpc.max_receive_message_length", max_bytes), ("grpc.so_reuseport", 0)]
-    server = grpc.aio.server(options=options)
+    options = [("grpc.max_receive_message_length", max_bytes), ("grpc.so_reuseport", 0), *_LIMITS]
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MAX_CALLS)
+    door = _Door(consumer, receiving, patience)
     for signal, service in _SERVICES.items():
-        handler = grpc.unary_unary_rpc_method_handler(_exporter(signal, consumer))
+        # A stream of one message is the same on the wire; but here it is ours to say when it is received.
+        handler = grpc.stream_unary_rpc_method_handler(_exporter(signal, door))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     try:
         bound = server.add_insecure_port(f"{host}:{port}")
@@ -43,10 +74,35 @@ async def serve(
     return server, bound
 
 
-def _exporter(signal: Signal, consumer: Consumer) -> Callable[[bytes, Any], Awaitable[bytes]]:
-    async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+class _Door:
+    """Requests in, batches out: so many at once, so long each."""
+
+    def __init__(self, consumer: Consumer, receiving: int, patience: float) -> None:
+        self.consumer = consumer
+        self._turn, self._patience = asyncio.Semaphore(receiving), patience
+        self._decoding = Decoding()
+
+    async def batch(self, signal: Signal, messages: AsyncIterator[bytes]) -> Batch:
+        """Raises TimeoutError, Rejected, Overloaded."""
+        with holding(self.consumer, signal) as hold:
+            async with asyncio.timeout(self._patience), self._turn:
+                body = await anext(messages, None)
+            if body is None:
+                raise Rejected("the call has no message")
+            hold(len(body))
+            if len(body) <= PROTOBUF_AT_ONCE:
+                return otlp.decode(signal, body)
+            return await self._decoding.batch(otlp.decode, signal, body)
+
+
+def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
+    async def export(
+        messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> bytes:
         try:
-            accepted = await consumer.consume(otlp.decode(signal, body))
+            accepted = await door.consumer.consume(await door.batch(signal, messages))
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the request did not come in time")
         except Rejected as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as error:

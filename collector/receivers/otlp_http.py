@@ -7,64 +7,122 @@ from typing import Final
 from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import body, otlp
+from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding, holding
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+MAX_CALLS: Final = 512
+"""Requests at once; more are answered 503."""
+
 _PATHS: Final = {"/v1/traces": Signal.SPANS, "/v1/logs": Signal.LOGS, "/v1/metrics": Signal.POINTS}
 _CODES: Final = {
-    400: code_pb2.INVALID_ARGUMENT,
-    413: code_pb2.INVALID_ARGUMENT,
-    415: code_pb2.INVALID_ARGUMENT,
+    404: code_pb2.NOT_FOUND,
+    405: code_pb2.UNIMPLEMENTED,
+    408: code_pb2.DEADLINE_EXCEEDED,
+    429: code_pb2.RESOURCE_EXHAUSTED,
+    503: code_pb2.UNAVAILABLE,
 }
 
 
-def application(consumer: Consumer, max_bytes: int = 16 << 20) -> Starlette:
+def application(
+    consumer: Consumer,
+    max_bytes: int = 16 << 20,
+    *,
+    patience: body.Patience | None = None,
+    max_calls: int = MAX_CALLS,
+) -> ASGIApp:
     """The ASGI application of the receiver: POST /v1/traces, /v1/logs, /v1/metrics.
 
     Args:
         consumer: what takes the batches.
         max_bytes: limit of a body, compressed and uncompressed; more is answered 413.
+        patience: how long a sender may take for its body; a slower one is answered 408.
+        max_calls: requests at once; more are answered 503.
     """
+    decoding = Decoding()
+
+    async def batch(request: Request, signal: Signal, kind: str) -> Batch:
+        _check(kind)
+        with holding(consumer, signal) as hold:
+            limit = min(max_bytes, otlp.MAX_JSON_BYTES) if kind == JSON else max_bytes
+            content = await body.read(request, limit, hold, patience)
+            if kind == JSON:
+                return await decoding.batch(otlp.decode_json, signal, content)
+            if len(content) > PROTOBUF_AT_ONCE:
+                return await decoding.batch(otlp.decode, signal, content)
+            return otlp.decode(signal, content)
 
     async def export(request: Request) -> Response:
-        signal = _PATHS[request.url.path]
-        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        signal, kind = _PATHS[request.url.path], _kind(request)
         try:
-            accepted = await consumer.consume(_decode(signal, kind, await body.read(request, max_bytes)))
+            accepted = await consumer.consume(await batch(request, signal, kind))
         except body.Refused as error:
-            return _failure(kind, error.status, str(error))
+            closing = {"connection": "close"} if error.status == 408 else None  # else the rest is waited for
+            return _failure(kind, error.status, str(error), closing)
         except Rejected as error:
             return _failure(kind, 400, str(error))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except Overloaded as error:
-            headers = {"retry-after": f"{max(1, round(error.retry_after))}"}
-            return _failure(kind, 429, str(error), headers)
+            return _failure(kind, 429, str(error), _retry(error.retry_after))
         message = otlp.answer(signal, accepted)
         if kind == JSON:
             return Response(json_format.MessageToJson(message, indent=None), media_type=JSON)
         return Response(message.SerializeToString(), media_type=PROTOBUF)
 
-    return Starlette(routes=[Route(path, export, methods=["POST"]) for path in _PATHS])
+    async def other(request: Request, error: Exception) -> Response:
+        status, headers = (
+            (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+        )
+        told = f"{request.method} {request.url.path[:100]}: POST to one of {', '.join(_PATHS)}"
+        return _failure(_kind(request), status, told, dict(headers or {}))
+
+    routes = [Route(path, export, methods=["POST"]) for path in _PATHS]
+    return _AtOnce(Starlette(routes=routes, exception_handlers={HTTPException: other}), max_calls)
 
 
-def _decode(signal: Signal, kind: str, content: bytes) -> Batch:
-    if kind == PROTOBUF:
-        return otlp.decode(signal, content)
-    if kind == JSON:
-        return otlp.decode_json(signal, content)
-    raise body.Refused(415, f"content-type {kind or 'missing'!r}: send {PROTOBUF} or {JSON}")
+class _AtOnce:
+    """At most so many requests at the same time."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app, self._most, self._running = app, most, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and self._running >= self._most:
+            told = f"{self._most} requests are being answered"
+            app = _failure(_kind(Request(scope)), 503, told, _retry(1.0))
+        self._running += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._running -= 1
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def _check(kind: str) -> None:
+    if kind not in (PROTOBUF, JSON):
+        raise body.Refused(415, f"content-type {kind[:60] or 'missing'!r}: send {PROTOBUF} or {JSON}")
+
+
+def _retry(seconds: float) -> dict[str, str]:
+    return {"retry-after": f"{max(1, round(seconds))}"}
 
 
 def _failure(kind: str, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Errors are a ``google.rpc.Status`` in the form that the sender speaks (OTLP/HTTP response rules)."""
-    told = status_pb2.Status(code=_CODES.get(status, code_pb2.RESOURCE_EXHAUSTED), message=message)
+    told = status_pb2.Status(code=_CODES.get(status, code_pb2.INVALID_ARGUMENT), message=message)
     if kind == JSON:
         return Response(json_format.MessageToJson(told, indent=None), status, headers, JSON)
     return Response(told.SerializeToString(), status, headers, PROTOBUF)

@@ -111,8 +111,10 @@ class EnvoyProcess:
             )
         self._log.info("envoy_started", pid=self._process.pid, admin=sidecar.admin_port)
 
-    async def ready(self, within: float = 15.0) -> None:
+    async def ready(self, within: float | None = 15.0) -> None:
         """Returns when both listeners accept. EnvoyFailedError when they do not in time, or Envoy ended.
+
+        `within`: seconds, None for ever.
 
         `/ready` of Envoy would not do: without a control plane it says yes after a while, with no listener.
         `/listeners` alone neither: it names the first listeners before they have all they need and listen.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Demo, graph, wait_for
 
@@ -106,6 +106,7 @@ def test_a_fault_from_the_page_turns_the_edge_red_and_back(page: Page, demo: Dem
         rules = api.get("/api/v1/policies").json()["items"]
         assert [rule["enabled"] for rule in rules] == [True]
     page.locator("#rule-off").click()
+    expect(page.locator("#rule-abort-percent")).to_have_value("")
     wait_for_share(page, "v < 5")
     with demo.api() as api:
         assert not any(rule["enabled"] for rule in api.get("/api/v1/policies").json()["items"])
@@ -160,3 +161,32 @@ def test_the_api_is_described_without_the_internet(page: Page) -> None:
     page.goto("/api/docs")
     expect(page.locator(".opblock").first).to_be_visible()
     expect(page.locator(".info .title")).to_contain_text("Meshscope")
+
+
+def test_a_rule_is_deleted_after_a_question(page: Page, demo: Demo) -> None:
+    rule = {"name": "old-timeout", "target": {"service": TARGET}, "timeout": "9s", "enabled": False}
+    with demo.api() as api:
+        assert api.put("/api/v1/policies/old-timeout", json=rule).status_code in (200, 201, 202)
+        page.goto("/ui/rules")
+        page.get_by_role("button", name="Delete rule old-timeout").click()
+        question = page.get_by_role("dialog")
+        expect(question).to_contain_text("old-timeout")
+        question.get_by_role("button", name="Keep it").click()
+        expect(question).to_be_hidden()
+        assert api.get("/api/v1/policies/old-timeout").status_code == 200
+        page.get_by_role("button", name="Delete rule old-timeout").click()
+        question.get_by_role("button", name="Delete", exact=True).click()
+        expect(page.locator("#rules-message")).to_contain_text("old-timeout is deleted", timeout=SETTLED)
+        assert api.get("/api/v1/policies/old-timeout").status_code == 404
+
+
+def test_signing_out_ends_the_session(browser: Browser, demo: Demo) -> None:
+    """A session of its own: the others go on."""
+    context = browser.new_context(base_url=demo.url)
+    page = context.new_page()
+    page.goto(demo.login_link())
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")
+    page.goto("/ui/graph")
+    page.wait_for_url("**/login?next=*")
+    context.close()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 from pathlib import Path
 
-from tests.e2e.conftest import environment, meshscope
+import pytest
+
+from tests.e2e.conftest import READY_WITHIN, environment, meshscope, start, wait_for
 
 
 def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path) -> None:
@@ -27,7 +30,14 @@ def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path) -> 
         )
     assert done.returncode == 0, done.stderr[-2000:]
     assert f"Port {busy} (MESHSCOPE_OTLP_HTTP_PORT) is in use" in done.stderr
-    assert re.search(r"http://localhost:\d+/login\?token=\S+", done.stderr)
+    link = re.search(
+        r"Open http://localhost:\d+/login\?token=\S+ — it signs you in once\. It ends in 6 s", done.stderr
+    )
+    assert link is not None, done.stderr
+    assert f"login --data {tmp_path}" in done.stderr
+    assert done.stderr.index("13 Envoys") < link.start(), "how to get in comes last"
+    for each in ("envoy_started", "proxy_joined", "proxy_left"):
+        assert each not in done.stderr
     summary = re.search(
         r"Summary: (\d+) services, \d+ nodes, (\d+) edges, (\d+) calls, error rate", done.stderr
     )
@@ -40,13 +50,32 @@ def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path) -> 
     assert not _processes_of(tmp_path)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_start_that_is_interrupted_is_undone_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    process, _ports = start(tmp_path, "demo", "--no-browser")
+    try:
+        wait_for(lambda: len(_processes_of(tmp_path)) > 3, READY_WITHIN, "the first Envoys")
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+    said = (tmp_path / "stderr.log").read_text()
+    assert said.splitlines()[-1] == "Interrupted while starting."
+    assert "Open" not in said
+    assert not _processes_of(tmp_path)
+
+
 def _processes_of(folder: Path) -> list[str]:
-    """Commands that still run on this folder."""
+    """Commands that still run on this folder, or write into it."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                words += f" > {os.readlink(entry / 'fd' / '1')}"
             except OSError:
                 continue
             if str(folder) in words:

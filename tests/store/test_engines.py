@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
 from store.engines import StoreError, control_engine, reads, telemetry_engine, writes
 
@@ -31,6 +32,27 @@ def test_what_is_made_belongs_to_this_user_alone(tmp_path: Path) -> None:
     control_engine(None, data).dispose()
     telemetry_engine(None, data).dispose()
     assert [mode(data), mode(data / "telemetry"), mode(data / "control.db")] == [0o700, 0o700, 0o600]
+
+
+def test_a_folder_that_others_may_read_gets_a_warning(tmp_path: Path) -> None:
+    for open_to, warnings in ((0o755, 1), (0o710, 1), (0o700, 0)):
+        data = tmp_path / f"{open_to:o}"
+        data.mkdir()
+        data.chmod(open_to)
+        with capture_logs() as logs:
+            control_engine(None, data).dispose()
+        assert [each["event"] for each in logs] == ["data_open_to_others"] * warnings
+        assert mode(data) == open_to
+
+
+def test_the_command_makes_files_for_this_user_alone(tmp_path: Path) -> None:
+    """Also those that the databases make by themselves, in a folder that others may read."""
+    tmp_path.chmod(0o755)
+    command = [str(Path(sys.executable).with_name("meshscope")), "migrate", "--data", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, umask=0o022)
+    found = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
+    assert len(found) > 10
+    assert [path for path in found if mode(path) & 0o077] == []
 
 
 def test_telemetry_keeps_what_was_stored(tmp_path: Path) -> None:

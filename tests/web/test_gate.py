@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -11,11 +11,13 @@ from starlette.types import Message
 
 from tests.web.clock import Clock
 from web.auth import Actor, Auth, csrf_token, needs
-from web.gate import CSRF_COOKIE, SESSION_COOKIE, Gate
+from web.gate import CookieNames, Gate
 from web.login import router
 from web.problems import MEDIA_TYPE, install
 
 pytestmark = pytest.mark.anyio
+
+SESSION_COOKIE, CSRF_COOKIE = CookieNames(8080).session, CookieNames(8080).csrf
 
 HOST = "127.0.0.1:8080"
 
@@ -118,7 +120,10 @@ async def test_metrics_are_for_this_machine_or_a_token(auth: Auth) -> None:
     app = make_app(auth)
     async with browse(app, peer="127.0.0.1") as near, browse(app) as far:
         assert (await near.get("/metrics")).status_code == 200
-        assert (await near.get("/metrics", headers={"x-forwarded-for": "8.8.8.8"})).status_code == 401
+        for handed_on in ("via", "forwarded", "x-real-ip", "x-forwarded-for", "X-Forwarded-Host"):
+            assert (await near.get("/metrics", headers={handed_on: "8.8.8.8"})).status_code == 401
+        for host in ("mesh.example", "a@localhost", "10.0.0.1:8080", ""):
+            assert (await near.get("/metrics", headers={"host": host})).status_code == 401
         assert (await near.get("/api/v1/who")).status_code == 401
         token = {"authorization": f"Bearer {auth.create_token('prometheus')}"}
         assert (await far.get("/metrics", headers=token)).status_code == 200
@@ -259,6 +264,47 @@ async def test_a_websocket_needs_a_session_and_our_origin(auth: Auth) -> None:
     assert await handshake(app, cookie=cookies, origin="http://evil.example") == "websocket.close"
     assert await handshake(app, cookie=cookies, origin=f"http://{HOST}") == "websocket.accept"
     assert await handshake(app, authorization=f"Bearer {auth.create_token('ci')}") == "websocket.accept"
+
+
+async def test_two_servers_on_one_host_keep_their_own_cookies(auth: Auth) -> None:
+    """Browsers send the cookies of localhost:8080 to localhost:9090 as well."""
+    app = make_app(auth)
+    jar = httpx.Cookies()
+    for port in (8080, 9090):
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url=f"http://127.0.0.1:{port}", cookies=jar
+        ) as client:
+            await client.get(f"/login?token={auth.issue_login_link()}")
+            jar = client.cookies
+    assert sorted(jar) == [
+        "meshscope_csrf_8080",
+        "meshscope_csrf_9090",
+        "meshscope_session_8080",
+        "meshscope_session_9090",
+    ]
+
+
+async def test_answers_that_last_can_ask_whether_the_credential_still_holds(auth: Auth) -> None:
+    app = make_app(auth)
+    answers: list[bool] = []
+
+    @app.middleware("http")
+    async def ask(request: Request, call_next: Any) -> Any:
+        answers.append(await request.scope["state"]["admitted"]())
+        return await call_next(request)
+
+    app.add_middleware(Gate, auth=auth)
+    async with browse(app) as client:
+        token = {"authorization": f"Bearer {auth.create_token('ci')}"}
+        _, secret = auth.use_login_link(auth.issue_login_link())
+        await client.get("/api/v1/who", headers=token)
+        await client.get("/api/v1/who", headers={"cookie": f"{SESSION_COOKIE}={secret}"})
+    assert answers == [True, True]
+    assert auth.holds_session(secret)
+    auth.revoke_token("ci")
+    auth.leave(secret)
+    assert not auth.holds_session(secret)
+    assert not auth.holds_token(token["authorization"].removeprefix("Bearer "))
 
 
 # --- AUTH=off

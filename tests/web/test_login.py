@@ -9,10 +9,12 @@ from sqlalchemy.engine import Engine
 
 from tests.web.clock import Clock
 from web.auth import Auth
-from web.gate import CSRF_COOKIE, SESSION_COOKIE, Gate
+from web.gate import CookieNames, Gate
 from web.login import router, safe_target
 
 pytestmark = pytest.mark.anyio
+
+SESSION_COOKIE, CSRF_COOKIE = CookieNames(8080).session, CookieNames(8080).csrf
 
 
 def make_app(auth: Auth | None) -> FastAPI:

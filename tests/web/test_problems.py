@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 
 from web.problems import (
     MEDIA_TYPE,
@@ -50,6 +51,14 @@ def make_app() -> FastAPI:
     async def window(window: Annotated[Window, Query()]) -> str:
         return window.start
 
+    @router.get("/many")
+    async def many(of: Annotated[list[int], Query()]) -> int:
+        return sum(of)
+
+    @router.get("/locked")
+    async def locked() -> int:
+        raise OperationalError("SELECT secret", {}, Exception("database is locked"))
+
     @router.post("/body")
     async def body(body: Body) -> int:
         return sum(body.weights)
@@ -64,6 +73,19 @@ async def fetch(method: str, path: str, **kwargs: object) -> httpx.Response:
     transport = httpx.ASGITransport(make_app(), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         return await client.request(method, f"/api/v1{path}", **kwargs)  # type: ignore[arg-type]
+
+
+async def test_a_parameter_is_given_once() -> None:
+    answer = await fetch("GET", "/numbers/2?max=3&max=4")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "max")
+    assert (await fetch("GET", "/window?start=now-1m&end=now&start=now-5m")).status_code == 400
+    assert (await fetch("GET", "/many?of=1&of=2")).json() == 3
+
+
+async def test_a_database_that_does_not_answer_is_503() -> None:
+    answer = await fetch("GET", "/locked")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "secret" not in answer.text
 
 
 async def test_it_works() -> None:

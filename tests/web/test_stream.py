@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
+from starlette.types import Message
+from structlog.testing import capture_logs
 
 from collector.breakers import Breakers
 from collector.directory import Directory
@@ -16,7 +21,8 @@ from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from tests.collector.notation import START, calls
 from web.live import Graphs, Question
-from web.stream import Streams, delta
+from web.problems import Problem
+from web.stream import MOST_LISTENERS, MOST_QUESTIONS, EventStream, Streams, delta, while_admitted
 
 pytestmark = pytest.mark.anyio
 SECOND = START // 10**9
@@ -106,3 +112,67 @@ async def test_close_ends_every_stream(streams: Streams) -> None:
     await take(events, "snapshot")
     await streams.close()
     assert [event async for event in events] == []
+
+
+async def test_streams_have_bounds(streams: Streams) -> None:
+    questions = [replace(ASKED, depth=depth) for depth in range(MOST_QUESTIONS)]
+    opened = [streams.events(question) for question in questions]
+    await asyncio.gather(*(take(events, "snapshot") for events in opened))
+    with pytest.raises(Problem) as refused:
+        streams.admit(replace(ASKED, depth=999))
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "10")
+    streams.admit(questions[0])
+    for events in opened:
+        await events.aclose()
+    streams.admit(replace(ASKED, depth=999))
+
+
+async def test_listeners_have_bounds(streams: Streams) -> None:
+    opened = [streams.events(ASKED) for _ in range(MOST_LISTENERS)]
+    await asyncio.gather(*(take(events, "snapshot") for events in opened))
+    with pytest.raises(Problem, match=f"{MOST_LISTENERS} listeners"):
+        await anext(streams.events(ASKED))
+    await opened[0].aclose()
+    await take(streams.events(ASKED), "snapshot")
+
+
+async def test_a_stream_ends_when_its_question_has_no_answer_any_more(streams: Streams) -> None:
+    """Its window starts in the present and ends in a moment: soon it ends before it starts."""
+    end = time.time() + 1.2
+    with capture_logs() as logs:
+        async with asyncio.timeout(8):
+            assert [event async for event in streams.events(Question(start="now", end=f"{end:.1f}"))]
+    assert [each["log_level"] for each in logs if each["event"].startswith("graph_")] == ["info"]
+
+
+async def test_a_listener_that_takes_nothing_is_dropped() -> None:
+    closed = asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b"data: 1\n\n"
+        finally:
+            closed.set()
+
+    async def stuck(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(5):
+        await EventStream(events(), patience=0.05).stream_response(stuck)
+    assert closed.is_set()
+
+
+async def test_who_is_shut_out_hears_no_more() -> None:
+    admitted = [True, True, False]
+
+    async def events() -> AsyncGenerator[bytes]:
+        while True:
+            yield b"x"
+
+    async def ask() -> bool:
+        return admitted.pop(0)
+
+    async with asyncio.timeout(5):
+        assert [event async for event in while_admitted(events(), ask, every=0)] == [b"x", b"x"]

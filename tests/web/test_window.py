@@ -26,7 +26,12 @@ def test_moments(text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "now+5m", "2023-11-14T22:13:20", "nan", "inf", "-5", "1e99"]
+    "text",
+    [
+        *("", "yesterday", "now+5m", "2023-11-14T22:13:20", "nan", "inf", "-5", "1e99", "1_000", " 5", "5\n"),
+        *("now\n", "٣", "now-٣s", "9" * 5000, "٢٠٢٣-11-14T22:13:20Z"),
+        *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
+    ],
 )
 def test_no_moments_are_named(text: str) -> None:
     with pytest.raises(Problem) as refused:

@@ -68,7 +68,7 @@ def router(publisher: Publisher) -> APIRouter:
         items = [EntryView.model_validate(entry, from_attributes=True) for entry in found]
         return Entries(items=items, next_cursor=str(found[-1].seq) if more else None)
 
-    @routes.get("/verify", summary="Check the chain", responses=problem_responses(401))
+    @routes.get("/verify", summary="Check the chain", responses=problem_responses(400, 401))
     async def verify(who: Reader) -> VerdictView:
         """Recomputes every hash."""
         return VerdictView.model_validate(await publisher.verify_audit(), from_attributes=True)

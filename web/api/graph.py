@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from web.auth import needs
 from web.live import Graphs, Question
 from web.problems import Problem, known_query_only, problem_responses
-from web.stream import Streams
+from web.stream import EventStream, Streams, while_admitted
 
 Start = Annotated[
     str,
@@ -164,19 +165,29 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
                 return _json(found)
         raise Problem(404, "No such edge", f"No call from {source!r} to {target!r} in this window.")
 
-    @routes.get("/stream", summary="The graph, live, as server-sent events", response_class=StreamingResponse)
+    @routes.get(
+        "/stream",
+        summary="The graph, live, as server-sent events",
+        response_class=StreamingResponse,
+        responses=problem_responses(503),
+    )
     async def stream(
+        request: Request,
         asked: Asked,
         last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
     ) -> StreamingResponse:
-        await asyncio.to_thread(
-            graphs.graph, asked
-        )  # a bad question is a problem document, not a broken stream
-        last = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
-        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        return StreamingResponse(streams.events(asked, last), media_type="text/event-stream", headers=headers)
+        streams.admit(asked)
+        # A bad question is a problem document, not a broken stream.
+        await asyncio.to_thread(graphs.graph, asked)
+        events = streams.events(asked, resumed(last_event_id))
+        return EventStream(while_admitted(events, request.scope["state"].get("admitted")))
 
     return routes
+
+
+def resumed(last_event_id: str | None) -> int | None:
+    """The event after which a listener goes on; None for what is no event of ours."""
+    return int(last_event_id) if last_event_id and re.fullmatch(r"[0-9]{1,18}", last_event_id) else None
 
 
 def _json(document: Any) -> Response:

@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from web.problems import known_query_only
+from web.problems import known_query_only, problem_responses
 
 Check = Callable[[], Awaitable[str | None]]
 """Says what is wrong, None when nothing is."""
@@ -31,7 +31,9 @@ class Readiness(BaseModel):
 
 def router(checks: Mapping[str, Check] | None = None) -> APIRouter:
     """The two routes. They need no authentication and tell nothing about the mesh."""
-    routes = APIRouter(tags=["meta"], dependencies=[Depends(known_query_only)])
+    routes = APIRouter(
+        tags=["meta"], dependencies=[Depends(known_query_only)], responses=problem_responses(400)
+    )
 
     @routes.get("/healthz", summary="Alive?")
     async def healthz() -> Health:

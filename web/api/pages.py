@@ -9,7 +9,7 @@ from fastapi import Query
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.", examples=[100])]
 Cursor = Annotated[
     str | None,
-    Query(pattern=r"^\d{1,15}$", description="`next_cursor` of the page before.", examples=["41"]),
+    Query(pattern=r"^[0-9]{1,15}$", description="`next_cursor` of the page before.", examples=["41"]),
 ]
 Name = Annotated[
     str | None,

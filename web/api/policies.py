@@ -40,7 +40,7 @@ Name = Annotated[
 Wait = Annotated[
     str,
     Query(
-        pattern=r"^\d+(\.\d+)?(ms|s)$",
+        pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s)$",
         description="How long to wait for the proxies; then the answer is 202. At most 60s.",
         examples=["5s"],
     ),
@@ -75,14 +75,18 @@ def router(publisher: Publisher) -> APIRouter:
 
 
 def _add_reads(routes: APIRouter, publisher: Publisher) -> None:
-    @routes.get("", summary="All policies", responses={200: {"model": Policies}, **problem_responses(401)})
+    @routes.get(
+        "", summary="All policies", responses={200: {"model": Policies}, **problem_responses(400, 401)}
+    )
     async def list_policies(who: Reader) -> Response:
         """By name, with the revision in force and the end of the lease."""
         items = [policy_view(stored) for stored in await publisher.policies()]
         return JSONResponse({"items": items, "next_cursor": None})
 
     @routes.get(
-        "/{name}", summary="One policy", responses={200: {"model": PolicyView}, **problem_responses(401, 404)}
+        "/{name}",
+        summary="One policy",
+        responses={200: {"model": PolicyView}, **problem_responses(400, 401, 404, 422)},
     )
     async def get_policy(request: Request, name: Name, who: Reader) -> Response:
         """With `Accept: application/yaml` just the policy, as it was written."""
@@ -94,7 +98,7 @@ def _add_reads(routes: APIRouter, publisher: Publisher) -> None:
         return JSONResponse(policy_view(stored), headers=headers)
 
     @routes.get(
-        "/{name}/revisions", summary="History of a policy", responses=problem_responses(401, 404, 422)
+        "/{name}/revisions", summary="History of a policy", responses=problem_responses(400, 401, 404, 422)
     )
     async def list_revisions(name: Name, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Revisions:
         """Who, when, why, before, after, outcome and each proxy's answer; also of a policy that is gone."""
@@ -165,7 +169,7 @@ def _add_actions(routes: APIRouter, publisher: Publisher) -> None:
     @routes.post(
         "/{name}/plan",
         summary="What a draft would change",
-        responses=problem_responses(400, 401, 403, 404, 413, 415),
+        responses=problem_responses(400, 401, 403, 404, 413, 415, 422),
         openapi_extra=DRAFT_BODY,
     )
     async def plan_policy(name: Name, body: Body, who: Reader) -> PlanView:
@@ -254,7 +258,7 @@ async def _expected(publisher: Publisher, name: str, if_match: str | None) -> in
         if all(stored.name != name for stored in await publisher.policies()):
             raise Problem(412, "No such policy", f"There is no policy {name}.")
         return None
-    found = re.fullmatch(r'\s*(?:W/)?"?(\d{1,9})"?\s*', if_match)
+    found = re.fullmatch(r'\s*(?:W/)?"?([0-9]{1,9})"?\s*', if_match)
     if found is None:
         raise Problem(400, "Unreadable If-Match", 'Send one revision, for example If-Match: "3".')
     return int(found[1])

@@ -6,9 +6,10 @@
 
   /** "Try it out" changes things by cookie, so it sends the CSRF token as the console does. */
   function withCsrf(request) {
-    const cookie = document.cookie.split("; ").find((part) => part.startsWith("_csrf_token="));
+    const name = document.querySelector('meta[name="csrf-cookie"]').content + "=";
+    const cookie = document.cookie.split("; ").find((part) => part.startsWith(name));
     if (cookie && new URL(request.url, location.href).origin === location.origin) {
-      request.headers["X-CSRFToken"] = decodeURIComponent(cookie.slice("_csrf_token=".length));
+      request.headers["X-CSRFToken"] = decodeURIComponent(cookie.slice(name.length));
     }
     return request;
   }

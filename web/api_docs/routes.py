@@ -20,10 +20,15 @@ _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _AN_HOUR: Final = {"Cache-Control": "max-age=3600"}
 
 
-def router() -> APIRouter:
-    """The page and its files, one route each: nothing else of the folder is served."""
+def router(csrf_cookie: str) -> APIRouter:
+    """The page and its files, one route each: nothing else of the folder is served.
+
+    `csrf_cookie`: the cookie that "Try it out" sends back as a header.
+    """
     routes = APIRouter(include_in_schema=False)
-    page = Template((_FOLDER / "page.html").read_text("utf-8")).substitute(version=SWAGGER_UI)
+    page = Template((_FOLDER / "page.html").read_text("utf-8")).substitute(
+        version=SWAGGER_UI, csrf_cookie=csrf_cookie
+    )
 
     @routes.get("/api/docs")
     async def docs() -> HTMLResponse:

@@ -10,17 +10,22 @@ from typing import Any
 import dash
 import dash_mantine_components as dmc
 from dash import dcc
-from fastapi import FastAPI
+from dash.exceptions import DependencyException
+from fastapi import FastAPI, Request
+from starlette.responses import Response
 
+from web.gate import CookieNames
+from web.problems import Problem
 from web.ui import layout_api
 from web.ui.pages import catalogue
 from web.ui.ports import Parts
 
 PREFIX = "/ui/"
 
+# `data-auth`: without authentication there is nothing to sign out of.
 # The theme is set by a blocking file, before anything is painted: no flash, and no inline script for the CSP.
 INDEX = """<!DOCTYPE html>
-<html lang="en" data-mantine-color-scheme="light">
+<html lang="en" data-auth="{auth}" data-mantine-color-scheme="light">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -57,14 +62,21 @@ def create_ui(api: FastAPI, parts: Parts) -> dash.Dash:
         title="Meshscope",
         suppress_callback_exceptions=True,
         assets_ignore=NOT_INJECTED,
-        index_string=INDEX,
+        index_string=INDEX.replace("{auth}", parts.settings.auth),
         add_log_handler=False,
+        csrf_token_name=CookieNames(parts.ports.http).csrf,
     )
+    api.add_exception_handler(DependencyException, _no_such_file)
     dash.page_registry.clear()  # it is global to the process: a second app starts anew
     for page in catalogue.PAGES:
         page.register(app, parts)
     app.layout = _root
     return app
+
+
+async def _no_such_file(request: Request, _error: Exception) -> Response:
+    """Dash raises for a file that no component has: a stale or a made-up address, no fault of ours."""
+    return Problem(404, "Not Found", f"There is nothing at {request.url.path[:200]}.").response()
 
 
 def _root() -> dmc.MantineProvider:

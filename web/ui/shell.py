@@ -53,6 +53,7 @@ def _side(active: Page, pages: Sequence[Page]) -> html.Aside:
                 className="brand",
             ),
             html.Nav(links, className="nav", **attributes(aria_label="Main")),
+            html.Button([icon("log-out"), html.Span("Sign out")], id="sign-out", title="Sign out"),
         ],
     )
 

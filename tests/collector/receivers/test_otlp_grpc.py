@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from collector.consumer import Signal
 from collector.pipeline import Pipeline
 from collector.receivers import otlp_grpc
 from collector.rollup import LiveWindow
@@ -27,8 +29,10 @@ BODY = request("1 S a").SerializeToString()
 
 
 @asynccontextmanager
-async def channel_to(pipeline: Pipeline, limit: int = 1 << 20) -> AsyncIterator[grpc.aio.Channel]:
-    server, port = await otlp_grpc.serve(pipeline, "127.0.0.1", 0, limit)
+async def channel_to(
+    pipeline: Pipeline, limit: int = 1 << 20, **limits: Any
+) -> AsyncIterator[grpc.aio.Channel]:
+    server, port = await otlp_grpc.serve(pipeline, "127.0.0.1", 0, limit, **limits)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield channel
@@ -117,3 +121,48 @@ async def test_a_taken_port_is_an_error(resting: Pipeline) -> None:
         other.listen()
         with pytest.raises(OSError, match="the port is taken"):
             await otlp_grpc.serve(resting, "127.0.0.1", other.getsockname()[1])
+
+
+async def silence() -> AsyncIterator[bytes]:
+    """A call whose message never comes."""
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def test_a_request_that_does_not_come_is_given_up_and_the_next_has_its_turn(
+    pipeline: Pipeline, live: LiveWindow
+) -> None:
+    async with channel_to(pipeline, receiving=1, patience=0.5) as channel:
+        stuck = channel.stream_unary(TRACES)(silence())
+        await stuck.wait_for_connection()
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await stuck
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await export(channel, BODY) == b""
+    assert edges(live) == {"user→a": "1/0"}
+
+
+async def test_a_call_without_a_message(pipeline: Pipeline) -> None:
+    async with channel_to(pipeline) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await channel.stream_unary(TRACES)(iter(()))
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_what_is_large_is_decoded_aside(pipeline: Pipeline, live: LiveWindow) -> None:
+    message = request("1 S a")
+    attribute = message.resource_spans[0].resource.attributes.add(key="x")
+    attribute.value.string_value = "y" * (1 << 20)
+    async with channel_to(pipeline, limit=2 << 20) as channel:
+        assert await export(channel, message.SerializeToString()) == b""
+    assert edges(live) == {"user→a": "1/0"}
+
+
+async def test_a_full_queue_is_said_before_anything_is_read(pipeline: Pipeline) -> None:
+    pipeline.hold(Signal.SPANS, 64 << 20)
+    async with channel_to(pipeline) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await channel.stream_unary(TRACES)(silence())
+        assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        pipeline.release(64 << 20)
+        assert await export(channel, BODY) == b""

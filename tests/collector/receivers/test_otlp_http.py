@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
-from collections.abc import MutableMapping
+import time
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
 import httpx
@@ -10,8 +12,12 @@ import pytest
 from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from starlette.types import ASGIApp
 
+from collector.consumer import Signal
 from collector.pipeline import Pipeline
+from collector.receivers.body import Patience
+from collector.receivers.otlp import MAX_JSON_BYTES, decode_json
 from collector.receivers.otlp_http import JSON, PROTOBUF, application
 from collector.rollup import LiveWindow
 from collector.spans import MALFORMED
@@ -36,8 +42,9 @@ async def post(
     kind: str = PROTOBUF,
     path: str = "/v1/traces",
     encoding: str = "identity",
+    limit: int = LIMIT,
 ) -> httpx.Response:
-    transport = httpx.ASGITransport(application(pipeline, LIMIT))
+    transport = httpx.ASGITransport(application(pipeline, limit))
     headers = {"content-type": kind, "content-encoding": encoding}
     async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
         return await client.post(path, content=body, headers=headers)
@@ -156,11 +163,103 @@ async def test_full_is_429_and_says_when_to_come_back(resting: Pipeline, kind: s
     assert int(answer.headers["retry-after"]) >= 1
 
 
-@pytest.mark.parametrize(("method", "path", "code"), [("GET", "/v1/traces", 405), ("POST", "/v1/other", 404)])
-async def test_other_requests(resting: Pipeline, method: str, path: str, code: int) -> None:
+OTHERS = [("GET", "/v1/traces", 405, code_pb2.UNIMPLEMENTED), ("POST", "/v1/other", 404, code_pb2.NOT_FOUND)]
+
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+@pytest.mark.parametrize(("method", "path", "code", "told"), OTHERS)
+async def test_other_requests(
+    resting: Pipeline, kind: str, method: str, path: str, code: int, told: int
+) -> None:
     transport = httpx.ASGITransport(application(resting))
     async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
-        assert (await client.request(method, path)).status_code == code
+        answer = await client.request(method, path, headers={"content-type": kind})
+    assert (answer.status_code, status(answer).code) == (code, told)
+    assert "POST to one of /v1/traces, /v1/logs, /v1/metrics" in status(answer).message
+    if code == 405:
+        assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("text", ["{}", "[{", '{"a":'])
+async def test_json_of_very_many_objects_is_refused(pipeline: Pipeline, text: str) -> None:
+    """3.9 MB of {} took five seconds of the event loop."""
+    body = b'{"resourceSpans":[' + b",".join([text.encode()] * 300_000) + b"]}"
+    answer = await post(pipeline, body, JSON, limit=16 << 20)
+    assert (answer.status_code, "objects" in status(answer).message) == (400, True)
+
+
+async def test_json_has_a_limit_of_its_own(pipeline: Pipeline) -> None:
+    answer = await post(pipeline, b" " * (MAX_JSON_BYTES + 1), JSON, limit=16 << 20)
+    assert (answer.status_code, f"{MAX_JSON_BYTES} bytes" in status(answer).message) == (413, True)
+
+
+async def test_others_have_their_turn_while_json_is_decoded(pipeline: Pipeline) -> None:
+    body = as_json(*({**SPAN, "spanId": f"{i:016x}"} for i in range(1, 6001)))
+    began = time.perf_counter()
+    decode_json(Signal.SPANS, body)
+    alone, longest = time.perf_counter() - began, 0.0
+    sending = asyncio.create_task(post(pipeline, body, JSON, limit=16 << 20))
+    last = time.perf_counter()
+    while not sending.done():
+        await asyncio.sleep(0)
+        last, before = time.perf_counter(), last
+        longest = max(longest, last - before)
+    assert (await sending).status_code == 200
+    assert longest < alone / 2
+
+
+async def test_protobuf_that_is_large_is_decoded_aside(pipeline: Pipeline, live: LiveWindow) -> None:
+    message = request("1 S a")
+    message.resource_spans[0].resource.attributes.add(key="x").value.string_value = "y" * (1 << 20)
+    assert (await post(pipeline, message.SerializeToString(), limit=2 << 20)).status_code == 200
+    assert edges(live) == {"user→a": "1/0"}
+
+
+async def test_a_sender_that_stops_is_sent_away(pipeline: Pipeline) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield BODY[:5]
+        await asyncio.Event().wait()
+
+    app = application(pipeline, patience=Patience(chunk=0.05))
+    answer = await requested(app, body())
+    assert (answer.status_code, status(answer).code) == (408, code_pb2.DEADLINE_EXCEEDED)
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_full_queue_is_said_before_anything_is_read(pipeline: Pipeline) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    pipeline.hold(Signal.SPANS, 64 << 20)
+    assert (await requested(application(pipeline), body())).status_code == 429
+    pipeline.release(64 << 20)
+    assert (await post(pipeline, BODY)).status_code == 200
+
+
+async def test_more_requests_than_can_be_answered_are_told_when_to_come_back(pipeline: Pipeline) -> None:
+    started, go = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        started.set()
+        await go.wait()
+        yield BODY
+
+    app = application(pipeline, max_calls=1)
+    first = asyncio.create_task(requested(app, body()))
+    await started.wait()
+    answer = await requested(app, BODY)
+    assert (answer.status_code, status(answer).code) == (503, code_pb2.UNAVAILABLE)
+    assert answer.headers["retry-after"] == "1"
+    go.set()
+    assert (await first).status_code == 200
+    assert (await requested(app, BODY)).status_code == 200
+
+
+async def requested(app: ASGIApp, content: bytes | AsyncIterator[bytes]) -> httpx.Response:
+    """httpx hands a body over as it comes, and the answer when it is complete."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://collector") as client:
+        return await client.post("/v1/traces", content=content, headers={"content-type": PROTOBUF})
 
 
 async def test_a_sender_that_hangs_up_stores_nothing(pipeline: Pipeline, live: LiveWindow) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from proxy_plugin.envoy.bootstrap import ControlAddress
+from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.ports import free_ports
 from proxy_plugin.envoy.sidecar import plan_sidecar, run_sidecar
@@ -27,6 +30,14 @@ def test_a_plan_fills_in_what_was_not_said() -> None:
 def test_a_plan_refuses_what_cannot_be_called() -> None:
     with pytest.raises(ValueError, match="a/b/c"):
         plan_sidecar("shop/checkout", 8000, upstreams=["a/b/c"])
+
+
+@pytest.mark.parametrize(
+    "service", ["a/b/c", "A", "shop/", "/cart", "shop/my_cart", "", "-a", "a" * 64, "a\n"]
+)
+def test_a_service_is_a_name_in_dns(service: str) -> None:
+    with pytest.raises(ValueError, match="is not a service: use name or namespace/name"):
+        plan_sidecar(service, 8000)
 
 
 class Running:
@@ -78,7 +89,7 @@ async def test_it_waits_for_a_control_plane_that_is_not_there_yet(world: World) 
 async def test_an_envoy_that_dies_ends_it_with_an_error(world: World) -> None:
     running = Running(world, world.plan("shop/dies", 1, instance="dies"))
     await running.ready.wait()
-    (pid,) = (int(name) for name in os.listdir("/proc") if name.isdigit() and _is(int(name), "~dies.shop~"))
+    (pid,) = _pids("~dies.shop~")
     os.kill(pid, 9)
     assert await running.task != 0
 
@@ -90,3 +101,40 @@ def _is(pid: int, node: str) -> bool:
             return node in file.read()
     except OSError:
         return False
+
+
+async def test_an_envoy_that_dies_before_it_is_ready_ends_it_too() -> None:
+    sidecar = plan_sidecar("shop/early", 1, instance="early")
+    (port,) = free_ports(1, avoid=(sidecar.inbound_port, sidecar.outbound_port, sidecar.admin_port))
+    running = asyncio.create_task(
+        run_sidecar(sidecar, ControlAddress(port=port), TelemetryTarget(port=9), stop=asyncio.Event())
+    )
+    await until(lambda: bool(_pids("~early.shop~")))
+    os.kill(_pids("~early.shop~")[0], 9)
+    async with asyncio.timeout(8):
+        assert await running != 0
+
+
+async def test_a_control_plane_that_does_not_answer_is_named_soon() -> None:
+    stop, (port,) = asyncio.Event(), free_ports(1)
+    with capture_logs() as logs:
+        running = asyncio.create_task(
+            run_sidecar(
+                plan_sidecar("shop/alone", 1, avoid=[port]),
+                ControlAddress(port=port),
+                TelemetryTarget(port=9),
+                stop=stop,
+            )
+        )
+        await until(lambda: _warnings(logs) != [], within=2)
+        stop.set()
+        assert await running == 0
+    assert _warnings(logs)[0] == f"127.0.0.1:{port} does not answer; still trying"
+
+
+def _warnings(logs: list[MutableMapping[str, Any]]) -> list[str]:
+    return [entry["event"] for entry in logs if entry["log_level"] == "warning"]
+
+
+def _pids(node: str) -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is(int(name), node)]

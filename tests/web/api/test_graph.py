@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -76,10 +77,11 @@ async def test_one_edge(http: httpx.AsyncClient) -> None:
         ({"messaging": "sideways"}, 422, "messaging"),
         ({"depth": "0", "focus": "a"}, 422, "depth"),
         ({"start": "' OR 1=1 --"}, 400, "start"),
+        ({"start": ["now-5m", "now-1m"]}, 400, "start"),
     ],
 )
 async def test_what_is_wrong_is_named(
-    http: httpx.AsyncClient, parameters: dict[str, str], status: int, field: str
+    http: httpx.AsyncClient, parameters: dict[str, Any], status: int, field: str
 ) -> None:
     for path in ("/api/v1/graph", "/api/v1/graph/stream"):
         answer = await http.get(path, params=parameters)
@@ -101,3 +103,9 @@ async def test_metrics_have_help_and_the_usual_names(http: httpx.AsyncClient) ->
     text = (await http.get("/metrics")).text
     assert "# TYPE meshscope_commit_seconds histogram" in text
     assert all(line.startswith(("#", "meshscope_")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("event", [None, "", "²", "٣", "9" * 5000, "-1", "1 ", "1\n", "abc"])
+def test_what_is_no_event_of_ours_is_where_nobody_was(event: str | None) -> None:
+    assert graph.resumed(event) is None
+    assert graph.resumed("1893456000000") == 1893456000000

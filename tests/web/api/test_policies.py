@@ -9,10 +9,12 @@ from fastapi import FastAPI
 
 from tests.web.mesh import Mesh
 from web.auth import Auth
-from web.gate import CSRF_COOKIE, SESSION_COOKIE
+from web.gate import CookieNames
 from web.problems import MEDIA_TYPE
 
 pytestmark = pytest.mark.anyio
+
+SESSION_COOKIE, CSRF_COOKIE = CookieNames(80).session, CookieNames(80).csrf
 
 URL = "/api/v1/policies"
 RULE: dict[str, Any] = {"name": "rule", "target": {"service": "shop/payments"}, "timeout": "2s"}
@@ -184,7 +186,7 @@ async def test_an_early_end_of_the_wait_is_202(api: httpx.AsyncClient, mesh: Mes
     mesh.front.behaviour = "silent"
     answer = await api.post(f"{URL}/rule/apply?wait=100ms", json=RULE)
     assert (answer.status_code, answer.json()["outcome"], answer.json()["policy"]) == (202, "pending", None)
-    assert [each["instance"] for each in answer.json()["proxies"]["pending"]] == ["front-1"]
+    assert "front-1" in [each["instance"] for each in answer.json()["proxies"]["pending"]]
     await mesh.front.speak()
 
     async def applied() -> bool:
@@ -230,7 +232,21 @@ async def test_names_that_look_like_something_else(api: httpx.AsyncClient, name:
 
 
 @pytest.mark.parametrize(
-    "query", ["wiat=5s", "wait=5", "wait=-1s", "wait=5m", "wait=61s", "to=0", "to=x", "to=99999999999"]
+    "query",
+    [
+        "wiat=5s",
+        "wait=5",
+        "wait=-1s",
+        "wait=5m",
+        "wait=61s",
+        "to=0",
+        "to=x",
+        "to=99999999999",
+        "to=1&to=2",
+        "wait=٣s",
+        "wait=5s%0A",
+        "wait=" + "9" * 400 + "s",
+    ],
 )
 async def test_parameters_are_checked(api: httpx.AsyncClient, query: str) -> None:
     answer = await api.post(f"{URL}/rule/rollback?{query}")

@@ -17,7 +17,7 @@ FOLDER = Path(web.api_docs.__file__).parent
 
 def client() -> httpx.AsyncClient:
     api = FastAPI(docs_url=None)
-    api.include_router(router())
+    api.include_router(router("csrf_8080"))
     app = KnownPaths(api, api, lambda path: False)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
@@ -38,6 +38,12 @@ async def test_there_are_no_inline_scripts() -> None:
         page = (await http.get("/api/docs")).text
     assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == ["", "", ""]
     assert not re.search(r"\son\w+=", page)
+
+
+async def test_the_script_learns_the_name_of_the_csrf_cookie() -> None:
+    async with client() as http:
+        page = (await http.get("/api/docs")).text
+    assert '<meta name="csrf-cookie" content="csrf_8080">' in page
 
 
 async def test_files_are_kept_for_as_long_as_their_address_is_true() -> None:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.web.ui.conftest import Console
+from tests.web.ui.conftest import Console, Wired
 from web.ui.app import known_path
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,11 @@ async def test_nothing_comes_from_elsewhere(console: Console) -> None:
     assert re.findall(r"""(?:src|href|content)=["']?(?:https?:)?//""", page) == []
 
 
+async def test_the_page_knows_whether_there_is_a_session_to_end(console: Console, parts: Wired) -> None:
+    page = (await console.client.get("/ui/graph")).text
+    assert f'data-auth="{parts.settings.auth}"' in page
+
+
 async def test_requests_at_once_do_not_wait_for_each_other(console: Console) -> None:
     pages = await asyncio.gather(*(console.client.get("/ui/graph") for _ in range(5)))
     assert {page.status_code for page in pages} == {200}
@@ -78,3 +83,14 @@ def test_paths_of_the_console_are_known(path: str) -> None:
 )
 def test_other_paths_are_not(path: str) -> None:
     assert not known_path(path)
+
+
+@pytest.mark.parametrize("file", ["x/y.js", "dash_mantine_components/no.js", "os/path.py"])
+async def test_a_file_that_no_component_has_is_404(console: Console, file: str) -> None:
+    answer = await console.client.get(f"/ui/_dash-component-suites/{file}")
+    assert answer.status_code == 404
+
+
+async def test_scripts_read_the_csrf_cookie_of_this_port(console: Console) -> None:
+    page = (await console.client.get("/ui/graph")).text
+    assert '"csrf_token_name":"meshscope_csrf_8080"' in page

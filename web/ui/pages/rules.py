@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from web.ui.icons import icon
 from web.ui.pages.page import Page, add_page
 from web.ui.panel.names import short
 from web.ui.panel.outcome import applied, refused
-from web.ui.panel.parts import tag
+from web.ui.panel.parts import note, tag
 from web.ui.panel.policy import describe
 from web.ui.ports import Parts
 from web.ui.request import writer
@@ -49,6 +49,32 @@ def register(app: dash.Dash, parts: Parts) -> None:
         inputs=Input({"type": "rule-switch", "name": ALL}, "checked"),
         state=State("rules-changed", "data"),
     )
+    _deletion(app, page)
+
+
+def _deletion(app: dash.Dash, page: RulesPage) -> None:
+    """A press on a row asks; only the answer deletes."""
+    on(
+        app,
+        page.ask,
+        output=[
+            Output("rules-confirm", "opened"),
+            Output("rules-doomed", "children"),
+            Output("rules-doomed-as", "data"),
+        ],
+        inputs=Input({"type": "rule-delete", "name": ALL}, "n_clicks"),
+    )
+    on(
+        app,
+        page.delete,
+        output=[
+            Output("rules-message", "children", allow_duplicate=True),
+            Output("rules-changed", "data", allow_duplicate=True),
+            Output("rules-confirm", "opened", allow_duplicate=True),
+        ],
+        inputs=[Input("rules-delete", "n_clicks"), Input("rules-keep", "n_clicks")],
+        state=[State("rules-doomed-as", "data"), State("rules-changed", "data")],
+    )
 
 
 def layout(**_query: Any) -> html.Div:
@@ -56,8 +82,24 @@ def layout(**_query: Any) -> html.Div:
         html.Div(id="rules-message"),
         html.Div(id="rules-table"),
         dcc.Interval(id="rules-timer", interval=REFRESH),
+        dcc.Store(id="rules-doomed-as"),
+        _confirm(),
     ]
     return shell(PAGE, body, live=False)
+
+
+def _confirm() -> dmc.Modal:
+    buttons = [
+        html.Button("Keep it", id="rules-keep", className="btn", n_clicks=0),
+        html.Button([icon("trash"), "Delete"], id="rules-delete", className="btn danger", n_clicks=0),
+    ]
+    return dmc.Modal(
+        [html.Div(id="rules-doomed"), html.Div(buttons, className="buttons right")],
+        id="rules-confirm",
+        title="Delete this rule?",
+        centered=True,
+        size="sm",
+    )
 
 
 class RulesPage:
@@ -82,6 +124,34 @@ class RulesPage:
         except Problem as problem:
             return refused(problem), changes + 1
         return applied(result, on=enabled), changes + 1
+
+    async def ask(self, _clicks: list[int | None]) -> tuple[Any, Any, Any]:
+        """Opens the question; nothing was pressed when the table was only drawn anew."""
+        if not ctx.triggered[0]["value"]:
+            return no_update, no_update, no_update
+        name = ctx.triggered_id["name"]
+        policy = next((each for each in await self._publisher.policies() if each.name == name), None)
+        if policy is None:
+            return no_update, no_update, no_update
+        return True, doom(policy), {"name": name, "revision": policy.revision}
+
+    async def delete(
+        self, clicks: int, _kept: int, doomed: Mapping[str, Any] | None, changes: int
+    ) -> tuple[Any, Any, Any]:
+        """Deletes what was asked about, unless somebody changed it meanwhile."""
+        if ctx.triggered_id != "rules-delete" or not clicks or not doomed:
+            return no_update, no_update, False
+        try:
+            await self._publisher.delete(doomed["name"], actor=writer(), if_match=doomed["revision"])
+        except Problem as problem:
+            return refused(problem), changes + 1, False
+        return note(f"Rule {doomed['name']} is deleted.", "done", "circle-check"), changes + 1, False
+
+
+def doom(policy: StoredPolicy) -> list[Any]:
+    """What is lost."""
+    words = "It is on: the proxies go back to how they were before it." if policy.enabled else "It is off."
+    return [html.P(html.B(policy.name)), html.P(f"{words} Its history is kept.", className="muted")]
 
 
 def rules_table(rules: Sequence[tuple[StoredPolicy, Revision]], now: datetime) -> html.Div:
@@ -117,9 +187,20 @@ def _row(policy: StoredPolicy, newest: Revision, now: datetime) -> html.Tr:
             html.Td(what or html.Span("nothing", className="faint")),
             html.Td(_state(policy, now)),
             html.Td(_last(newest)),
-            html.Td(_link(target["service"], callers)),
+            html.Td(html.Div([_link(target["service"], callers), _delete(policy.name)], className="row")),
         ],
         **attributes(data_rule=policy.name, data_enabled=str(policy.enabled).lower()),
+    )
+
+
+def _delete(name: str) -> html.Button:
+    return html.Button(
+        icon("trash"),
+        id={"type": "rule-delete", "name": name},
+        className="btn icon ghost",
+        title="Delete",
+        n_clicks=0,
+        **attributes(aria_label=f"Delete rule {name}"),
     )
 
 

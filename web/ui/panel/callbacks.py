@@ -11,7 +11,7 @@ from proxy_plugin.envoy.rules import effective
 from web.problems import Problem
 from web.ui.panel.draft import draft, form_of, rule_for
 from web.ui.panel.edge import edge_figures
-from web.ui.panel.editor import editor, read_form, rule_state, split_words
+from web.ui.panel.editor import FAULT_FIELDS, editor, read_form, rule_state, split_words
 from web.ui.panel.node import node_panel
 from web.ui.panel.outcome import applied, refused
 from web.ui.panel.parts import section
@@ -48,7 +48,9 @@ class PanelCallbacks:
         rule = rule_for(policies, source, target)
         mesh = self._parts.control.mesh()
         rules = effective(mesh, source, target)
-        form = form_of(rule.document if rule else None, versions, rules["split"])
+        form = form_of(
+            rule.document if rule else None, versions, rules["split"], on=bool(rule and rule.enabled)
+        )
         governed = source in mesh.callers(target)
         content: list[Any] = [edge_figures({**selected, "governed": governed}, versions)]
         if governed:
@@ -109,19 +111,25 @@ class PanelCallbacks:
             return None, refused(problem), None, changes + 1, HINT
         return None, applied(result, on=planned["draft"]["enabled"]), None, changes + 1, HINT
 
-    async def switch_off(self, clicks: int, selected: Selection | None, changes: int) -> Outcome:
-        """Disables the edge's rule at once, without a plan: the way back must be short."""
+    async def switch_off(
+        self, clicks: int, selected: Selection | None, changes: int
+    ) -> tuple[Outcome, tuple[Any, ...]]:
+        """Disables the edge's rule at once, without a plan: the way back must be short.
+
+        The second part empties FAULT_FIELDS: the next rule that is applied must not bring the fault back.
+        """
+        kept = (no_update,) * len(FAULT_FIELDS)
         if not clicks or not selected:
-            return (no_update,) * 5
+            return (no_update,) * 5, kept
         policies = await self._parts.publisher.policies()
         rule = rule_for(policies, selected["source"], selected["target"])
         if rule is None:
-            return None, None, None, changes + 1, HINT
+            return (None, None, None, changes + 1, HINT), kept
         try:
             result = await self._parts.publisher.toggle(rule.name, False, actor=writer())
         except Problem as problem:
-            return None, refused(problem), None, changes + 1, HINT
-        return None, applied(result, on=False), None, changes + 1, HINT
+            return (None, refused(problem), None, changes + 1, HINT), kept
+        return (None, applied(result, on=False), None, changes + 1, HINT), ("",) * len(FAULT_FIELDS)
 
     async def _draft(self, selected: Selection, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """The document of the fields, and the revision that it replaces, 0 for a new rule."""

@@ -46,17 +46,23 @@ def rule_for(policies: Iterable[StoredPolicy], source: str, target: str) -> Stor
 
 
 def form_of(
-    document: Mapping[str, Any] | None, versions: Sequence[str], shares: Iterable[Mapping[str, Any]] = ()
+    document: Mapping[str, Any] | None,
+    versions: Sequence[str],
+    shares: Iterable[Mapping[str, Any]] = (),
+    *,
+    on: bool = True,
 ) -> Form:
     """The fields that show this policy. Who edits a rule that is off wants it on: `enabled` starts as True.
 
     `shares`: the split in force, where the slider starts when the policy has none.
+    `on`: whether the policy is. The faults of one that is off stay out of the fields: whoever comes to set a
+    timeout must not switch an abort on again.
     """
     now = {part["version"]: part["weight"] for part in shares}
     weight = now.get(versions[0], 50) if versions else 50
     if document is None:
         return Form(weight=weight)
-    fault = document.get("fault") or {}
+    fault = (document.get("fault") if on else None) or {}
     abort, delay = fault.get("abort") or {}, fault.get("delay") or {}
     weights = {part["version"]: part["weight"] for part in document.get("split") or ()}
     return Form(

@@ -29,6 +29,9 @@ FIELDS: dict[str, tuple[str, str]] = {
     "enabled": ("rule-enabled", "checked"),
 }
 
+FAULT_FIELDS = ("abort_percent", "delay_percent", "delay_ms")
+"""Empty, they make no fault."""
+
 
 def read_form(fields: dict[str, Any]) -> Form:
     """The form from the values of FIELDS; an empty number field holds "" in the browser."""

@@ -6,7 +6,7 @@ import dash
 from dash import Input, Output, State
 
 from web.ui.panel.callbacks import PanelCallbacks
-from web.ui.panel.editor import FIELDS
+from web.ui.panel.editor import FAULT_FIELDS, FIELDS
 from web.ui.ports import Parts
 from web.ui.wire import on
 
@@ -93,7 +93,7 @@ def _change(app: dash.Dash, panel: PanelCallbacks) -> None:
     on(
         app,
         panel.switch_off,
-        output=outcome,
+        output=(outcome, [Output(*FIELDS[name]) for name in FAULT_FIELDS]),
         inputs={"clicks": Input("rule-off", "n_clicks")},
         state={"selected": SELECTED, "changes": CHANGES},
         running=[(Output("rule-off", "disabled"), True, False)],

@@ -65,6 +65,23 @@ def test_who_only_calls_shows_what_it_sends(graph: Page) -> None:
     expect(graph.locator('[data-node="a"] .figures')).to_have_text("10 rps out")
 
 
+def test_a_service_of_ours_that_serves_nothing_is_silent_not_red(graph: Page) -> None:
+    """All calls aborted by its callers' proxies: the edge is red, the service is not."""
+    script = """([node, id, edge]) => {
+        meshui.graph.setFigures({ nodes: new Map([["b", node]]), edges: new Map([[id, edge]]) });
+        const card = document.querySelector('[data-node="b"]');
+        return [card.querySelector(".figures").textContent, card.classList.contains("bad")];
+    }"""
+    aborted = edge(source="a", target="b", kind="call", server={"calls": 0, "failed": 0, "latency_ms": None})
+    ours = NODE | {"instances": 2}
+    assert graph.evaluate(script, [ours, CALL, aborted]) == ["no traffic", False]
+    assert graph.evaluate(script, [ours, CALL, edge(source="a", target="b")]) == ["10 rps · 30 ms", True]
+    without_proxies = NODE | {"instances": None}
+    assert graph.evaluate(script, [without_proxies, CALL, aborted]) == ["10 rps · 30 ms", True]
+    with_jobs = ours | {"calls": 3}
+    assert graph.evaluate(script, [with_jobs, CALL, aborted]) == ["10 rps · 30 ms", True]
+
+
 def test_a_port_is_not_part_of_the_name(graph: Page) -> None:
     expect(graph.locator('[data-node="c:5432"] .name')).to_have_text("c")
     expect(graph.locator('[data-node="c:5432"] .namespace')).to_have_text("database")

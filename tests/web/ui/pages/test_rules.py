@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -67,6 +68,58 @@ async def test_rules_are_read_from_the_publisher(parts: Wired) -> None:
     await parts.publisher.apply(draft, actor="ann")
     shown = await RulesPage(parts).refresh(0, 0)
     assert find(shown, {"type": "rule-switch", "name": "slow"}).checked
+
+
+async def pressed(console: Console, output: str, button: Any, **state: Any) -> str:
+    """What Dash answers to a press, by the outputs of the callback (in its own notation)."""
+    callbacks = (await console.client.get("/ui/_dash-dependencies")).json()
+    found = next(each for each in callbacks if output in each["output"])
+    names = [part.rsplit(".", 1) for part in found["output"].strip(".").split("...")]
+    many = isinstance(button, dict)
+    one = {"id": button, "property": "n_clicks", "value": 1}
+    key = json.dumps(button, separators=(",", ":"), sort_keys=True) if many else button
+    others = [{"id": each["id"], "property": each["property"], "value": 0} for each in found["inputs"][1:]]
+    answer = await console.client.post(
+        "/ui/_dash-update-component",
+        json={
+            "output": found["output"],
+            "outputs": [{"id": name, "property": prop} for name, prop in names],
+            "inputs": [[one] if many else one, *others],
+            "state": [
+                {"id": each["id"], "property": each["property"], "value": state[each["id"].replace("-", "_")]}
+                for each in found["state"]
+            ],
+            "changedPropIds": [f"{key}.n_clicks"],
+        },
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def test_deleting_asks_first_and_then_deletes(console: Console, parts: Wired) -> None:
+    draft = {"name": "slow", "target": {"service": TARGET}, "timeout": "2s"}
+    await parts.publisher.apply(draft, actor="ann")
+    asked = await pressed(console, "rules-confirm.opened...", {"type": "rule-delete", "name": "slow"})
+    assert "It is on" in asked
+    assert [policy.name for policy in await parts.publisher.policies()] == ["slow"]
+    doomed = {"name": "slow", "revision": 1}
+    done = await pressed(
+        console, "rules-confirm.opened@", "rules-delete", rules_doomed_as=doomed, rules_changed=0
+    )
+    assert "Rule slow is deleted" in done
+    assert await parts.publisher.policies() == []
+
+
+async def test_what_changed_since_the_question_is_not_deleted(console: Console, parts: Wired) -> None:
+    draft = {"name": "slow", "target": {"service": TARGET}, "timeout": "2s"}
+    await parts.publisher.apply(draft, actor="ann")
+    await parts.publisher.apply(draft | {"timeout": "3s"}, actor="ann")
+    doomed = {"name": "slow", "revision": 1}
+    answer = await pressed(
+        console, "rules-confirm.opened@", "rules-delete", rules_doomed_as=doomed, rules_changed=0
+    )
+    assert "Changed by somebody else" in answer
+    assert [policy.name for policy in await parts.publisher.policies()] == ["slow"]
 
 
 async def test_the_switch_works_through_the_browsers_request(console: Console, parts: Wired) -> None:

@@ -16,6 +16,7 @@ from tests.web.ui.panel.world import SOURCE, TARGET, selected
 from tests.web.ui.tree import find, having, properties, text
 from web.auth import NOBODY, OPERATOR, Actor, actor
 from web.ui.panel.callbacks import CHANGED, PLANNED, UNGOVERNED, PanelCallbacks
+from web.ui.panel.editor import FAULT_FIELDS
 from web.ui.panel.policy import EMPTY
 
 pytestmark = pytest.mark.anyio
@@ -133,13 +134,39 @@ async def test_what_somebody_else_changed_is_not_overwritten(panel: PanelCallbac
 async def test_switching_off_needs_no_plan(panel: PanelCallbacks, parts: Wired) -> None:
     await put_in_force(panel, timeout_ms=1500)
     assert (await panel.refresh(1, selected()))[1] is False
-    _, outcome, *_ = await panel.switch_off(1, selected(), 1)
+    (_, outcome, *_), emptied = await panel.switch_off(1, selected(), 1)
+    assert emptied == ("", "", "")
     assert "is off (revision 2)" in text(outcome)
     assert not (await parts.publisher.get("checkout-to-payments")).enabled
     policy, hidden, state = await panel.refresh(2, selected())
     assert EMPTY in text(policy)
     assert hidden
     assert "offrevision 2" in text(state)
+
+
+@pytest.mark.usefixtures("signed_in")
+async def test_a_fault_that_was_switched_off_does_not_come_back_with_a_timeout(
+    panel: PanelCallbacks, parts: Wired
+) -> None:
+    """Neither from the open form nor from the one that opens later."""
+    form = await edited(panel, abort_percent=100, lease="15m")
+    _, planned, *_ = await panel.plan(1, selected(), form)
+    await panel.apply(1, planned, 0)
+    _, emptied = await panel.switch_off(1, selected(), 1)
+    still_open = form | dict(zip(FAULT_FIELDS, emptied, strict=True))
+    for fields in (still_open, await edited(panel)):
+        _, planned, *_ = await panel.plan(1, selected(), fields | {"timeout_ms": 1500})
+        assert planned["draft"]["enabled"]
+        assert "fault" not in planned["draft"]
+
+
+@pytest.mark.usefixtures("signed_in")
+async def test_what_could_not_be_switched_off_stays_in_the_form(panel: PanelCallbacks, mesh: Mesh) -> None:
+    await put_in_force(panel, abort_percent=100, lease="15m")
+    with requested_by(NOBODY):
+        (_, outcome, *_), emptied = await panel.switch_off(1, selected(), 1)
+    assert "Not permitted" in text(outcome)
+    assert emptied == (no_update,) * 3
 
 
 async def test_who_may_not_write_is_told_so(panel: PanelCallbacks, parts: Wired) -> None:
@@ -152,5 +179,5 @@ async def test_who_may_not_write_is_told_so(panel: PanelCallbacks, parts: Wired)
 async def test_a_page_that_only_loads_does_nothing(panel: PanelCallbacks) -> None:
     """Dash calls back with 0 clicks when the panel is drawn."""
     assert await panel.apply(0, {"draft": {}, "revision": 0}, 0) == (no_update,) * 5
-    assert await panel.switch_off(0, selected(), 0) == (no_update,) * 5
+    assert await panel.switch_off(0, selected(), 0) == ((no_update,) * 5, (no_update,) * 3)
     assert (await panel.plan(0, selected(), {}))[0] is no_update

@@ -108,3 +108,10 @@ def test_the_editor_opens_the_rule_of_this_edge_first() -> None:
     assert rule_for([elsewhere, others, everybody, own], SOURCE, TARGET) == own
     assert rule_for([elsewhere, others, everybody], SOURCE, TARGET) == everybody
     assert rule_for([elsewhere, others], SOURCE, TARGET) is None
+
+
+def test_the_faults_of_a_rule_that_is_off_stay_out_of_the_fields() -> None:
+    document = {"name": "x", "target": {"service": TARGET}, "timeout": "2s", "fault": FAULT, "lease": "15m"}
+    shown = form_of(document, [], on=False)
+    assert (shown.abort_percent, shown.delay_percent, shown.timeout_ms) == (None, None, 2000)
+    assert form_of(document, [], on=True).abort_percent == 10

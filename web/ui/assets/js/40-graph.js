@@ -114,8 +114,8 @@
     // --- figures
 
     /** `nodes`, `edges`: Maps of what the feed knows, by id (an edge's id is "source>target>kind"). */
-    setFigures(figures) {
-      this.figures = figures;
+    setFigures({ nodes, edges }) {
+      this.figures = { nodes: meshui.served(nodes, edges), edges };
       this.update();
     }
 

@@ -31,8 +31,9 @@
   let waiting = null;
 
   function csrf() {
-    const cookie = document.cookie.split("; ").find((part) => part.startsWith("_csrf_token="));
-    return cookie ? { "X-CSRFToken": decodeURIComponent(cookie.slice("_csrf_token=".length)) } : {};
+    const name = JSON.parse(document.getElementById("_dash-config").textContent).csrf_token_name + "=";
+    const cookie = document.cookie.split("; ").find((part) => part.startsWith(name));
+    return cookie ? { "X-CSRFToken": decodeURIComponent(cookie.slice(name.length)) } : {};
   }
 
   async function fetchLayout(tidy) {
@@ -170,7 +171,14 @@
     meshui.progress.watch();
   }
 
+  /** The server ends the session and takes the cookies back; it answers with a redirect that is followed by hand. */
+  async function signOut() {
+    await fetch("/logout", { method: "POST", credentials: "same-origin", redirect: "manual", headers: csrf() });
+    location.assign("/login");
+  }
+
   const CLICKS = [
+    ["#sign-out", signOut],
     ["#theme-button", toggleTheme],
     ["#nav-button", () => document.body.classList.toggle("nav-open")],
     ["#tidy", () => fetchLayout(true)],

@@ -1,0 +1,64 @@
+"""The description of the API tells of every answer that a request can get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.engine import Engine
+
+from collector.breakers import Breakers
+from collector.directory import Directory
+from collector.rollup import LiveWindow
+from proxy_plugin.envoy.bootstrap import TelemetryTarget
+from proxy_plugin.envoy.control import ControlPlane
+from web.api import graph, meta, policies, proxies
+from web.live import Graphs
+from web.problems import MEDIA_TYPE
+from web.publish import Publisher
+from web.stream import Streams
+
+FREE = ("/healthz", "/readyz")
+
+
+@pytest.fixture
+def document(control: Engine) -> dict[str, Any]:
+    plane = ControlPlane(telemetry=TelemetryTarget(port=9))
+    graphs = Graphs(LiveWindow(), control, Breakers(), Directory(), plane)
+    app = FastAPI()
+    for router in (
+        meta.router(),
+        graph.router(graphs, Streams(graphs)),
+        policies.router(Publisher(plane, control)),
+        proxies.router(plane),
+    ):
+        app.include_router(router)
+    return app.openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method} {path}", operation
+
+
+def test_every_refusal_is_described(document: dict[str, Any]) -> None:
+    """400: a parameter that nobody knows; 401: no credentials; 422: a parameter out of range."""
+    missing = []
+    for name, operation in operations(document):
+        expected = {"400"} | (set() if name.split()[1] in FREE else {"401"})
+        expected |= {"422"} if operation.get("parameters") else set()
+        missing += [f"{name}: {status}" for status in sorted(expected - operation["responses"].keys())]
+    assert missing == []
+
+
+def test_every_refusal_is_a_problem(document: dict[str, Any]) -> None:
+    others = [
+        f"{name}: {status}"
+        for name, operation in operations(document)
+        for status, answer in operation["responses"].items()
+        if status[0] in "45" and status != "503" and MEDIA_TYPE not in answer.get("content", {})
+    ]
+    assert others == []
