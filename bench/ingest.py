@@ -68,7 +68,7 @@ class Cost:
 def run(requests: int = 300, in_flight: int = 16) -> Result:
     """The synthetic load over both protocols, and the recorded day."""
     load, day = loads.synthetic(requests), loads.train_ticket()
-    costs = [_measure(load, protocol, in_flight) for protocol in ("http", "grpc")]
+    costs = [_measure(load, protocol, in_flight) for protocol in senders.PROTOCOLS]
     notes = []
     if day is None:
         notes.append("TrainTicket was not measured: its recording is not here (see bench/trainticket.py)")

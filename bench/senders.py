@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 import grpc
 
 Protocol = Literal["http", "grpc"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "grpc")
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _HEADERS: Final = {"content-type": "application/x-protobuf"}
-_PAUSE: Final = 0.05  # s before a refused request is sent again
+_PAUSE: Final = 0.5  # s before a refused request is sent again
 
 Send = Callable[[bytes], bool]
 """Sends one body; whether it was accepted (False: come again)."""
