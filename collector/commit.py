@@ -137,7 +137,7 @@ class Committer:
         try:
             if work.spans is not None:
                 self._sink.write_spans(work.spans)
-            if not work.calls.sums.is_empty():
+            if not work.calls.is_empty:
                 self._sink.write_calls(work.calls)
         except Exception as error:
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error

@@ -31,6 +31,11 @@ class Buckets:
     sums: pl.DataFrame
     bins: pl.DataFrame
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to add: no sums, and no bins either (a longer copy of a span moves its sample alone)."""
+        return self.sums.is_empty() and self.bins.is_empty()
+
     @staticmethod
     def empty() -> Buckets:
         """No calls."""
@@ -83,7 +88,7 @@ class LiveWindow:
 
     def add(self, more: Buckets, now: float) -> None:
         """Add differences; seconds before ``now − keep`` are let go."""
-        if more.sums.is_empty():
+        if more.is_empty:
             return
         with self._lock:
             self._recent = (*self._recent, more)

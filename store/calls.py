@@ -19,9 +19,10 @@ _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 def write(engine: Engine, buckets: Buckets) -> None:
     """Store signed buckets; buckets of one key add up in the store."""
-    if buckets.sums.is_empty():
+    if buckets.is_empty:
         return
-    rows = buckets.sums
+    keys = pl.concat([buckets.sums.select(_KEY), buckets.bins.select(_KEY)]).unique()
+    rows = keys.join(buckets.sums, on=_KEY, how="left").with_columns(pl.col(SUMS).fill_null(0.0))
     for side, name in _HISTOGRAMS.items():
         bins = buckets.bins.filter(pl.col("side") == side)
         packed = bins.group_by(_KEY).agg(pl.struct(key="bin", value="n").alias(name))

@@ -121,3 +121,14 @@ def test_names_may_be_anything(telemetry: Engine) -> None:
 def test_nothing_writes_and_reads_nothing(telemetry: Engine) -> None:
     calls.write(telemetry, Buckets.empty())
     assert rows(calls.between(telemetry, 0, SECOND)) == ([], [])
+
+
+def test_a_sample_that_moves_alone_is_kept(telemetry: Engine) -> None:
+    """A longer copy of a span changes no sum, only a bin."""
+    short, long = made("1 S a 5"), made("1 S a 50")
+    negative = Buckets(short.sums.with_columns(-pl.col(SUMS)), short.bins.with_columns(-pl.col("n")))
+    moved = Buckets.merge([negative, long])
+    assert moved.sums.is_empty()
+    for part in (short, moved):
+        calls.write(telemetry, part)
+    assert rows(calls.between(telemetry, SECOND, SECOND + 1)) == rows(long)
