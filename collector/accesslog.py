@@ -89,9 +89,11 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         db_system=pl.lit(None, pl.String),
     )
     known_caller = naming.present(pl.col("log_source"))
-    target = (
-        pl.when(naming.present(pl.col("log_target"))).then("log_target").otherwise(pl.lit(call_rows.UNKNOWN))
-    )
+    named = naming.present(pl.col("log_target"))
+    nowhere = pl.concat_str(
+        pl.lit("unidentified("), pl.col("service"), pl.lit(")")
+    )  # R5.1: no route, bad Host
+    target = pl.when(named).then("log_target").otherwise(nowhere)
     facts = facts.with_columns(
         failure=naming.failure(),
         counts=(outbound | ~known_caller).cast(pl.Float64),
@@ -116,7 +118,7 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         flags=pl.when(outbound | ~known_caller).then(_said("flags")).otherwise(pl.lit("")),
         evidence=pl.lit("log"),
         source_kind=pl.when(outbound | known_caller).then(pl.lit("service")).otherwise(pl.lit("user")),
-        target_kind=pl.lit("service"),
+        target_kind=pl.when(named | ~outbound).then(pl.lit("service")).otherwise(pl.lit("unknown")),
         via=pl.lit(""),
         caller_address=pl.lit(""),
         calls="counts",

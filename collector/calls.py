@@ -18,6 +18,9 @@ from collector.histogram import bin_of
 COLLAPSED_ONLY: Final = "+"
 """The ``via`` of what is left out where destinations are drawn."""
 
+NAMED_ONLY: Final = "named"
+"""Kind of an end that is known by a name only, which may stand for a service (R5.3)."""
+
 USER: Final = "user"
 UNKNOWN: Final = "unknown"
 
@@ -57,7 +60,7 @@ def shape(rows: pl.DataFrame) -> pl.DataFrame:
 def _told_once(shaped: pl.DataFrame) -> pl.DataFrame:
     """A message that several services got shows its client's side on each edge, but once at its destination (R6.4)."""
     again = shaped.filter("again")
-    client = ["client_calls", "client_failed"]
+    client = ["client_calls", "client_failed", "requests"]
     others = [name for name in model.SUMS if name not in client]
     nothing, no_bin = pl.lit(0.0), pl.lit(None, pl.Int16)
     servers = again.with_columns(*(nothing.alias(name) for name in client), client_bin=no_bin)
@@ -111,7 +114,9 @@ def _columns() -> dict[str, pl.Expr]:
         "failure": failure,
         "flags": pl.coalesce(_non_empty("c_flags"), _non_empty("s_flags"), pl.lit("")),
         "evidence": pl.lit("span"),
-        "source_kind": pl.when(seen_client)
+        "source_kind": pl.when(pl.col("by_name"))
+        .then(pl.lit(NAMED_ONLY))
+        .when(seen_client)
         .then(pl.col("c_role"))
         .otherwise(_entry_kind(source, destination)),
         "target_kind": pl.when(seen_server)
@@ -132,10 +137,7 @@ def _columns() -> dict[str, pl.Expr]:
         "client_failed": client_weight * c_failed,
         "server_calls": server_weight,
         "server_failed": server_weight * s_failed,
-        # A message that several services got is one request (R6.4, expanded), a call is one per target.
-        "requests": pl.when(seen_client & (~pl.col("with_client") | resent | (messaging & ~pl.col("leads"))))
-        .then(0.0)
-        .otherwise(weight),
+        "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
         "attempts": weight * pl.col("attempts"),
         "inferred": weight * pl.col("inferred"),
         "again": messaging & seen_client & seen_server & pl.col("with_client") & ~pl.col("leads"),
@@ -144,7 +146,7 @@ def _columns() -> dict[str, pl.Expr]:
         "server_bin": pl.when(seen_server & pl.col("s_sampled")).then(bin_of(pl.col("s_duration"))),
         # R6.6: receiving and settling talk to the broker; without its address there is no edge.
         # R11: a Zipkin span without a local service gives no edge.
-        "ignored": (~seen_server & _no_broker().fill_null(value=False))
+        "ignored": (~seen_server & _nowhere().fill_null(value=False))
         | (pl.coalesce("s_service", "target") == "").fill_null(value=False),
     }
 
@@ -152,11 +154,13 @@ def _columns() -> dict[str, pl.Expr]:
 def _is_message() -> pl.Expr:
     """R6.1, R6.7: PRODUCER → CONSUMER or nothing is a message, CLIENT → CONSUMER too; PRODUCER → SERVER is a call."""
     consumed = pl.col("s_kind") == model.CONSUMER
-    produced = (pl.col("n_peer_kind") == "messaging") & pl.col("s_row").is_null()
+    sends = (pl.col("n_peer_kind") == "messaging") | (pl.col("c_kind") == model.PRODUCER)
+    produced = sends & pl.col("s_row").is_null() & pl.col("t_service").is_null()
     return (consumed | produced).fill_null(value=False)
 
 
-def _no_broker() -> pl.Expr:
+def _nowhere() -> pl.Expr:
+    """A broker without an address (R6.6)."""
     return (pl.col("n_peer_kind") == "broker") & (pl.col("n_peer") == "")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from collector import model
-from collector.calls import COLLAPSED_ONLY, UNKNOWN
+from collector.calls import COLLAPSED_ONLY, NAMED_ONLY, UNKNOWN
 from collector.directory import Names
 from collector.histogram import quantiles
 from collector.rollup import CLIENT, SERVER, SUMS, Buckets
@@ -55,7 +55,7 @@ def build(
     """
     orphan = (pl.col("source") == UNKNOWN) & (pl.col("time") >= settled)
     chosen = Buckets(window.sums.filter(~orphan), window.bins.filter(~orphan))
-    chosen = one_evidence(resolved(chosen, names) if names else chosen)
+    chosen = one_evidence(resolved(chosen, names or Names()))
     if messaging == "expanded":
         chosen = _expanded(chosen)
     if not unidentified:
@@ -84,9 +84,12 @@ def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
     new = [source, target, "", source_kind, target_kind]
     if caller := names.addresses.get(address):
         new[0], new[3] = caller, "service"
-    if target_kind in ("service", "external") and target not in names.services:
+    elif source_kind == NAMED_ONLY:
+        new[0], new[3] = names.resolve(source, target.rpartition("/")[0]), "service"
+    if target_kind in (NAMED_ONLY, "external"):
         new[1] = names.resolve(target, source.rpartition("/")[0])
-        new[4] = "service" if new[1] != target else target_kind
+        known = target_kind == NAMED_ONLY or new[1] in names.services
+        new[4] = "service" if known else target_kind
     return None if new == list(row) else (*row, *new)
 
 

@@ -75,6 +75,7 @@ class _Calls:
     failed: Bools
     inferred: Bools
     attempts: NDArray[np.float64]
+    by_name: Bools  # the caller is known by a name only
     entry: pl.Series  # who called, where no client span says so
 
 
@@ -209,15 +210,31 @@ class Linker:
         """R7.5: two servers of one service under one caller are one if they overlap and two sources told of them."""
         twice = np.full(self.forest.size, -1)
         server = np.nonzero((self.forest.side == CALLED) & (self.walk.end == AT_CALLING) & ~nested)[0]
-        caller = self.call_of[self.walk.at[server]]
-        server = server[np.lexsort((self.id[server], self.start[server], self.service[server], caller))]
-        before, after = server[:-1], server[1:]
-        same = self.call_of[self.walk.at[before]] == self.call_of[self.walk.at[after]]
-        same &= self.service[before] == self.service[after]
+        caller, service = self.call_of[self.walk.at[server]], self.service[server]
+        order = pl.DataFrame(
+            {
+                "server": server,
+                "caller": caller,
+                "service": service,
+                "source": self.spans["telemetry"][server],
+            }
+        ).with_columns(
+            start=self.start[server],
+            shortness=-self.spans["duration"].to_numpy()[server].astype(np.int64),
+            good=~self.failed[server],
+            id=self.id[server],
+        )
+        first_of_all = ["start", "shortness", "good", "id"]
+        # Each source tells of each call once: the n-th of one may be the n-th of another.
+        nth = pl.int_range(pl.len()).over("caller", "service", "source", order_by=first_of_all)
+        order = order.with_columns(nth=nth).sort("caller", "service", "nth", *first_of_all)
+        group = order.select(pl.struct("caller", "service", "nth").rle_id()).to_series().to_numpy()
+        server = order["server"].to_numpy()
+        first, second = server[:-1], server[1:]
+        same = group[:-1] == group[1:]
         end = self.start + self.spans["duration"].to_numpy().astype(np.int64)
-        source = self.spans["telemetry"].to_numpy()
-        same &= (self.start[after] < end[before]) & (source[before] != source[after])
-        twice[after[same]] = before[same]
+        same &= self.start[second] < np.minimum(end[first], end[second])
+        twice[second[same]] = first[same]
         return twice
 
     def _best_names(self, nested: Ints) -> Ints:
@@ -307,6 +324,7 @@ class Linker:
             failed=failed | (first & nobody_else & self.failed[client]),
             inferred=inferred,
             attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
+            by_name=np.zeros(len(server), dtype=bool),
             entry=_nobody(len(server)),
         )
 
@@ -325,20 +343,23 @@ class Linker:
             failed=self.failed[client],
             inferred=~every,
             attempts=np.maximum(self.tries[client], 1.0),
+            by_name=~every,
             entry=_nobody(len(client)),
         )
 
     def _unpaired_servers(self, alone: Bools) -> _Calls:
         """R4, R2.1, R2.2: roots, missing callers, callers without a client span."""
         server = np.nonzero(alone)[0]
-        return self._served(server, self._shown(server), self._entry(server))
+        inside = np.isin(self.walk.end[server], (AT_CALLED, BEHIND_LOCAL))
+        named = ~inside & (self.spans["peer"].to_numpy()[server] != "")
+        return self._served(server, self._shown(server), self._entry(server), named)
 
     def _jobs(self, local: Bools) -> _Calls:
         """R3.4: a parentless local span is a job that its service served; it has no edge."""
         job = np.nonzero(local & ~self.forest.has_parent_id)[0]
         return self._served(job, job, pl.Series([""], dtype=pl.String).new_from_index(0, len(job)))
 
-    def _served(self, target: Ints, seen: Ints, entry: pl.Series) -> _Calls:
+    def _served(self, target: Ints, seen: Ints, entry: pl.Series, by_name: Bools | None = None) -> _Calls:
         nothing, none = np.full(len(target), -1), np.zeros(len(target), dtype=bool)
         return _Calls(
             client=nothing,
@@ -350,6 +371,7 @@ class Linker:
             failed=np.where(seen < 0, False, self.failed[seen]),
             inferred=(self.forest.side[target] != CALLED) & self.forest.has_parent_id[target],
             attempts=np.ones(len(target)),
+            by_name=none if by_name is None else by_name,
             entry=entry,
         )
 

@@ -148,12 +148,12 @@ def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     by_client = pl.col("kind") == model.CLIENT
     receives = by_client & (about_messages | pl.col("messaging_operation").is_in(_RECEIVING))
     ranks = (
-        (present(pl.col("peer_service")), named, "service"),
+        (present(pl.col("peer_service")), named, "named"),
         (present(pl.col("db_system")), _database(), "database"),
         (about_messages & sends, pl.col("destination"), "messaging"),
         (receives, _broker(), "broker"),  # R6.6
         (present(pl.col("server_address")), _address("server_address", "server_port"), "external"),
-        (present(pl.col("rpc_service")), pl.col("rpc_service"), "service"),
+        (present(pl.col("rpc_service")), pl.col("rpc_service"), "named"),
         (present(host_of_url), host_of_url, "external"),
         (present(pl.col("network_address")), _address("network_address", "network_port"), "external"),
         (present(pl.col("upstream_cluster")), _host_of_cluster(), "external"),

@@ -292,12 +292,13 @@ def _words(ids: pa.ChunkedArray, count: int) -> np.ndarray[tuple[int, int], np.d
 
 
 def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
-    """R1.2: one identity counts once; the longest, then the latest end, then the failed one."""
+    """R1.2: one identity counts once; the longest, then the latest end, then the failed one, then by its parent."""
     if spans.select("trace", "span").n_unique() == spans.height:
         return spans
     spans = pieces.join(spans)
     ok = pl.col("failure") == model.OK
-    order = spans.sort(["duration", "start", ok], descending=[True, True, False], maintain_order=True)
+    by = ["duration", "start", ok, "parent"]
+    order = spans.sort(by, descending=[True, True, False, True], maintain_order=True)
     side = pl.col("kind").replace_strict(list(range(len(walk.SIDE_OF_KIND))), walk.SIDE_OF_KIND.tolist())
     once = order.with_columns(side=side).unique(_SAME_SPAN, keep="first", maintain_order=True)
     return once.drop("side")

@@ -194,6 +194,9 @@ class Publisher:
             self._leases_changed.clear()
             try:
                 pause = await self._end_leases()
+            except Problem as problem:
+                self._log.error("lease_not_ended", reason=problem.detail)
+                pause = _RETRY_LEASE
             except Exception:
                 self._log.exception("lease_not_ended")
                 pause = _RETRY_LEASE

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NoReturn
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.status import Change as Rendered
@@ -99,28 +100,32 @@ class Rollout:
     async def _begin(self, change: Change, target: Sequence[TrafficPolicy]) -> int:
         try:
             return await asyncio.to_thread(self._ledger.begin, change)
-        except Exception:
+        except SQLAlchemyError as error:
+            said = "Nothing was changed."
             if change.action == "policy.lease":
                 # A fault ends in time, also where that cannot be written down: the next try does so.
                 await self._control.restore(target, self._deadline)
-            raise
+                said = "It ended all the same."
+            raise self._unwritten(change, said, error) from error
 
     async def _undo(
         self, change: Change, number: int, before: Sequence[TrafficPolicy], error: Exception
     ) -> NoReturn:
         """What is in force must be what is written down; only the end of a lease stands without."""
         if change.action == "policy.lease":
-            raise error
+            raise self._unwritten(change, "It ended all the same.", error) from error
         await self._control.restore(before, self._deadline)
-        detail = "The change could not be written down."
-        await self._note_failure(change, number, {}, detail)
-        self._log.error(
-            "change_not_written_down", name=change.name, revision=number, error=repr(error)[:1000]
+        await self._note_failure(change, number, {}, "It could not be written down.")
+        raise self._unwritten(change, "Everything was taken back.", error, revision=number) from error
+
+    def _unwritten(self, change: Change, said: str, error: Exception, **members: int) -> Problem:
+        self._log.error("change_not_written_down", name=change.name, said=said, error=repr(error)[:1000])
+        return Problem(
+            503,
+            "Not written down",
+            f"The change could not be written down. {said}",
+            members={**members, "outcome": "failed"},
         )
-        members = {"revision": number, "outcome": "failed"}
-        raise Problem(
-            503, "Not written down", f"{detail} Everything was taken back.", members=members
-        ) from error
 
     async def _note_failure(self, change: Change, number: int, proxies: Proxies, message: str) -> None:
         """A note that cannot be written is written with the next change."""

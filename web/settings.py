@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,7 +26,7 @@ def _duration(value: Any) -> Any:
         return value
     for unit, seconds in _UNITS.items():
         number = value.removesuffix(unit)
-        if number != value and number.replace(".", "", 1).isdigit():
+        if number != value and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
             return timedelta(seconds=float(number) * seconds)
     raise ValueError(f"{value!r} is not a duration such as 250ms, 2s, 15m, 12h or 3d")
 

@@ -113,8 +113,10 @@ def test_attempts(said: str, attempts: int) -> None:
     assert one({**OUT, "envoy.attempts": said})["attempts"] == attempts
 
 
-def test_an_unknown_target_has_that_name() -> None:
-    assert one({"meshscope.reporter": "outbound", "meshscope.target": "-"})["target"] == "unknown"
+def test_a_call_that_went_nowhere_makes_no_service() -> None:
+    """A Host that no route knows: `unknown` is for callers, and targets without a name are shown on request only."""
+    row = one({"meshscope.reporter": "outbound", "meshscope.target": "-"})
+    assert (row["target"], row["target_kind"]) == ("unidentified(a)", "unknown")
 
 
 @pytest.mark.parametrize("at", [0, START - 1, START + 100, 2**63, 2**64 - 1])

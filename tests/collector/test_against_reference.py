@@ -33,8 +33,8 @@ class Memory:
         """Nothing."""
 
 
-def drawn(batches: Iterable[list[Span]], messages: str) -> dict[str, str]:
-    """What the engine makes of these spans, batch by batch: edges as the cases write them."""
+def derived(batches: Iterable[list[Span]], messages: str = "collapsed") -> pl.DataFrame:
+    """The edges that the engine makes of these spans, batch by batch."""
     live, directory = LiveWindow(keep=10**10), Directory()
     committer = Committer(Memory(), live, Breakers(), directory, Counters(), retention=10.0**10)
     for batch in batches:
@@ -42,7 +42,12 @@ def drawn(batches: Iterable[list[Span]], messages: str) -> dict[str, str]:
         assert answer == Accepted()
     names = directory.names(time.time())
     edges = graph.build(live.between(0, 2**40), messaging=messages, unidentified=True, names=names).edges
-    rows = edges.filter(pl.col("calls").abs() > 1e-9).select("source", "target", "kind", "calls", "failed")
+    return edges.filter(pl.col("calls").abs() > 1e-9)
+
+
+def drawn(batches: Iterable[list[Span]], messages: str) -> dict[str, str]:
+    """Edges as the cases write them."""
+    rows = derived(batches, messages).select("source", "target", "kind", "calls", "failed")
     return {
         f"{source}{'→' if kind == 'call' else '⇢'}{target}": f"{count:g}/{failed:g}"
         for source, target, kind, count, failed in rows.iter_rows()

@@ -101,7 +101,7 @@ ORDERS = "messaging.system=kafka, messaging.destination.name=orders"
 ENDS = [
     ("1 S a", "user", "user", "service", "call", ""),
     ("2<9 S a", "unknown", "unknown", "service", "call", ""),
-    ("2<9 S a [peer.service=x]", "x", "service", "service", "call", ""),
+    ("2<9 S a [peer.service=x]", "x", "named", "service", "call", ""),
     ("1 C a", "a", "service", "unknown", "call", ""),
     ("1 C a [db.system=redis]", "a", "service", "database", "call", ""),
     ("1 C a [server.address=h]", "a", "service", "external", "call", ""),

@@ -117,8 +117,8 @@ def test_weight(tracestate: str, expected: float) -> None:
 
 
 PEERS = [
-    ({"peer_service": "pay", "server_address": "h"}, "pay", "service"),
-    ({"peer_service": "pay", "peer_namespace": "shop"}, "shop/pay", "service"),
+    ({"peer_service": "pay", "server_address": "h"}, "pay", "named"),
+    ({"peer_service": "pay", "peer_namespace": "shop"}, "shop/pay", "named"),
     ({"peer_service": "", "server_address": "h"}, "h", "external"),
     ({"db_system": "postgresql", "server_address": "pg", "server_port": "5432"}, "pg:5432", "database"),
     ({"db_system": "mysql", "db_namespace": "orders"}, "mysql/orders", "database"),
@@ -128,7 +128,7 @@ PEERS = [
     ({"messaging_destination": "o", "messaging_operation": "receive"}, "", "broker"),
     ({"messaging_destination": "o", "messaging_operation": "receive", "server_address": "b"}, "b", "broker"),
     ({"server_address": "h", "server_port": "443", "rpc_service": "S"}, "h:443", "external"),
-    ({"rpc_service": "pkg.S", "url": "http://h/"}, "pkg.S", "service"),
+    ({"rpc_service": "pkg.S", "url": "http://h/"}, "pkg.S", "named"),
     ({"url": "https://h.test:8443/u/17?k=1"}, "h.test:8443", "external"),
     ({"url": "https://user:word@h.test/u@v"}, "h.test", "external"),
     ({"url": "https://h.test?x=http://other/"}, "h.test", "external"),

@@ -56,16 +56,6 @@ def test_differences_add_up_and_take_back(telemetry: Engine, merged: bool) -> No
     assert rows(calls.between(telemetry, SECOND, SECOND + 9)) == rows(made("1 C a 20; 2<1 S b 10"))
 
 
-def test_a_change_of_latency_alone_is_stored(telemetry: Engine) -> None:
-    """A span that grew takes its sample from one bin to another; the sums stay as they were."""
-    short, long = made("1 C a [peer.service=b] 10"), made("1 C a [peer.service=b] 900")
-    calls.write(telemetry, short)
-    change = Buckets.merge([negative(short), long])
-    assert change.sums.is_empty()
-    calls.write(telemetry, change)
-    assert rows(calls.between(telemetry, SECOND, SECOND + 9)) == rows(long)
-
-
 def test_what_was_taken_back_altogether_is_gone(telemetry: Engine) -> None:
     calls.write(telemetry, made(CASE))
     calls.write(telemetry, negative(made(CASE)))
@@ -131,3 +121,14 @@ def test_names_may_be_anything(telemetry: Engine) -> None:
 def test_nothing_writes_and_reads_nothing(telemetry: Engine) -> None:
     calls.write(telemetry, Buckets.empty())
     assert rows(calls.between(telemetry, 0, SECOND)) == ([], [])
+
+
+def test_a_sample_that_moves_alone_is_kept(telemetry: Engine) -> None:
+    """A longer copy of a span changes no sum, only a bin."""
+    short, long = made("1 S a 5"), made("1 S a 50")
+    negative = Buckets(short.sums.with_columns(-pl.col(SUMS)), short.bins.with_columns(-pl.col("n")))
+    moved = Buckets.merge([negative, long])
+    assert moved.sums.is_empty()
+    for part in (short, moved):
+        calls.write(telemetry, part)
+    assert rows(calls.between(telemetry, SECOND, SECOND + 1)) == rows(long)

@@ -66,3 +66,9 @@ def test_what_is_wrong_is_said(given: dict[str, object], words: str) -> None:
 def test_a_password_is_not_shown() -> None:
     url = "clickhousedb://user:hunter2@host/db"
     assert "hunter2" not in repr(Settings(telemetry_url=url))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["٣d", "²s", "9" * 400 + "d", "1.d", ".5d"])
+def test_digits_of_durations_are_ascii_and_few(text: str) -> None:
+    with pytest.raises(ValidationError, match="not a duration"):
+        Settings(retention_spans=text)  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ def test_every_field_has_its_column() -> None:
     assert (found["start"].value, found["duration"]) == (START, 20731_000)
     assert (found["kind"], found["status"], found["failure"]) == (model.CLIENT, 0, "server_error")
     assert (found["service"], found["instance"], found["operation"]) == ("checkout", "10.0.0.7", "get /carts")
-    assert (found["peer"], found["peer_kind"], found["protocol"]) == ("cart", "service", "http")
+    assert (found["peer"], found["peer_kind"], found["protocol"]) == ("cart", "named", "http")
     assert (found["scope"], found["telemetry"], found["address"]) == ("zipkin", "zipkin", "10.0.0.7")
     assert found["attributes"] == SPAN["tags"] | {
         "peer.service": "cart",
