@@ -73,7 +73,7 @@ def test_updates_do_not_move_the_view(page: Page) -> None:
     page.locator(f'[data-node="{SOURCE}"]').wait_for()
     page.mouse.move(600, 500)
     page.mouse.wheel(0, -300)
-    place = "() => JSON.stringify(document.querySelector('[data-node=\"shop/web\"]').getBoundingClientRect())"
+    place = "() => JSON.stringify(meshui.graph.viewport.transform)"
     before, revision = page.evaluate(place), page.evaluate("meshui.feed.rev")
     page.wait_for_function("before => meshui.feed.rev > before + 2", arg=revision)
     assert page.evaluate(place) == before
@@ -151,7 +151,11 @@ def test_a_split_moves_the_traffic(demo: Demo) -> None:
             )
             return {name: v["calls"] for name, v in edge["versions"].items() if v["calls"]}
 
-        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (200, 201)
+        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (
+            200,
+            201,
+            202,
+        )  # 202: proxies are slow to answer
         wait_for(lambda: set(served()) == {"v2"}, 30, "all traffic on v2")
         assert api.delete("/api/v1/policies/all-v2").status_code == 204
         wait_for(lambda: set(served()) == {"v1", "v2"}, 30, "both versions again")
