@@ -145,20 +145,17 @@ def test_a_split_moves_the_traffic(demo: Demo) -> None:
     rule = {"name": "all-v2", "target": {"service": TARGET}, "split": [{"version": "v2", "weight": 100}]}
     with demo.api() as api:
 
-        def served() -> dict[str, float]:
-            edge = next(
-                e for e in graph(api, "now-3s")["edges"] if (e["source"], e["target"]) == (SOURCE, TARGET)
-            )
-            return {name: v["calls"] for name, v in edge["versions"].items() if v["calls"]}
+        def served() -> set[str]:
+            """Versions that had a call in the last seconds; none when nobody called."""
+            edges = graph(api, "now-5s")["edges"]
+            found = (e["versions"] for e in edges if (e["source"], e["target"]) == (SOURCE, TARGET))
+            return {name for versions in found for name, version in versions.items() if version["calls"]}
 
-        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (
-            200,
-            201,
-            202,
-        )  # 202: proxies are slow to answer
-        wait_for(lambda: set(served()) == {"v2"}, 30, "all traffic on v2")
+        # 202: the proxies are slow to answer; what counts is seen below.
+        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (200, 201, 202)
+        wait_for(lambda: served() == {"v2"}, 60, "all traffic on v2")
         assert api.delete("/api/v1/policies/all-v2").status_code == 204
-        wait_for(lambda: set(served()) == {"v1", "v2"}, 30, "both versions again")
+        wait_for(lambda: served() == {"v1", "v2"}, 60, "both versions again")
 
 
 def test_the_api_is_described_without_the_internet(page: Page) -> None:
