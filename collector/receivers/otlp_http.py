@@ -47,23 +47,22 @@ def application(
         patience: how long a sender may take for its body; a slower one is answered 408.
         max_calls: requests at once; more are answered 503.
     """
-    decoding = Decoding()
+    door = _Door(consumer, max_bytes, patience)
+    routes = [Route(path, door.export, methods=["POST"]) for path in _PATHS]
+    return _AtOnce(Starlette(routes=routes, exception_handlers={HTTPException: _other}), max_calls)
 
-    async def batch(request: Request, signal: Signal, kind: str) -> Batch:
-        _check(kind)
-        with holding(consumer, signal) as hold:
-            limit = min(max_bytes, otlp.MAX_JSON_BYTES) if kind == JSON else max_bytes
-            content = await body.read(request, limit, hold, patience)
-            if kind == JSON:
-                return await decoding.batch(otlp.decode_json, signal, content)
-            if len(content) > PROTOBUF_AT_ONCE:
-                return await decoding.batch(otlp.decode, signal, content)
-            return otlp.decode(signal, content)
 
-    async def export(request: Request) -> Response:
+class _Door:
+    """Requests in, batches out."""
+
+    def __init__(self, consumer: Consumer, max_bytes: int, patience: body.Patience | None) -> None:
+        self._consumer, self._max_bytes, self._patience = consumer, max_bytes, patience
+        self._decoding = Decoding()
+
+    async def export(self, request: Request) -> Response:
         signal, kind = _PATHS[request.url.path], _kind(request)
         try:
-            accepted = await consumer.consume(await batch(request, signal, kind))
+            accepted = await self._consumer.consume(await self._batch(request, signal, kind))
         except body.Refused as error:
             closing = {"connection": "close"} if error.status == 408 else None  # else the rest is waited for
             return _failure(kind, error.status, str(error), closing)
@@ -78,15 +77,24 @@ def application(
             return Response(json_format.MessageToJson(message, indent=None), media_type=JSON)
         return Response(message.SerializeToString(), media_type=PROTOBUF)
 
-    async def other(request: Request, error: Exception) -> Response:
-        status, headers = (
-            (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
-        )
-        told = f"{request.method} {request.url.path[:100]}: POST to one of {', '.join(_PATHS)}"
-        return _failure(_kind(request), status, told, dict(headers or {}))
+    async def _batch(self, request: Request, signal: Signal, kind: str) -> Batch:
+        if kind not in (PROTOBUF, JSON):
+            raise body.Refused(415, f"content-type {kind[:60] or 'missing'!r}: send {PROTOBUF} or {JSON}")
+        with holding(self._consumer, signal) as hold:
+            limit = min(self._max_bytes, otlp.MAX_JSON_BYTES) if kind == JSON else self._max_bytes
+            content = await body.read(request, limit, hold, self._patience)
+            if kind == JSON:
+                return await self._decoding.batch(otlp.decode_json, signal, content)
+            if len(content) > PROTOBUF_AT_ONCE:
+                return await self._decoding.batch(otlp.decode, signal, content)
+            return otlp.decode(signal, content)
 
-    routes = [Route(path, export, methods=["POST"]) for path in _PATHS]
-    return _AtOnce(Starlette(routes=routes, exception_handlers={HTTPException: other}), max_calls)
+
+async def _other(request: Request, error: Exception) -> Response:
+    """What is no route of ours, in OTLP's form as well."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    told = f"{request.method} {request.url.path[:100]}: POST to one of {', '.join(_PATHS)}"
+    return _failure(_kind(request), status, told, dict(headers or {}))
 
 
 class _AtOnce:
@@ -109,11 +117,6 @@ class _AtOnce:
 
 def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
-
-
-def _check(kind: str) -> None:
-    if kind not in (PROTOBUF, JSON):
-        raise body.Refused(415, f"content-type {kind[:60] or 'missing'!r}: send {PROTOBUF} or {JSON}")
 
 
 def _retry(seconds: float) -> dict[str, str]:

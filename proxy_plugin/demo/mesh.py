@@ -131,11 +131,17 @@ class DemoMesh:
             )
             for each in self.layout.envoys
         ]
-        stack.push_async_callback(_stop_all, envoys)
+
+        async def end(kind: type[BaseException] | None, *_: object) -> None:
+            if kind is None:  # else the start has failed: nobody called yet, nothing is to be drained
+                await asyncio.gather(*(envoy.stop() for envoy in envoys), return_exceptions=True)
+            await asyncio.gather(*(envoy.kill() for envoy in envoys))
+
+        stack.push_async_exit(end)
         await _all(envoy.start() for envoy in envoys)
         for envoy in envoys:
-            end = asyncio.create_task(envoy.wait())
-            self._watch(envoy.sidecar.instance, envoy.pid, end, stack)
+            ended = asyncio.create_task(envoy.wait())
+            self._watch(envoy.sidecar.instance, envoy.pid, ended, stack)
         await _all(envoy.ready() for envoy in envoys)
         await _all(_knows_its_targets(envoy, self.layout.sidecars) for envoy in envoys)
 
@@ -174,11 +180,6 @@ async def _all(started: Iterable[Coroutine[object, object, None]]) -> None:
     for result in await asyncio.gather(*started, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
-
-
-async def _stop_all(envoys: list[EnvoyProcess]) -> None:
-    await asyncio.gather(*(envoy.stop() for envoy in envoys), return_exceptions=True)
-    await asyncio.gather(*(envoy.kill() for envoy in envoys))
 
 
 async def _cancel(task: asyncio.Task[object]) -> None:

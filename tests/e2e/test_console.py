@@ -73,7 +73,7 @@ def test_updates_do_not_move_the_view(page: Page) -> None:
     page.locator(f'[data-node="{SOURCE}"]').wait_for()
     page.mouse.move(600, 500)
     page.mouse.wheel(0, -300)
-    place = "() => JSON.stringify(document.querySelector('[data-node=\"shop/web\"]').getBoundingClientRect())"
+    place = "() => JSON.stringify(meshui.graph.viewport.transform)"
     before, revision = page.evaluate(place), page.evaluate("meshui.feed.rev")
     page.wait_for_function("before => meshui.feed.rev > before + 2", arg=revision)
     assert page.evaluate(place) == before
@@ -145,16 +145,17 @@ def test_a_split_moves_the_traffic(demo: Demo) -> None:
     rule = {"name": "all-v2", "target": {"service": TARGET}, "split": [{"version": "v2", "weight": 100}]}
     with demo.api() as api:
 
-        def served() -> dict[str, float]:
-            edge = next(
-                e for e in graph(api, "now-3s")["edges"] if (e["source"], e["target"]) == (SOURCE, TARGET)
-            )
-            return {name: v["calls"] for name, v in edge["versions"].items() if v["calls"]}
+        def served() -> set[str]:
+            """Versions that had a call in the last seconds; none when nobody called."""
+            edges = graph(api, "now-5s")["edges"]
+            found = (e["versions"] for e in edges if (e["source"], e["target"]) == (SOURCE, TARGET))
+            return {name for versions in found for name, version in versions.items() if version["calls"]}
 
-        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (200, 201)
-        wait_for(lambda: set(served()) == {"v2"}, 30, "all traffic on v2")
+        # 202: the proxies are slow to answer; what counts is seen below.
+        assert api.put("/api/v1/policies/all-v2", json=rule).status_code in (200, 201, 202)
+        wait_for(lambda: served() == {"v2"}, 60, "all traffic on v2")
         assert api.delete("/api/v1/policies/all-v2").status_code == 204
-        wait_for(lambda: set(served()) == {"v1", "v2"}, 30, "both versions again")
+        wait_for(lambda: served() == {"v1", "v2"}, 60, "both versions again")
 
 
 def test_the_api_is_described_without_the_internet(page: Page) -> None:
