@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Annotated, Any
 
 import httpx
@@ -163,18 +162,16 @@ async def test_numbers_are_those_that_every_store_can_keep(number: str) -> None:
 
 async def test_slow_yaml_is_read_off_the_event_loop() -> None:
     """The largest body of the slowest kind takes a while; everybody else is served meanwhile."""
-    pauses: list[float] = []
+    turns = 0
 
-    async def tick() -> None:
+    async def take_turns() -> None:
+        nonlocal turns
         while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.01)
-            pauses.append(time.monotonic() - began)
+            await asyncio.sleep(0)
+            turns += 1
 
-    ticking = asyncio.create_task(tick())
-    began = time.monotonic()
+    others = asyncio.create_task(take_turns())
     answer = await send("a: [" + "a," * (MOST_BYTES // 2 - 10) + "]")
-    took = time.monotonic() - began
-    ticking.cancel()
+    others.cancel()
     assert answer.status_code == 200
-    assert max(pauses) < took / 2, f"{max(pauses):.2f} s of {took:.2f} s"
+    assert turns > 500  # read on the loop itself there are a few dozen, however slow the machine
