@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ from tests.collector.notation import request
 
 AGES = 10.0**9  # s of retention: the cases play in the past
 BUDGET = 8 << 20  # bytes that a request may take
+MOST = 24 * BUDGET  # bytes that the process may grow by: a commit has several forms of what it stores
 
 Sent = tuple[Signal, bytes]
 
@@ -206,9 +208,23 @@ def test_everything_is_answered_and_harms_nobody(telemetry: Engine, logged: list
             assert told[-1] == Accepted()
             neighbours += 1
 
+        peak()
+        before = peak()
         check()
+        grown = peak() - before
+        assert grown < MOST
     with telemetry.connect() as connection:
         stored = connection.execute(sa.text("SELECT count() FROM spans WHERE service = 'neighbour'")).scalar()
     assert stored == neighbours
     failed = [entry["error"] for entry in logged if entry["event"] == "commit_failed"]
     assert failed == []  # what is wrong was found by the doors, not by a commit that broke
+
+
+def peak() -> int:
+    """Most bytes that the process had since this was asked last; 0 where the system does not say."""
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not os.access(reset, os.W_OK):
+        return 0
+    highest = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    reset.write_text("5")
+    return int(highest.split()[1]) * 1024
