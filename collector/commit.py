@@ -111,7 +111,7 @@ class Committer:
         oldest, latest = int((now - self._retention) * 1e9), int((now + FUTURE) * 1e9)
         work, rows = _Work(), []
         if requests := records.get(Signal.SPANS):
-            flattened = spans.flatten(requests, oldest)
+            flattened = spans.flatten(requests, oldest, int(now))
             work.spans, work.rejected[Signal.SPANS] = flattened.table, flattened.rejected
             work.stored[Signal.SPANS] = flattened.table.num_rows
             work.derived = self._traces.derive(_until(flattened.table, latest))

@@ -30,6 +30,7 @@ SPANS: Final = pa.schema(
         ("span_id", pa.binary(8)),
         ("parent_span_id", pa.binary(8)),
         ("start", _TIME),
+        ("arrived", pa.timestamp("s", tz="UTC")),  # when the collector stored it
         ("duration", pa.uint64()),  # ns; end < start is stored as 0 (R8)
         ("kind", pa.int8()),  # as OTLP numbers them
         ("status", pa.int8()),  # as OTLP numbers them

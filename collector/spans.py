@@ -34,12 +34,13 @@ class Flattened:
     rejected: dict[str, list[int]]
 
 
-def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0) -> Flattened:
+def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 0) -> Flattened:
     """One table for all ``requests``.
 
     Args:
         requests: decoded export requests.
         oldest: spans that start before this (unix ns) are refused, as are those with malformed ids or times.
+        arrived: unix s; what the column of that name says of every row.
     """
     request_of, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
     group_of_scope, scopes = children(groups.field("scope_spans"))
@@ -58,7 +59,7 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0) -> Flattened:
             group_of_span[kept],
         )
     scope = scopes.field("scope").field("name").take(pa.array(scope_of_span))
-    table = _columns(spans, groups.field("resource").field("attributes"), group_of_span, scope)
+    table = _columns(spans, groups.field("resource").field("attributes"), group_of_span, scope, arrived)
     return Flattened(table, rejected)
 
 
@@ -119,7 +120,7 @@ def owners(lists: pa.ListArray, of_row: np.ndarray[Any, Any]) -> pl.DataFrame:
 
 
 def _columns(
-    spans: Any, resource: pa.ListArray, group_of_span: np.ndarray[Any, Any], scope: pa.Array
+    spans: Any, resource: pa.ListArray, group_of_span: np.ndarray[Any, Any], scope: pa.Array, arrived: int
 ) -> pa.Table:
     attributes = Attributes(spans.field("attributes"))
     said = _said(_facts(attributes, spans))
@@ -130,6 +131,7 @@ def _columns(
         "span_id": _fixed(spans.field("span_id"), 8),
         "parent_span_id": _fixed(_parents(spans.field("parent_span_id")), 8),
         "start": pa.array(start.astype(np.int64), pa.timestamp("ns", tz="UTC")),
+        "arrived": pa.array(np.full(len(spans), arrived), pa.timestamp("s", tz="UTC")),
         "duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
         "operation": pc.cast(spans.field("name"), pa.string()),
         "scope": scope,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -75,9 +76,12 @@ def test_all_signals_in_one_commit(parts: Parts) -> None:
         logs({**OUT, "meshscope.target": "x"}),
         gauges({"envoy.cluster.membership_total": 2}),
     ]
+    before = int(time.time())
     assert parts.committer.commit([*batches, spans("t2 1 S a")]) == [Accepted()] * 4
     assert parts.stored() == {"a→b": "1/0", "a→x": "1/0", "user→a": "1/0"}
     assert parts.services() == ["a", "a", "b"]
+    (arrived,) = parts.query("SELECT DISTINCT toUnixTimestamp(arrived) FROM spans")
+    assert before <= int(arrived) <= time.time()
     breaker = parts.breakers.edge("a", "b", now=0.0)
     assert breaker is not None
     assert breaker.hosts == 2

@@ -32,6 +32,7 @@ def test_spans_come_back_as_they_went_in(telemetry: Engine) -> None:
     spans.write(telemetry, sent)
     for row, original in zip(stored(telemetry), sent.to_pylist(), strict=True):
         original["start"] = original["start"].value
+        original["arrived"] = int(original["arrived"].timestamp())
         for name, value in original.items():
             found = row[name]
             if isinstance(value, bytes) and isinstance(found, str):
@@ -55,6 +56,15 @@ def test_extremes_are_stored(telemetry: Engine) -> None:
     assert (two["start"], len(two["operation"])) == (LATEST - 1, 100_000)
     assert (three["weight"], three["kind"], three["status"]) == (2.0**56, 0, 0)
     assert three["attributes"] == [("k\0", "\0 ü"), ("", ""), ("n", str(-(2**63))), ("n", "2")]
+
+
+def test_the_time_of_arrival_finds_what_came_last(telemetry: Engine) -> None:
+    message = decode(Signal.SPANS, request("1 S a; 2 S b").SerializeToString()).records
+    for second in (1_700_000_000, 1_700_000_100):
+        spans.write(telemetry, flatten([message], arrived=second).table)
+    query = sa.select(store.spans.c.service).where(store.spans.c.arrived > 1_700_000_050)
+    assert sorted(store.read(telemetry, query)["service"].to_pylist()) == ["a", "b"]
+    assert {row["arrived"] for row in stored(telemetry)} == {1_700_000_000, 1_700_000_100}
 
 
 def test_nothing_writes_nothing(telemetry: Engine) -> None:

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS spans (
     span_id FixedString(8) CODEC(NONE),
     parent_span_id FixedString(8) CODEC(ZSTD(1)),
     start DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+    arrived DateTime('UTC') CODEC(Delta, ZSTD(1)) COMMENT 'when it was stored',
     duration UInt64 CODEC(ZSTD(1)) COMMENT 'ns',
     kind Int8 CODEC(ZSTD(1)),
     status Int8 CODEC(ZSTD(1)),
@@ -56,7 +57,8 @@ CREATE TABLE IF NOT EXISTS spans (
         trace_id FixedString(16),
         span_id FixedString(8),
         attributes Map(LowCardinality(String), String)
-    ) CODEC(ZSTD(1))
+    ) CODEC(ZSTD(1)),
+    INDEX arrived arrived TYPE minmax GRANULARITY 1
 ) ENGINE = MergeTree
 PARTITION BY toDate(start)
 ORDER BY (toStartOfFiveMinutes(start), trace_id)
