@@ -1,34 +1,36 @@
-"""One group commit: decoded requests → stored spans and calls, and the live window. Runs in one worker thread.
+"""One group commit: decoded requests → stored spans, and stored calls of logs and metrics. Runs in one worker thread.
+
+The calls of spans are derived from what is stored, a moment later (:mod:`collector.deriver`).
 
 One request never takes its neighbours with it: when a commit fails its halves are tried on their own, down to the
-request that is to blame. Nothing here changes before the store has taken what was derived, so that every piece can be
+request that is to blame. Nothing here changes before the store has taken everything, so that every piece can be
 tried again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, cast
+from functools import cached_property
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
 from collector import accesslog, points, rollup, spans
+from collector.archive import Archive
 from collector.breakers import Breakers
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
-from collector.directory import Directory
+from collector.deriver import Deriver
 from collector.istio import Istio, Metered, counted_until
+from collector.repair import FUTURE
 from collector.rollup import Buckets, LiveWindow
 from collector.telemetry import Counters
-from collector.traces import Derived, Traces
 
 log = structlog.get_logger(__name__)
 
-FUTURE: Final = 300  # s: a span that starts later than this from now is stored, but not in the graph (R8)
 PATIENCE: Final = (
     2.0  # s of a failed commit after which nothing is tried again: the store itself is in trouble
 )
@@ -37,24 +39,11 @@ PATIENCE: Final = (
 Answer = Accepted | ConsumeError
 
 
-class Sink(Protocol):
-    """Where a commit is stored. Both calls return when the rows are on disk."""
-
-    def write_spans(self, table: pa.Table) -> None:
-        """Rows of :data:`collector.model.SPANS`."""
-        ...
-
-    def write_calls(self, calls: Buckets) -> None:
-        """Signed buckets of one second."""
-        ...
-
-
 @dataclass(slots=True)
 class _Work:
     """What a commit is about to store. Each signal that it holds fills its part."""
 
     spans: pa.Table | None = None
-    derived: Derived | None = None
     calls: Buckets = field(default_factory=Buckets.empty)
     gauges: pl.DataFrame | None = None
     metered: Metered | None = None
@@ -67,19 +56,23 @@ class Committer:
 
     def __init__(
         self,
-        sink: Sink,
+        archive: Archive,
+        deriver: Deriver,
         live: LiveWindow,
         breakers: Breakers,
-        directory: Directory,
         counters: Counters,
         retention: float,
         patience: float = PATIENCE,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._sink, self._live, self._breakers, self._counters = sink, live, breakers, counters
-        self._directory = directory
-        self._retention, self._patience = retention, patience
-        self._istio = Istio(counted_until(live))
-        self._traces = Traces()
+        self._archive, self._deriver, self._live = archive, deriver, live
+        self._breakers, self._counters = breakers, counters
+        self._retention, self._patience, self._clock = retention, patience, clock
+
+    @cached_property
+    def _istio(self) -> Istio:
+        """Made when it is needed: what an earlier process counted is in the live window by then."""
+        return Istio(counted_until(self._live))
 
     def commit(self, batches: Sequence[Batch]) -> list[Answer]:
         """Store ``batches``; one answer for each, in their order."""
@@ -107,15 +100,13 @@ class Committer:
 
     def _derive(self, records: dict[Signal, list[pa.RecordBatch]]) -> _Work:
         """Everything that the requests themselves can make fail; changes nothing."""
-        now = time.time()
+        now = self._clock()
         oldest, latest = int((now - self._retention) * 1e9), int((now + FUTURE) * 1e9)
         work, rows = _Work(), []
         if requests := records.get(Signal.SPANS):
-            flattened = spans.flatten(requests, oldest, int(now))
+            flattened = spans.flatten(requests, oldest, self._deriver.stamp(now))
             work.spans, work.rejected[Signal.SPANS] = flattened.table, flattened.rejected
             work.stored[Signal.SPANS] = flattened.table.num_rows
-            work.derived = self._traces.derive(_until(flattened.table, latest))
-            rows.append(work.derived.rows)
         if requests := records.get(Signal.LOGS):
             logs = accesslog.calls(requests, oldest, latest)
             work.rejected[Signal.LOGS] = logs.rejected
@@ -136,15 +127,13 @@ class Committer:
         """Raises Overloaded when the store does not take it; then nothing else has changed."""
         try:
             if work.spans is not None:
-                self._sink.write_spans(work.spans)
+                self._archive.write_spans(work.spans)
             if not work.calls.is_empty:
-                self._sink.write_calls(work.calls)
+                self._archive.write_calls(work.calls)
         except Exception as error:
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
-        if work.derived is not None:
-            self._traces.keep(work.derived, time.monotonic())
-            self._counters.open_spans.set(self._traces.spans)
-            self._remember(work.spans, work.derived)
+        if work.spans is not None and work.spans.num_rows:
+            self._deriver.add(work.spans)
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())
@@ -155,22 +144,6 @@ class Committer:
         for signal, reasons in work.rejected.items():
             for reason, counts in reasons.items():
                 self._counters.rejected.labels(signal, reason).inc(sum(counts))
-
-    def _remember(self, spans: pa.Table | None, derived: Derived) -> None:
-        """Who reported, and who was seen at which address."""
-        if spans is None:
-            return
-        told = cast(pl.DataFrame, pl.from_arrow(spans.select(["service", "address"]))).unique()
-        met = (
-            derived.rows.filter(pl.col("learned") != "").select(address="learned", service="target").unique()
-        )
-        seen = pl.concat([told.filter(pl.col("address") != "").select("address", "service"), met])
-        self._directory.note(told["service"].to_list(), seen, time.time())
-
-
-def _until(table: pa.Table, latest: int) -> pa.Table:
-    start = pc.cast(table["start"], pa.int64())
-    return table.filter(pc.less_equal(start, pa.scalar(latest, pa.int64())))
 
 
 def _answers(

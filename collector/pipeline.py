@@ -1,8 +1,11 @@
-"""From decoded requests to stored, linked and rolled-up calls: a bounded queue and group commits.
+"""From decoded requests to stored spans and their calls: a bounded queue, group commits, and derivations.
 
 One commit takes everything that waits, does the work in one worker thread, and answers all of its senders. The next
 one starts as soon as it has ended where a worthwhile batch waits. A trickle of small requests is gathered for a
 moment, in proportion to what a commit costs, because a commit of ten spans costs nearly what one of a thousand does.
+
+Beside the commits, calls are derived of the spans that they stored, about once a second under load and sooner where
+there is little to do.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from typing import Final
 
 import structlog
 
+from collector.archive import Archive
 from collector.breakers import Breakers
-from collector.commit import Answer, Committer, Sink
+from collector.commit import Answer, Committer
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
+from collector.deriver import Deriver
 from collector.directory import Directory
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -31,6 +36,11 @@ SELF_BATCHED: Final = 64 << 10  # bytes of a request that its sender gathered, a
 GATHER: Final = 3.0  # × the time of the last commit: a trickle costs a quarter of one core at most …
 GATHER_BATCHED: Final = 0.5  # … those who were answered just now come back together with those who waited …
 GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
+
+DERIVE_SHARE: Final = 9.0  # × the time of the last derivation: deriving takes a tenth of one core at most …
+DERIVE_AT_MOST: Final = 1.0  # … and s that a stored span waits for it
+BEHIND: Final = 400_000  # spans that wait for it; nothing more is stored until they are fewer
+RETRY: Final = 1.0  # s until a store that failed is asked again
 
 _OUTCOMES: Final = {Overloaded: "refused", Rejected: "rejected"}
 
@@ -46,7 +56,7 @@ class Pipeline:
 
     def __init__(
         self,
-        sink: Sink,
+        archive: Archive,
         live: LiveWindow,
         breakers: Breakers,
         directory: Directory,
@@ -55,7 +65,8 @@ class Pipeline:
         retention: float,
         max_bytes: int = 64 << 20,
     ) -> None:
-        self._committer = Committer(sink, live, breakers, directory, counters, retention)
+        self._deriver = Deriver(archive, live, directory, counters)
+        self._committer = Committer(archive, self._deriver, live, breakers, counters, retention)
         self._counters, self._max_bytes = counters, max_bytes
         self._waiting: list[_Waiting] = []
         self._bytes = 0
@@ -63,7 +74,13 @@ class Pipeline:
         self._last_commit = (0.0, 0.0)  # when it ended, what it cost (s)
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
+        self._derives: asyncio.Task[None] | None = None
+        self._last_derivation = (0.0, 0.0)
+        self._stored, self._derived = asyncio.Event(), asyncio.Event()
+        self._hurry = False
+        self._storing = asyncio.Lock()  # held while spans are stored, and while the store is looked through
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._second = ThreadPoolExecutor(1, thread_name_prefix="derive")
 
     async def consume(self, batch: Batch) -> Accepted:
         """Queue a batch and wait until it is stored (see :class:`collector.consumer.Consumer`)."""
@@ -83,17 +100,38 @@ class Pipeline:
         """Count them no longer."""
         self._arriving -= size
 
-    def start(self) -> None:
-        """Begin committing; needs a running loop."""
-        self._worker = asyncio.get_running_loop().create_task(self._run(), name="pipeline")
+    async def start(self) -> None:
+        """Count what a crash left uncounted, then begin committing. Raises whatever the store raises."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._second, self._deriver.start)
+        self._worker = loop.create_task(self._run(), name="commits")
+        self._derives = loop.create_task(self._derive(), name="derivations")
 
     async def stop(self) -> None:
-        """Commit what waits, then end. Safe without start, safe twice."""
+        """Commit what waits and derive its calls, then end. Safe without start, safe twice."""
         worker, self._worker = self._worker, None
         if worker is not None:
             self._wake.set()
+            self._derived.set()
             await worker
+        derives, self._derives = self._derives, None
+        if derives is not None:
+            self._stored.set()
+            await derives
+            await asyncio.get_running_loop().run_in_executor(self._second, self._deriver.stop)
         self._thread.shutdown()
+        self._second.shutdown()
+
+    async def settled(self) -> None:
+        """Wait until the calls of all that was accepted so far are counted, without delay."""
+        self._hurry = True
+        try:
+            while self._deriver.waiting and self._derives is not None:
+                self._derived.clear()
+                self._stored.set()
+                await self._derived.wait()
+        finally:
+            self._hurry = False
 
     async def _run(self) -> None:
         while self._worker is not None or self._waiting:
@@ -101,8 +139,56 @@ class Pipeline:
             self._wake.clear()
             while self._waiting:
                 await self._gather()
+                await self._caught_up()
                 taken, self._waiting = self._waiting, []
-                await self._commit(taken)
+                async with self._storing:
+                    await self._commit(taken)
+                self._stored.set()
+
+    async def _caught_up(self) -> None:
+        """Let deriving catch up. At the end there is no time for that: the next start counts what is left."""
+        while self._worker is not None and (self._deriver.waiting > BEHIND or not self._deriver.sure):
+            self._derived.clear()
+            await self._derived.wait()
+
+    async def _derive(self) -> None:
+        while self._derives is not None or self._deriver.waiting:
+            await self._stored.wait()
+            self._stored.clear()
+            await self._pause()
+            if not await self._counted() and self._derives is None:
+                return  # the store fails and we end: the next start counts it
+
+    async def _pause(self) -> None:
+        """Let spans gather, in proportion to what a derivation costs."""
+        ended, cost = self._last_derivation
+        until = ended + min(DERIVE_SHARE * cost, DERIVE_AT_MOST)
+        while self._derives is not None and not self._hurry and (left := until - time.perf_counter()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._stored.wait()
+                    self._stored.clear()
+
+    async def _counted(self) -> bool:
+        """Derive the calls of what is stored; after a failure, first find out what the store has of them."""
+        loop, began = asyncio.get_running_loop(), time.perf_counter()
+        try:
+            if not self._deriver.sure:
+                async with self._storing:
+                    await loop.run_in_executor(self._second, self._deriver.start)
+            await loop.run_in_executor(self._second, self._deriver.run)
+        except Exception as error:
+            log.warning("derivation_put_off", error=repr(error.__cause__ or error)[:500])
+            if self._derives is not None:
+                await asyncio.sleep(RETRY)
+                self._stored.set()
+            return False
+        finally:
+            ended = time.perf_counter()
+            self._last_derivation = ended, ended - began
+            self._counters.derivations.observe(ended - began)
+            self._derived.set()
+        return True
 
     async def _gather(self) -> None:
         """Let company come, unless there is enough of it, or this is the first request after a rest."""

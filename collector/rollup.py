@@ -49,6 +49,10 @@ class Buckets:
         """The sum of ``parts``; what cancels out is gone."""
         return Buckets(*Slab.merge([Slab.of(p.sums, p.bins) for p in parts or [Buckets.empty()]]).named())
 
+    def negated(self) -> Buckets:
+        """What takes these back."""
+        return Buckets(self.sums.with_columns(-pl.col(SUMS)), self.bins.with_columns(-pl.col("n")))
+
     def between(self, start: int, end: int) -> Buckets:
         """The seconds in ``[start, end)``."""
         inside = (pl.col("time") >= start) & (pl.col("time") < end)
@@ -87,6 +91,12 @@ class LiveWindow:
         self._lock = threading.Lock()
         self._slabs: dict[int, tuple[Slab, ...]] = {}
         self.revision = 0
+
+    def reset(self, calls: Buckets, now: float) -> None:
+        """Hold these and nothing else."""
+        with self._lock:
+            self._slabs = {}
+        self.add(calls, now)
 
     def add(self, more: Buckets, now: float) -> None:
         """Add differences; what is before ``now − keep`` is let go once there is more than the window has."""

@@ -25,6 +25,7 @@ class Counters:
         self.stored = self._counter(
             "records_stored", "Spans, log records and points that were stored.", "signal"
         )
+        self.spans = self._counter("spans", "Stored spans, by what became of them.", "outcome")
         self.rejected = self._counter(
             "records_rejected", "Records refused for good, by reason.", "signal", "reason"
         )
@@ -35,6 +36,12 @@ class Counters:
         self.commits = Histogram(
             "meshscope_commit_seconds",
             "Time of one group commit.",
+            buckets=_COMMIT_SECONDS,
+            registry=self.registry,
+        )
+        self.derivations = Histogram(
+            "meshscope_derivation_seconds",
+            "Time of one derivation of calls.",
             buckets=_COMMIT_SECONDS,
             registry=self.registry,
         )

@@ -4,33 +4,35 @@ Every batch of spans re-derives the traces it touches and yields the *difference
 the old rows negated, the new ones added. Deriving again without a new span yields nothing.
 
 Deriving changes nothing here: :meth:`Traces.keep` takes a difference in once it is stored, so that a batch whose
-storing failed gives the same difference when it is sent again.
+storing failed gives the same difference when it is sent again. A trace that nothing has touched for a while is let go
+of; :mod:`collector.recall` brings it back from the store when something touches it again.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from collector import deliveries, linker, model, naming, pieces, walk
+from collector import frames, linker, model, naming, pieces, walk
+from collector.archive import TraceId
+from collector.frames import ID, NOTHING, Frames
+from collector.seen import Seen
+from collector.stubs import Stubs
 
-_ID: Final = ["high", "low"]
+KEEP: Final = 60.0
+"""s after its last span that a trace is held."""
 _VALUES: Final = list(model.SUMS)
-_SOURCE: Final = ["source_high", "source_low"]
 _SAME_SPAN: Final = ["trace", "span", "side", "service"]
 _GENERATION: Final = (
     1.0  # s; what a batch costs grows with the traces of one generation, not with all that are open
 )
 _PIECES: Final = 16
-
-TraceId = tuple[int, int]
 
 
 class _Home(NamedTuple):
@@ -41,48 +43,12 @@ class _Home(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Frames:
-    """What is held of some traces. Every frame has the column ``trace``: the trace's number."""
-
-    spans: pl.DataFrame
-    calls: pl.DataFrame
-    links: pl.DataFrame
-    stubs: pl.DataFrame  # consumers in these traces that link elsewhere (see collector.deliveries)
-
-    def of(self, moved: dict[int, int]) -> _Frames:
-        """Only these traces, under their new numbers."""
-        number = pl.col("trace").replace_strict(moved, return_dtype=pl.Int64)
-        mine = pl.col("trace").is_in(list(moved))
-        return self._each(lambda frame: frame.filter(mine).with_columns(number))
-
-    def without(self, traces: Iterable[int]) -> _Frames:
-        """All but these traces."""
-        gone = pl.col("trace").is_in(list(traces))
-        return self._each(lambda frame: frame.filter(~gone))
-
-    def clear(self) -> _Frames:
-        """No rows."""
-        return self._each(pl.DataFrame.clear)
-
-    def _each(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> _Frames:
-        # Links are rare: where there are none there is nothing to look through.
-        rare = (f if f.is_empty() else change(f) for f in (self.links, self.stubs))
-        return _Frames(change(self.spans), change(self.calls), *rare)
-
-    @staticmethod
-    def together(parts: list[_Frames], join: Callable[[list[pl.DataFrame]], pl.DataFrame]) -> _Frames:
-        """``parts`` as one."""
-        names = ("spans", "calls", "links", "stubs")
-        return _Frames(*(join([getattr(part, name) for part in parts]) for name in names))
-
-
-@dataclass(slots=True)
 class _Generation:
     """Traces that were last touched within the same moment."""
 
     since: float
     ids: list[TraceId]  # of which some may have moved on to a later generation
-    held: _Frames
+    held: Frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,95 +57,74 @@ class Derived:
 
     rows: pl.DataFrame
     numbers: dict[TraceId, int]
-    held: _Frames
+    held: Frames
     zipkin: list[TraceId]  # those that Zipkin spans bear
+    more: int  # spans that were not known before; the rest of the batch are copies (R1.2)
 
 
 class Traces:
     """Spans and calls of the traces touched within the last ``keep`` seconds. For one thread."""
 
-    def __init__(self, keep: float = 120.0) -> None:
+    def __init__(self, keep: float = KEEP, seen: Seen | None = None) -> None:
+        """``seen`` is told which traces are let go of."""
         self._keep = keep
+        self._seen = Seen() if seen is None else seen
         self._homes: dict[TraceId, _Home] = {}
         self._generations: dict[int, _Generation] = {}  # the oldest first
         self._newest = 0
         self._numbers = itertools.count(1)
         self._short_ids = pieces.ShortIds()
-        self._linked_by: dict[TraceId, set[TraceId]] = {}  # trace → traces whose consumers link to it
+        self._elsewhere = Stubs()
 
     @property
     def spans(self) -> int:
         """How many spans are held."""
         return sum(generation.held.spans.height for generation in self._generations.values())
 
+    @property
+    def held(self) -> Collection[TraceId]:
+        """The traces that are held."""
+        return self._homes.keys()
+
+    def linked_from(self, ids: Iterable[TraceId]) -> list[TraceId]:
+        """The traces that held ones among ``ids`` link to."""
+        return self._load(dict.fromkeys(ids, 0)).stubs.select(ID).unique().rows()
+
     def derive(self, table: pa.Table) -> Derived:
         """Derive the calls of every trace that has a span in ``table``, and what that changes.
 
         Args:
-            table: rows of :data:`collector.model.SPANS`.
+            table: columns :data:`collector.frames.READ`.
 
         Returns:
             ``rows`` are signed, as :func:`collector.linker.link` gives them, without the trace.
         """
-        compact = _compact(table)
-        zipkin = compact.filter(pl.col("telemetry") == naming.ZIPKIN).select(_ID).unique().rows()
+        compact = frames.compact(table)
+        zipkin = compact.filter(pl.col("telemetry") == naming.ZIPKIN).select(ID).unique().rows()
         new, numbers = self._numbered(compact, self._short_ids.together(zipkin))
         before = self._load(numbers)
         spans = _distinct(pl.concat([before.spans, new]))
-        links = pl.concat([before.links, _links(table, numbers)]).unique()
+        more = spans.height - before.spans.height
+        links = pl.concat([before.links, frames.links(table, numbers)]).unique()
         linked = linker.Linker(spans, links) if spans.height else None
         if linked is None:
-            return Derived(before.calls.drop("trace"), numbers, before, zipkin)
+            return Derived(before.calls.drop("trace"), numbers, before, zipkin, more)
         stubs = self._stubs(linked, numbers)
-        if stubs.is_empty() and before.stubs.is_empty() and self._linked_by.keys().isdisjoint(numbers):
-            held = _Frames(spans, linked.calls(), links, stubs)
-            return Derived(_difference(before.calls, held.calls), numbers, held, zipkin)
+        if stubs.is_empty() and before.stubs.is_empty() and not self._elsewhere.tell(numbers):
+            held = Frames(spans, linked.calls(), links, stubs)
+            return Derived(_difference(before.calls, held.calls), numbers, held, zipkin, more)
         others = dict(zip(self._linked(stubs, before.stubs, numbers), self._numbers, strict=False))
         producers = self._load(others)
         numbers |= others
         spans, links = pl.concat([spans, producers.spans]), pl.concat([links, producers.links])
         stubs = pl.concat([stubs, producers.stubs])
         told = linker.Linker(spans, links, self._told(stubs, numbers))
-        held = _Frames(spans, told.calls(), links, stubs)
-        return Derived(
-            _difference(pl.concat([before.calls, producers.calls]), held.calls), numbers, held, zipkin
-        )
-
-    def _load(self, numbers: dict[TraceId, int]) -> _Frames:
-        """What is held of these traces, under their new numbers."""
-        found = [self._generations[n].held.of(moved) for n, moved in self._held(numbers).items()]
-        return _Frames.together([_NOTHING, *found], pl.concat)
-
-    def _stubs(self, linked: linker.Linker, numbers: dict[TraceId, int]) -> pl.DataFrame:
-        """What the consumers of these traces tell the traces that they link to."""
-        found = linked.deliveries()
-        if found.is_empty():
-            return _NOTHING.stubs
-        ids = pl.DataFrame(
-            [(number, *trace_id) for trace_id, number in numbers.items()],
-            schema={"trace": pl.Int64, "source_high": pl.UInt64, "source_low": pl.UInt64},
-            orient="row",
-        ).unique("trace", keep="first", maintain_order=True)
-        return found.join(ids, on="trace").select(_NOTHING.stubs.columns)
-
-    def _linked(self, new: pl.DataFrame, old: pl.DataFrame, numbers: dict[TraceId, int]) -> list[TraceId]:
-        """Held traces, besides these, that are linked to or were."""
-        targets = pl.concat([new.select(_ID), old.select(_ID)]).unique().rows()
-        return [i for i in targets if i in self._homes and i not in numbers]
-
-    def _told(self, stubs: pl.DataFrame, numbers: dict[TraceId, int]) -> pl.DataFrame:
-        """All stubs for these traces, their own and those of other traces, under the numbers of those told."""
-        sources = {s for i in numbers for s in self._linked_by.get(i, ()) if s not in numbers}
-        held = self._held(dict.fromkeys(sources, 0)).items()
-        elsewhere = [self._generations[n].held.of({t: t for t in of}).stubs for n, of in held]
-        ids = [(*trace_id, number) for trace_id, number in numbers.items()]
-        told = pl.DataFrame(
-            ids, schema={"high": pl.UInt64, "low": pl.UInt64, "trace": pl.Int64}, orient="row"
-        )
-        return pl.concat([stubs, *elsewhere]).drop("trace").join(told, on=_ID)
+        held = Frames(spans, told.calls(), links, stubs)
+        rows = _difference(pl.concat([before.calls, producers.calls]), held.calls)
+        return Derived(rows, numbers, held, zipkin, more)
 
     def keep(self, derived: Derived, now: float) -> None:
-        """Hold what was derived in place of what was held of these traces; ``now`` is any clock that goes forward."""
+        """Hold what was derived in place of what was held of these traces; ``now``: s of a clock that goes forward."""
         for number, moved in self._held(derived.numbers).items():
             generation = self._generations[number]
             generation.held = generation.held.without(moved)
@@ -189,25 +134,70 @@ class Traces:
             home = _Generation(now, [], derived.held.clear())
             self._generations[self._newest] = home
         home.ids += derived.numbers
-        home.held = _Frames.together([home.held, derived.held], _appended)
+        home.held = Frames.together([home.held, derived.held], _appended)
         self._homes |= {i: _Home(self._newest, trace) for i, trace in derived.numbers.items()}
-        for high, low, *source in derived.held.stubs.select(*_ID, *_SOURCE).unique().rows():
-            self._linked_by.setdefault((high, low), set()).add((source[0], source[1]))
+        self._elsewhere.keep(derived.held.stubs)
         self._short_ids.keep(derived.zipkin)
         self._forget(now)
+
+    def recall(self, table: pa.Table, now: float) -> None:
+        """Hold again what was counted before and let go of since."""
+        self.keep(self.derive(table), now)
+
+    def tell(self, table: pa.Table, told: Collection[TraceId]) -> None:
+        """Consumers among these spans, of traces that are not held, link to ``told``; that was counted before."""
+        compact = frames.compact(table)
+        zipkin = compact.filter(pl.col("telemetry") == naming.ZIPKIN).select(ID).unique().rows()
+        spans, numbers = self._numbered(compact, self._short_ids.together(zipkin))
+        stubs = self._stubs(linker.Linker(_distinct(spans), frames.links(table, numbers).unique()), numbers)
+        self._elsewhere.leave(stubs, told)
+
+    def _load(self, numbers: dict[TraceId, int]) -> Frames:
+        """What is held of these traces, under their new numbers."""
+        found = [self._generations[n].held.of(moved) for n, moved in self._held(numbers).items()]
+        return Frames.together([NOTHING, *found], pl.concat)
+
+    def _stubs(self, linked: linker.Linker, numbers: dict[TraceId, int]) -> pl.DataFrame:
+        """What the consumers of these traces tell the traces that they link to."""
+        found = linked.deliveries()
+        if found.is_empty():
+            return NOTHING.stubs
+        ids = pl.DataFrame(
+            [(number, *trace_id) for trace_id, number in numbers.items()],
+            schema={"trace": pl.Int64, "source_high": pl.UInt64, "source_low": pl.UInt64},
+            orient="row",
+        ).unique("trace", keep="first", maintain_order=True)
+        return found.join(ids, on="trace").select(NOTHING.stubs.columns)
+
+    def _linked(self, new: pl.DataFrame, old: pl.DataFrame, numbers: dict[TraceId, int]) -> list[TraceId]:
+        """Held traces, besides these, that are linked to or were."""
+        targets = pl.concat([new.select(ID), old.select(ID)]).unique().rows()
+        return [i for i in targets if i in self._homes and i not in numbers]
+
+    def _told(self, stubs: pl.DataFrame, numbers: dict[TraceId, int]) -> pl.DataFrame:
+        """All stubs for these traces, their own and those of other traces, under the numbers of those told."""
+        sources = self._elsewhere.sources(numbers) - numbers.keys()
+        held = self._held(dict.fromkeys(sources, 0)).items()
+        elsewhere = [self._generations[n].held.of({t: t for t in of}).stubs for n, of in held]
+        ids = [(*trace_id, number) for trace_id, number in numbers.items()]
+        told = pl.DataFrame(
+            ids, schema={"high": pl.UInt64, "low": pl.UInt64, "trace": pl.Int64}, orient="row"
+        )
+        left = self._elsewhere.left(numbers)
+        return pl.concat([stubs, *elsewhere, left]).drop("trace").join(told, on=ID)
 
     def _numbered(
         self, spans: pl.DataFrame, together: dict[TraceId, TraceId]
     ) -> tuple[pl.DataFrame, dict[TraceId, int]]:
         """Traces by a number that is used once, in place of their 128 bits; ``together``: ids that are one trace."""
-        ids = spans.select(_ID).unique(maintain_order=True)
+        ids = spans.select(ID).unique(maintain_order=True)
         numbers = dict(zip(ids.rows(), self._numbers, strict=False))
         if together:
             numbers |= dict(zip(together, self._numbers, strict=False))
             numbers |= {one: numbers[all_of_it] for one, all_of_it in together.items()}
         ids = ids.with_columns(trace=pl.Series([numbers[i] for i in ids.rows()], dtype=pl.Int64))
-        numbered = spans.join(ids, on=_ID, how="left", maintain_order="left")
-        return numbered.select("trace", pl.exclude("trace", *_ID)), numbers
+        numbered = spans.join(ids, on=ID, how="left", maintain_order="left")
+        return numbered.select("trace", pl.exclude("trace", *ID)), numbers
 
     def _held(self, numbers: dict[TraceId, int]) -> dict[int, dict[int, int]]:
         """Per generation, the traces among these that it holds: number there → new number."""
@@ -220,16 +210,17 @@ class Traces:
     def _forget(self, now: float) -> None:
         """Let go of the traces that nothing has touched for ``keep`` seconds."""
         for number, generation in list(self._generations.items()):
-            if generation.since + _GENERATION + self._keep >= now:
+            last = generation.since + _GENERATION
+            if last + self._keep >= now:
                 return
-            for trace_id in generation.ids:
-                if (home := self._homes.get(trace_id)) is not None and home.generation == number:
-                    del self._homes[trace_id]
-                    self._short_ids.forget(trace_id)
-            for high, low, *source in generation.held.stubs.select(*_ID, *_SOURCE).unique().rows():
-                self._linked_by.get((high, low), set()).discard((source[0], source[1]))
-                if not self._linked_by.get((high, low)):
-                    self._linked_by.pop((high, low), None)
+            gone = [i for i in {*generation.ids} if (home := self._homes.get(i)) and home.generation == number]
+            for trace_id in gone:
+                del self._homes[trace_id]
+                self._short_ids.forget(trace_id)
+            # Who comes late, and was linked to, must be told of its consumer: the store knows.
+            gone += self._elsewhere.leave(generation.held.stubs, self._homes.keys())
+            self._elsewhere.prune(self._homes.keys())
+            self._seen.add(np.array([low for _, low in gone], dtype=np.uint64), int(last) + 1)
             del self._generations[number]
 
 
@@ -237,58 +228,10 @@ def _difference(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([before.with_columns(-pl.col(_VALUES)), after]).drop("trace")
 
 
-def _appended(frames: list[pl.DataFrame]) -> pl.DataFrame:
+def _appended(parts: list[pl.DataFrame]) -> pl.DataFrame:
     """Appending copies nothing, until there are so many pieces that looking through them is slow."""
-    both = pl.concat(frames)
+    both = pl.concat(parts)
     return both.rechunk() if both.n_chunks() > _PIECES else both
-
-
-def _compact(table: pa.Table) -> pl.DataFrame:
-    """The columns that decide calls, ids as integers."""
-    trace = _words(table["trace_id"], 2)
-    ids = pl.DataFrame(
-        {
-            "high": trace[:, 0],
-            "low": trace[:, 1],
-            "span": _words(table["span_id"], 1)[:, 0],
-            "parent": _words(table["parent_span_id"], 1)[:, 0],
-            "start": table["start"].cast(pa.int64()).to_numpy(),
-        }
-    )
-    rest = [name for name in linker.LINKED if name not in ("trace", "span", "parent", "start")]
-    facts = cast(pl.DataFrame, pl.from_arrow(table.select(rest)))
-    return pl.concat([ids, facts], how="horizontal")
-
-
-def _links(table: pa.Table, numbers: dict[TraceId, int]) -> pl.DataFrame:
-    """Links of the batch's spans, columns :data:`collector.deliveries.LINK`."""
-    counts = pc.list_value_length(table["links.span_id"]).to_numpy()
-    having = np.nonzero(counts)[0]
-    if not len(having):
-        return deliveries.no_links()
-    rows = np.repeat(having, counts[having].astype(np.int64))
-    own, other = _words(table["trace_id"], 2)[rows], _words(pc.list_flatten(table["links.trace_id"]), 2)
-    return pl.DataFrame(
-        {
-            "trace": [numbers[high, low] for high, low in own.tolist()],
-            "span": _words(table["span_id"], 1)[rows, 0],
-            "service": pl.from_arrow(table["service"].take(pa.array(rows))),
-            "high": other[:, 0],
-            "low": other[:, 1],
-            "target": _words(pc.list_flatten(table["links.span_id"]), 1)[:, 0],
-            "own": (own == other).all(axis=1),
-        },
-        schema=deliveries.LINK,
-    )
-
-
-def _words(ids: pa.ChunkedArray, count: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
-    column = ids.combine_chunks()
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    raw = b"".join(
-        c.buffers()[1][c.offset * 8 * count : (c.offset + len(c)) * 8 * count].to_pybytes() for c in chunks
-    )
-    return np.frombuffer(raw, dtype=">u8").astype(np.uint64).reshape(-1, count)
 
 
 def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
@@ -302,17 +245,3 @@ def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
     side = pl.col("kind").replace_strict(list(range(len(walk.SIDE_OF_KIND))), walk.SIDE_OF_KIND.tolist())
     once = order.with_columns(side=side).unique(_SAME_SPAN, keep="first", maintain_order=True)
     return once.drop("side")
-
-
-def _nothing() -> _Frames:
-    """The frames of no trace at all: their columns."""
-    no_spans = _compact(model.SPANS.empty_table()).select(
-        pl.lit(0, pl.Int64).alias("trace"), pl.exclude("trace", *_ID)
-    )
-    facts = {name: kind for name, kind in no_spans.schema.items() if name in linker.LINKED}
-    ids = dict.fromkeys((*deliveries.TARGET, *_SOURCE), pl.UInt64)
-    stubs = pl.DataFrame(schema={**facts, **ids, "sampled": pl.Boolean})
-    return _Frames(no_spans.clear(), linker.link(no_spans.clear()), deliveries.no_links(), stubs)
-
-
-_NOTHING: Final = _nothing()

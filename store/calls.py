@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, cast
 
 import polars as pl
@@ -57,8 +58,15 @@ def _map(lists: pl.Series, kind: pa.MapType) -> pa.Array:
     ).cast(kind)
 
 
-def between(engine: Engine, start: int, end: int) -> Buckets:
-    """The buckets of ``[start, end)``, unix seconds."""
+def derived_in(engine: Engine, seconds: Sequence[int]) -> Buckets:
+    """The buckets of these seconds (unix) that were derived from spans."""
+    second = sa.func.toUnixTimestamp(telemetry.calls.c.time)
+    mine = telemetry.calls.c.evidence == "span", second.in_(list(seconds))
+    return between(engine, min(seconds), max(seconds) + 1, *mine)
+
+
+def between(engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool]) -> Buckets:
+    """The buckets of ``[start, end)``, unix seconds, for which ``more`` holds."""
     table = telemetry.calls
     time = sa.func.toUnixTimestamp(table.c.time)
     histograms = [
@@ -67,9 +75,8 @@ def between(engine: Engine, start: int, end: int) -> Buckets:
         for part, label in ((sa.func.mapKeys, "bin"), (sa.func.mapValues, "n"))
     ]
     columns = [table.c[name] for name in (*SERIES, *SUMS)]
-    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *histograms).where(
-        table.c.time >= sa.func.toDateTime(start), table.c.time < sa.func.toDateTime(end)
-    )
+    inside = (table.c.time >= sa.func.toDateTime(start)) & (table.c.time < sa.func.toDateTime(end))
+    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *histograms).where(inside, *more)
     rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
     if rows.is_empty():
         return Buckets.empty()

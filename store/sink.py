@@ -1,31 +1,58 @@
-"""What the collector writes to, and reads back when it starts."""
+"""What the collector writes to and reads back: the telemetry store as :class:`collector.archive.Archive`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pyarrow as pa
 from sqlalchemy.engine import Engine
 
+from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
-from store import calls, spans
+from store import calls, history, progress, spans
 
 
 class StoreSink:
-    """The telemetry store as :class:`collector.commit.Sink`."""
+    """See :class:`collector.archive.Archive` for what the methods give."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def write_spans(self, table: pa.Table) -> None:
-        """Rows of :data:`collector.model.SPANS`, on disk when this returns."""
         spans.write(self._engine, table)
 
-    def write_calls(self, buckets: Buckets) -> None:
-        """Signed buckets, on disk when this returns."""
-        calls.write(self._engine, buckets)
+    def write_calls(self, calls_: Buckets) -> None:
+        calls.write(self._engine, calls_)
 
     def recent_calls(self, seconds: int) -> Buckets:
         """The last ``seconds``, for the live graph of a collector that starts."""
         now = int(time.time())
-        return calls.between(self._engine, now - seconds, now + 3600)
+        return calls.between(self._engine, max(0, now - seconds), now + 3600)
+
+    def settle(self, arrived: int) -> None:
+        progress.settle(self._engine, arrived)
+
+    def settled(self) -> int:
+        return progress.settled(self._engine)
+
+    def met(self, seconds: int) -> Met:
+        return history.met(self._engine, seconds)
+
+    def spans_of(self, wanted: Wanted) -> pa.Table:
+        return history.spans_of(self._engine, wanted)
+
+    def linking(self, ids: Sequence[TraceId], earliest: int) -> list[TraceId]:
+        return history.linking(self._engine, ids, earliest)
+
+    def unsettled(self, arrived: int) -> list[TraceId]:
+        return history.unsettled(self._engine, arrived)
+
+    def seconds_of(self, ids: Sequence[TraceId]) -> list[int]:
+        return history.seconds_of(self._engine, ids)
+
+    def traces_in(self, seconds: Sequence[int]) -> list[TraceId]:
+        return history.traces_in(self._engine, seconds)
+
+    def counted_in(self, seconds: Sequence[int]) -> Buckets:
+        return calls.derived_in(self._engine, seconds)

@@ -12,10 +12,12 @@ from collector import model
 
 # Rows of one key were added up before they come here; looking for more of them costs as much as the insert itself.
 _INSERT: Final = {"optimize_on_insert": 0}
+_READ: Final = {"max_query_size": 1 << 30}  # bytes: a set of ids is one long text
 
 metadata = sa.MetaData()
 
 spans = sa.Table("spans", metadata, *(sa.Column(field.name) for field in model.SPANS))
+progress = sa.Table("progress", metadata, sa.Column("settled"))
 calls = sa.Table("calls", metadata, *(sa.Column(field.name) for field in model.CALLS))
 
 
@@ -30,7 +32,9 @@ def read(engine: Engine, query: sa.Select[Any]) -> pa.Table:
     with engine.connect() as connection:
         sql = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
         # The dialect doubles per cent signs for its driver, which this goes past.
-        table: pa.Table = client(connection).query_arrow(sql.replace("%%", "%"), use_strings=True)
+        table: pa.Table = client(connection).query_arrow(
+            sql.replace("%%", "%"), settings=_READ, use_strings=True
+        )
         return table
 
 

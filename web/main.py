@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -106,7 +105,6 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(control_database.dispose)
         counters, breakers, directory, live = Counters(), Breakers(), Directory(), LiveWindow()
         sink = StoreSink(telemetry)
-        live.add(await asyncio.to_thread(sink.recent_calls, live.keep), time.time())
         pipeline = Pipeline(
             sink,
             live,
@@ -153,7 +151,7 @@ async def _receive(
     settings: Settings, pipeline: Pipeline, door: Consumer, stack: AsyncExitStack
 ) -> tuple[int, int]:
     """Start the pipeline and its receivers; they stop in the other order."""
-    pipeline.start()
+    await pipeline.start()
     stack.push_async_callback(pipeline.stop)
     limit = settings.max_request_bytes
     server, grpc_port = await otlp_grpc.serve(door, settings.host, settings.otlp_grpc_port, limit)

@@ -43,7 +43,6 @@ class Admitting:
             retention=AGES,
             max_bytes=queue,
         )
-        self.pipeline.start()
         self.door = Admission(self.pipeline, self.counters, limits)
 
     async def consume(self, message: Any) -> Accepted:
@@ -52,13 +51,15 @@ class Admitting:
     def value(self, name: str, **labels: str) -> float:
         return self.counters.registry.get_sample_value(f"meshscope_{name}", labels) or 0.0
 
-    def edges(self) -> dict[str, str]:
+    async def edges(self) -> dict[str, str]:
+        await self.pipeline.settled()
         return drawn(self.live.between(START // 10**9, START // 10**9 + 10).sums)
 
 
 @pytest.fixture
 async def admitting(telemetry: Engine) -> AsyncIterator[Admitting]:
     parts = Admitting(telemetry)
+    await parts.pipeline.start()
     yield parts
     await parts.pipeline.stop()
 
@@ -80,7 +81,7 @@ async def test_a_long_name_is_cut_instead_of_copied(admitting: Admitting) -> Non
     message = many("s" * 512_000, 2000)
     assert await admitting.consume(message) == Accepted(0, ("1 names were cut to 1024 bytes",))
     assert admitting.value("records_cut_total", what="name") == 1
-    assert admitting.edges() == {f"user→{'s' * 1024}": "2000/0"}
+    assert await admitting.edges() == {f"user→{'s' * 1024}": "2000/0"}
 
 
 async def test_what_would_still_grow_too_much_is_refused_for_good(admitting: Admitting) -> None:
@@ -90,7 +91,7 @@ async def test_what_would_still_grow_too_much_is_refused_for_good(admitting: Adm
         await admitting.consume(message)
     assert admitting.value("requests_total", signal="spans", outcome="rejected") == 1
     assert await admitting.consume(many("a", 1)) == Accepted()
-    assert admitting.edges() == {"user→a": "1/0"}
+    assert await admitting.edges() == {"user→a": "1/0"}
 
 
 def test_records_without_anything_are_refused_by_what_they_take_decoded() -> None:
@@ -109,6 +110,7 @@ def _varint(number: int) -> bytes:
 
 async def test_the_queue_is_bounded_by_the_expanded_size(telemetry: Engine) -> None:
     parts = Admitting(telemetry, queue=3_000_000)
+    await parts.pipeline.start()
     try:
         messages = [many(f"s{i}", 200, x="y" * 8_000) for i in range(4)]
         assert sum(message.ByteSize() for message in messages) < 200_000

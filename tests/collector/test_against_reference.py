@@ -6,42 +6,30 @@ import time
 from collections.abc import Iterable
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from collector import graph
-from collector.breakers import Breakers
-from collector.commit import Committer
 from collector.consumer import Accepted, Signal
-from collector.directory import Directory
 from collector.receivers.otlp import decode
-from collector.rollup import Buckets, LiveWindow
-from collector.telemetry import Counters
+from collector.rollup import LiveWindow
+from tests.collector.collecting import Collector
+from tests.collector.memory import Memory
 from tests.reference.case import Case
 from tests.reference.cases import CASES
 from tests.reference.notation import to_otlp
 from tests.reference.spans import Span
 
 
-class Memory:
-    """A sink that keeps nothing: what is asked is what the live window holds."""
-
-    def write_spans(self, table: pa.Table) -> None:
-        """Nothing."""
-
-    def write_calls(self, calls: Buckets) -> None:
-        """Nothing."""
-
-
 def derived(batches: Iterable[list[Span]], messages: str = "collapsed") -> pl.DataFrame:
     """The edges that the engine makes of these spans, batch by batch."""
-    live, directory = LiveWindow(keep=10**10), Directory()
-    committer = Committer(Memory(), live, Breakers(), directory, Counters(), retention=10.0**10)
+    engine = Collector(Memory(), LiveWindow(keep=10**10), retention=10.0**10)
     for batch in batches:
-        (answer,) = committer.commit([decode(Signal.SPANS, to_otlp(batch).SerializeToString())])
+        (answer,) = engine.commit([decode(Signal.SPANS, to_otlp(batch).SerializeToString())])
         assert answer == Accepted()
-    names = directory.names(time.time())
-    edges = graph.build(live.between(0, 2**40), messaging=messages, unidentified=True, names=names).edges
+    names = engine.directory.names(time.time())
+    edges = graph.build(
+        engine.live.between(0, 2**40), messaging=messages, unidentified=True, names=names
+    ).edges
     return edges.filter(pl.col("calls").abs() > 1e-9)
 
 

@@ -13,31 +13,25 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector.accesslog import NO_ACCESS_LOG
-from collector.breakers import Breakers
-from collector.commit import PATIENCE, Committer
+from collector.commit import PATIENCE
 from collector.consumer import Accepted, Overloaded, Rejected, Signal
-from collector.directory import Directory
-from collector.rollup import LiveWindow
 from collector.spans import MALFORMED, TOO_OLD
-from collector.telemetry import Counters
 from store import calls
 from store.sink import StoreSink
+from tests.collector.collecting import AGES, Collector
 from tests.collector.messages import gauges, logs, malformed, poison, spans
 from tests.collector.notation import START, drawn
 
 SECOND = START // 10**9
-AGES = 10.0**9  # s of retention: the cases play in the past
 OUT = {"meshscope.reporter": "outbound", "meshscope.target": "b"}
 
 
-class Parts:
+class Parts(Collector):
     """A committer and everything around it, on one engine."""
 
     def __init__(self, engine: Engine, retention: float = AGES, patience: float = PATIENCE) -> None:
-        self.engine, self.live, self.breakers, self.counters = engine, LiveWindow(), Breakers(), Counters()
-        self.committer = Committer(
-            StoreSink(engine), self.live, self.breakers, Directory(), self.counters, retention, patience
-        )
+        super().__init__(StoreSink(engine), retention=retention, patience=patience)
+        self.engine = engine
 
     def stored(self) -> dict[str, str]:
         """Edges in the store; they must be those of the live window."""
@@ -51,9 +45,6 @@ class Parts:
     def query(self, sql: str) -> list[str]:
         with self.engine.connect() as connection:
             return [row[0] for row in connection.execute(sa.text(sql))]
-
-    def count(self, name: str, **labels: str) -> float:
-        return self.counters.registry.get_sample_value(f"meshscope_{name}_total", labels) or 0.0
 
     @contextmanager
     def without(self, table: str) -> Iterator[None]:
@@ -77,7 +68,7 @@ def test_all_signals_in_one_commit(parts: Parts) -> None:
         gauges({"envoy.cluster.membership_total": 2}),
     ]
     before = int(time.time())
-    assert parts.committer.commit([*batches, spans("t2 1 S a")]) == [Accepted()] * 4
+    assert parts.commit([*batches, spans("t2 1 S a")]) == [Accepted()] * 4
     assert parts.stored() == {"a→b": "1/0", "a→x": "1/0", "user→a": "1/0"}
     assert parts.services() == ["a", "a", "b"]
     (arrived,) = parts.query("SELECT DISTINCT toUnixTimestamp(arrived) FROM spans")
@@ -97,7 +88,7 @@ def test_each_request_is_told_about_its_own_rows(parts: Parts) -> None:
         logs(OUT, {"x": "1"}, {"x": "2"}),
         malformed(1),
     ]
-    told = [answer for answer in parts.committer.commit(batches) if isinstance(answer, Accepted)]
+    told = [answer for answer in parts.commit(batches) if isinstance(answer, Accepted)]
     assert [answer.rejected for answer in told] == [1, 0, 2, 0, 2, 1]
     assert [answer.reasons for answer in told] == [
         (NO_ACCESS_LOG,),
@@ -113,7 +104,7 @@ def test_each_request_is_told_about_its_own_rows(parts: Parts) -> None:
 
 def test_spans_older_than_the_retention_are_rejected_one_by_one(telemetry: Engine) -> None:
     parts = Parts(telemetry, retention=60)
-    answers = parts.committer.commit([spans("1 S a; 2 S a"), spans("")])
+    answers = parts.commit([spans("1 S a; 2 S a"), spans("")])
     assert answers == [Accepted(2, (TOO_OLD,)), Accepted()]
     assert parts.services() == []
     assert parts.stored() == {}
@@ -125,40 +116,39 @@ def test_spans_older_than_the_retention_are_rejected_one_by_one(telemetry: Engin
 def test_one_bad_request_harms_no_other(parts: Parts, place: int) -> None:
     batches = [spans("1 C a"), spans("2<1 S b !"), logs({**OUT, "meshscope.target": "x"})]
     batches.insert(place, poison())
-    answers = parts.committer.commit(batches)
+    answers = parts.commit(batches)
     assert isinstance(answers.pop(place), Rejected)
     assert answers == [Accepted()] * 3
     assert parts.stored() == {"a→b": "1/1", "a→x": "1/0"}
     assert parts.services() == ["a", "b"]
-    assert parts.committer.commit([spans("3<1 S b +5")]) == [Accepted()]
+    assert parts.commit([spans("3<1 S b +5")]) == [Accepted()]
     assert parts.stored() == {"a→b": "2/1", "a→x": "1/0"}
 
 
 def test_bad_requests_only(parts: Parts, logged: list[MutableMapping[str, Any]]) -> None:
-    answers = parts.committer.commit([poison(), poison(), poison()])
+    answers = parts.commit([poison(), poison(), poison()])
     assert [type(answer) for answer in answers] == [Rejected] * 3
     assert parts.stored() == {}
     assert [entry["requests"] for entry in logged if entry["exc_info"]] == [3, 1, 2, 1, 1]
 
 
-@pytest.mark.parametrize("table", ["spans", "calls"])
-def test_what_the_store_did_not_take_counts_once_when_it_comes_again(parts: Parts, table: str) -> None:
-    """Whichever half of a commit fails, nothing of it may stay behind in memory."""
-    parts.committer.commit([spans("1 C a [peer.service=x]")])
+def test_what_the_store_did_not_take_counts_once_when_it_comes_again(parts: Parts) -> None:
+    """Nothing of a commit that failed may stay behind in memory."""
+    parts.commit([spans("1 C a [peer.service=x]")])
     late = spans("2<1 S b")
-    with parts.without(table):
+    with parts.without("spans"):
         for batches in ([late], [late, late]):
-            assert [type(answer) for answer in parts.committer.commit(batches)] == [Overloaded] * len(batches)
+            assert [type(answer) for answer in parts.commit(batches)] == [Overloaded] * len(batches)
         assert drawn(parts.live.between(SECOND, SECOND + 9).sums) == {"a→x": "1/0"}
-    assert parts.committer.commit([late]) == [Accepted()]
+    assert parts.commit([late]) == [Accepted()]
     assert parts.stored() == {"a→b": "1/0"}
-    assert parts.committer.commit([late, spans("t2 1 S c")]) == [Accepted()] * 2
+    assert parts.commit([late, spans("t2 1 S c")]) == [Accepted()] * 2
     assert parts.stored() == {"a→b": "1/0", "user→c": "1/0"}
 
 
 def test_who_needs_the_failing_table_only_is_refused(parts: Parts) -> None:
     with parts.without("spans"):
-        answers = parts.committer.commit([spans("1 S a"), logs(OUT), gauges({"m": 1})])
+        answers = parts.commit([spans("1 S a"), logs(OUT), gauges({"m": 1})])
     assert [type(answer) for answer in answers] == [Overloaded, Accepted, Accepted]
     assert parts.stored() == {"a→b": "1/0"}
 
@@ -166,7 +156,7 @@ def test_who_needs_the_failing_table_only_is_refused(parts: Parts) -> None:
 def test_a_store_in_trouble_is_not_asked_for_ever(telemetry: Engine) -> None:
     """Without patience nothing is divided: a store that times out would be waited for again and again."""
     parts = Parts(telemetry, patience=-1)
-    answers = parts.committer.commit([spans("1 S a"), poison()])
+    answers = parts.commit([spans("1 S a"), poison()])
     assert [type(answer) for answer in answers] == [Overloaded] * 2
     assert parts.services() == []
 
@@ -174,14 +164,14 @@ def test_a_store_in_trouble_is_not_asked_for_ever(telemetry: Engine) -> None:
 def test_a_span_in_the_future_is_stored_but_not_drawn(parts: Parts) -> None:
     """G5."""
     late = 4_000_000_000 * 1000 - START // 10**6
-    assert parts.committer.commit([spans(f"1 S a +{late}"), spans("t2 1 S b")]) == [Accepted()] * 2
+    assert parts.commit([spans(f"1 S a +{late}"), spans("t2 1 S b")]) == [Accepted()] * 2
     assert parts.services() == ["a", "b"]
     assert parts.stored() == {"user→b": "1/0"}
 
 
 def test_histograms_in_the_store_are_those_of_the_live_window(parts: Parts) -> None:
     for text in ("1 C a [peer.service=x] 20", "2<1 S b 10", "1 C a [peer.service=x] 30"):
-        parts.committer.commit([spans(text)])
+        parts.commit([spans(text)])
     live = parts.live.between(SECOND, SECOND + 9).bins.sort(pl.all())
     assert live["n"].to_list() == [1.0, 1.0]
     assert (

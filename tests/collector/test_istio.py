@@ -7,14 +7,11 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from collector import graph
-from collector.breakers import Breakers
-from collector.commit import Committer
 from collector.consumer import Accepted
-from collector.directory import Directory
 from collector.istio import OUT_OF_TIME, Istio
 from collector.rollup import Buckets, LiveWindow
-from collector.telemetry import Counters
 from store.sink import StoreSink
+from tests.collector.collecting import Collector
 from tests.collector.messages import logs, spans
 from tests.collector.meters import DELTA, OPENED, SECOND, Writer, edges, labels, metered, sums
 from tests.collector.notation import START, drawn
@@ -330,19 +327,14 @@ class Parts:
     """A committer over a real store."""
 
     def __init__(self, engine: Engine) -> None:
-        self.live, self.counters, self.sink = LiveWindow(keep=10**10), Counters(), StoreSink(engine)
-        self.committer = Committer(
-            self.sink, self.live, Breakers(), Directory(), self.counters, retention=10.0**9
-        )
+        self.collector = Collector(StoreSink(engine), LiveWindow(keep=10**10))
+        self.live = self.collector.live
 
     def graph(self) -> dict[str, str]:
         return drawn(graph.one_evidence(self.live.between(SECOND - 99, SECOND + 99)).sums)
 
     def stored(self) -> float:
-        return (
-            self.counters.registry.get_sample_value("meshscope_records_stored_total", {"signal": "points"})
-            or 0.0
-        )
+        return self.collector.count("records_stored", signal="points")
 
 
 def test_f6_kinds_of_evidence_are_never_added(telemetry: Engine) -> None:
@@ -350,13 +342,13 @@ def test_f6_kinds_of_evidence_are_never_added(telemetry: Engine) -> None:
     parts = Parts(telemetry)
     metrics = Writer().count(5, labels(), since=-1).count(9, labels("c", "d"), since=-1)
     log = {"meshscope.reporter": "outbound", "meshscope.target": "default/b"}
-    assert parts.committer.commit([metrics.batch()]) == [Accepted()]
+    assert parts.collector.commit([metrics.batch()]) == [Accepted()]
     assert parts.graph() == {AB: "5/0", "default/c→default/d": "9/0"}
     out = logs(log, log, log, service="default/a")
-    assert parts.committer.commit([out]) == [Accepted()]
+    assert parts.collector.commit([out]) == [Accepted()]
     assert parts.graph() == {AB: "3/0", "default/c→default/d": "9/0"}
     seen = spans("1 C default/a; 2<1 S default/b; t2 1 C default/a; t2 2<1 S default/b !")
-    assert parts.committer.commit([seen]) == [Accepted()]
+    assert parts.collector.commit([seen]) == [Accepted()]
     assert parts.graph() == {AB: "2/1", "default/c→default/d": "9/0"}
 
 
@@ -364,7 +356,7 @@ def test_through_a_commit_into_the_store(telemetry: Engine) -> None:
     parts = Parts(telemetry)
     writer = Writer().count(5, since=-1).histogram([5, 0, 0, 0, 0, 0], since=-1)
     late = Writer("x").count(1, at=-1.6e9).batch()
-    answers = parts.committer.commit([writer.batch(), late])
+    answers = parts.collector.commit([writer.batch(), late])
     assert answers == [Accepted(), Accepted(1, (OUT_OF_TIME,))]
     assert parts.stored() == 2
     found = parts.live.between(SECOND, SECOND + 1)
@@ -376,10 +368,8 @@ def test_a_committer_that_starts_again_counts_on(telemetry: Engine) -> None:
     """Its live window holds what the one before counted; the series go on where that one left off."""
     live = LiveWindow(keep=10**10)
     for value, at in ((7, 0), (9, 10), (12, 20)):
-        committer = Committer(
-            StoreSink(telemetry), live, Breakers(), Directory(), Counters(), retention=10.0**9
-        )
-        committer.commit([Writer().count(value, since=-5, at=at).batch()])
+        collector = Collector(StoreSink(telemetry), live)
+        collector.commit([Writer().count(value, since=-5, at=at).batch()])
     assert drawn(live.between(SECOND - 99, SECOND + 99).sums) == {AB: "7/0"}
-    committer.commit([Writer().count(15, since=-5, at=30).batch()])
+    collector.commit([Writer().count(15, since=-5, at=30).batch()])
     assert drawn(live.between(SECOND - 99, SECOND + 99).sums) == {AB: "10/0"}

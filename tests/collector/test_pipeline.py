@@ -17,9 +17,11 @@ from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
+from store import calls
 from store.sink import StoreSink
 from tests.collector.messages import logs, poison, spans
 from tests.collector.notation import START, drawn
+from tests.web.mesh import until
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +41,8 @@ class Running:
             **{"retention": AGES, **settings},
         )
 
-    def drawn(self) -> dict[str, str]:
+    async def drawn(self) -> dict[str, str]:
+        await self.pipeline.settled()
         return drawn(self.live.between(SECOND, SECOND + 10).sums)
 
     def value(self, name: str, **labels: str) -> float:
@@ -54,7 +57,7 @@ class Running:
 @asynccontextmanager
 async def running(engine: Engine, **settings: Any) -> AsyncIterator[Running]:
     parts = Running(engine, **settings)
-    parts.pipeline.start()
+    await parts.pipeline.start()
     try:
         yield parts
     finally:
@@ -76,7 +79,7 @@ async def test_an_answer_means_stored(telemetry: Engine) -> None:
     async with running(telemetry) as parts:
         assert await parts.outcomes("1 C a; 2<1 S b") == [Accepted()]
         assert execute(telemetry, "SELECT count() FROM spans")[0][0] == 2
-        assert parts.drawn() == {"a→b": "1/0"}
+        assert await parts.drawn() == {"a→b": "1/0"}
 
 
 async def test_many_senders_at_once_share_commits(telemetry: Engine) -> None:
@@ -84,7 +87,7 @@ async def test_many_senders_at_once_share_commits(telemetry: Engine) -> None:
     async with running(telemetry) as parts:
         assert await parts.outcomes(*texts) == [Accepted()] * 40
         assert parts.value("commit_seconds_count") <= 2
-        assert parts.drawn() == {"user→a": "40/0"}
+        assert await parts.drawn() == {"user→a": "40/0"}
         assert parts.value("requests_total", signal="spans", outcome="stored") == 40
         assert parts.value("queue_bytes") == 0
 
@@ -94,7 +97,7 @@ async def test_a_trickle_is_gathered(telemetry: Engine) -> None:
     async with running(telemetry) as parts:
         await parts.outcomes("1 S a")
         await asyncio.gather(*(self_paced(parts, first) for first in (10, 20, 30)))
-        assert parts.drawn() == {"user→a": "10/0"}
+        assert await parts.drawn() == {"user→a": "10/0"}
         assert parts.value("commit_seconds_count") < 10
 
 
@@ -110,7 +113,7 @@ async def test_a_full_queue_refuses_and_takes_again_when_it_has_room(telemetry: 
         refused = [answer for answer in told if isinstance(answer, Overloaded)]
         assert (stored >= 1, len(refused) >= 1, stored + len(refused)) == (True, True, 4)
         assert refused[0].retry_after > 0
-        assert parts.drawn() == {"user→a": f"{stored}/0"}
+        assert await parts.drawn() == {"user→a": f"{stored}/0"}
         assert parts.value("requests_total", signal="spans", outcome="refused") == len(refused)
         assert await parts.outcomes("t9 1 S a") == [Accepted()]
 
@@ -133,13 +136,27 @@ async def test_bytes_on_their_way_count_against_the_queue(telemetry: Engine) -> 
 
 async def test_a_store_that_fails_is_told_and_forgotten(telemetry: Engine) -> None:
     async with running(telemetry) as parts:
-        execute(telemetry, "RENAME TABLE calls TO away")
+        execute(telemetry, "RENAME TABLE spans TO away")
         assert [type(t) for t in await parts.outcomes("1 C a; 2<1 S b", "t2 1 S c")] == [Overloaded] * 2
-        execute(telemetry, "RENAME TABLE away TO calls")
+        execute(telemetry, "RENAME TABLE away TO spans")
         assert await parts.outcomes("1 C a; 2<1 S b", "t2 1 S c") == [Accepted()] * 2
-        assert parts.drawn() == {"a→b": "1/0", "user→c": "1/0"}
+        assert await parts.drawn() == {"a→b": "1/0", "user→c": "1/0"}
         assert parts.value("requests_total", signal="spans", outcome="refused") == 2
         assert parts.value("queue_bytes") == 0
+
+
+async def test_calls_that_the_store_did_not_take_are_counted_when_it_takes_them(telemetry: Engine) -> None:
+    """What it may have taken of them is looked up, not guessed; nothing is stored meanwhile."""
+    async with running(telemetry) as parts:
+        execute(telemetry, "RENAME TABLE calls TO away")
+        assert await parts.outcomes("1 C a; 2<1 S b") == [Accepted()]
+        await until(lambda: parts.value("derivation_seconds_count"))
+        waits = asyncio.create_task(parts.outcomes("t2 1 S c"))
+        execute(telemetry, "RENAME TABLE away TO calls")
+        assert await waits == [Accepted()]
+        await parts.pipeline.settled()
+        found = calls.between(telemetry, SECOND, SECOND + 9)
+        assert drawn(found.sums) == {"a→b": "1/0", "user→c": "1/0"}
 
 
 async def test_a_poisoned_request_is_refused_for_good_and_alone(telemetry: Engine) -> None:
@@ -152,7 +169,7 @@ async def test_a_poisoned_request_is_refused_for_good_and_alone(telemetry: Engin
                 return_exceptions=True,
             )
             assert [type(answer) for answer in told] == [Accepted, Rejected, Accepted]
-        assert parts.drawn() == {"user→a": "2/0", "a→b": "2/0"}
+        assert await parts.drawn() == {"user→a": "2/0", "a→b": "2/0"}
         assert parts.value("requests_total", signal="spans", outcome="rejected") == 2
 
 
@@ -171,18 +188,18 @@ async def test_a_sender_that_goes_away_harms_nobody(telemetry: Engine) -> None:
 
 async def test_stopping_commits_what_waits(telemetry: Engine) -> None:
     parts = Running(telemetry)
-    parts.pipeline.start()
+    await parts.pipeline.start()
     waiting = [asyncio.create_task(parts.pipeline.consume(spans(f"t{i} 1 S a"))) for i in range(1, 6)]
     await queued(parts)
     await parts.pipeline.stop()
     assert [await task for task in waiting] == [Accepted()] * 5
-    assert parts.drawn() == {"user→a": "5/0"}
+    assert await parts.drawn() == {"user→a": "5/0"}
 
 
 async def test_before_start_and_after_stop_it_refuses(telemetry: Engine) -> None:
     parts = Running(telemetry)
     assert [type(t) for t in await parts.outcomes("1 S a")] == [Overloaded]
-    parts.pipeline.start()
+    await parts.pipeline.start()
     await parts.pipeline.stop()
     assert [type(t) for t in await parts.outcomes("1 S a")] == [Overloaded]
     await parts.pipeline.stop()

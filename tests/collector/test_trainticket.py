@@ -16,16 +16,13 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
 from sqlalchemy.engine import Engine
 
 from collector import model
-from collector.breakers import Breakers
-from collector.commit import Committer
 from collector.consumer import Accepted, Batch, Signal
-from collector.directory import Directory
 from collector.receivers.otlp import decode
 from collector.rollup import LiveWindow
-from collector.telemetry import Counters
 from store import calls
 from store.sink import StoreSink
 from tests.collector import data
+from tests.collector.collecting import Collector
 
 FILE = data.path("nezha/trainticket-2023-01-30.csv.gz")
 COMMITS = 6  # each holds spans of nearly every trace, so that every trace is derived so many times
@@ -110,9 +107,9 @@ def test_the_file_is_what_is_known_of_it(day: Day) -> None:
 
 def test_every_call_between_services_once_whatever_the_order(day: Day, telemetry: Engine) -> None:
     live = LiveWindow(keep=2**40)
-    committer = Committer(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), AGES)
+    collector = Collector(StoreSink(telemetry), live)
     for batches in day.batches(seed=3):
-        assert committer.commit(batches) == [Accepted()] * len(batches)
+        assert collector.commit(batches) == [Accepted()] * len(batches)
     for found in (live.between(0, 2**40), calls.between(telemetry, 0, 2**31)):
         linked = found.sums.filter(pl.col("source") != "").group_by("source", "target").agg(pl.sum("calls"))
         edges = {(source, target): round(n, 6) for source, target, n in linked.rows()}

@@ -10,14 +10,11 @@ import polars as pl
 import pytest
 
 from collector import graph
-from collector.breakers import Breakers
-from collector.commit import Committer
 from collector.consumer import Accepted
-from collector.directory import Directory
 from collector.receivers.zipkin import decode
 from collector.rollup import LiveWindow
-from collector.telemetry import Counters
-from tests.collector.test_against_reference import Memory
+from tests.collector.collecting import Collector
+from tests.collector.memory import Memory
 from tests.reference.case import Case
 from tests.reference.cases import CASES
 from tests.reference.notation import to_zipkin
@@ -28,12 +25,11 @@ ZIPKIN = {name: case for name, case in CASES.items() if case.zipkin}
 
 def drawn(batches: Iterable[list[Span]]) -> dict[str, str]:
     """What the engine makes of these reports: edges as the cases write them."""
-    live, directory = LiveWindow(keep=10**10), Directory()
-    committer = Committer(Memory(), live, Breakers(), directory, Counters(), retention=10.0**10)
+    engine = Collector(Memory(), LiveWindow(keep=10**10), retention=10.0**10)
     for batch in batches:
-        assert committer.commit([decode(orjson.dumps(to_zipkin(batch)))]) == [Accepted()]
-    names = directory.names(time.time())
-    edges = graph.build(live.between(0, 2**40), unidentified=True, names=names).edges
+        assert engine.commit([decode(orjson.dumps(to_zipkin(batch)))]) == [Accepted()]
+    names = engine.directory.names(time.time())
+    edges = graph.build(engine.live.between(0, 2**40), unidentified=True, names=names).edges
     rows = edges.filter(pl.col("calls").abs() > 1e-9).select("source", "target", "kind", "calls", "failed")
     return {
         f"{source}{'→' if kind == 'call' else '⇢'}{target}": f"{count:g}/{failed:g}"

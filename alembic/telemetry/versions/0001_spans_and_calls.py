@@ -101,11 +101,23 @@ ORDER BY (time, source, target, kind, protocol, operation, version, failure, fla
 """
 
 
+# One row for every few seconds; only the latest counts.
+PROGRESS = """
+CREATE TABLE IF NOT EXISTS progress (
+    settled DateTime('UTC') COMMENT 'every span that arrived before is in the calls'
+) ENGINE = MergeTree
+ORDER BY settled
+TTL settled + INTERVAL 1 DAY
+"""
+
+
 def upgrade() -> None:
     op.execute(SPANS)
     op.execute(CALLS)
+    op.execute(PROGRESS)
 
 
 def downgrade() -> None:
+    op.execute("DROP TABLE IF EXISTS progress")
     op.execute("DROP TABLE IF EXISTS calls")
     op.execute("DROP TABLE IF EXISTS spans")

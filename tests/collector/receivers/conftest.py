@@ -20,7 +20,7 @@ AGES = 10.0**9  # s of retention: the cases play in the past
 @pytest.fixture
 async def pipeline(telemetry: Engine, live: LiveWindow) -> AsyncIterator[Pipeline]:
     made = Pipeline(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), retention=AGES)
-    made.start()
+    await made.start()
     yield made
     await made.stop()
 

@@ -183,7 +183,7 @@ def running(engine: Engine) -> Iterator[tuple[asyncio.Runner, Admission]]:
 
 
 async def started(pipeline: Pipeline) -> None:
-    pipeline.start()
+    await pipeline.start()
 
 
 async def answers(door: Admission, sent: list[Sent]) -> list[Accepted | BaseException]:

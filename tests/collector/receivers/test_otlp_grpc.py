@@ -64,6 +64,7 @@ async def test_every_signal_is_stored_when_answered(
     async with channel_to(pipeline) as channel:
         for method, body in ((TRACES, BODY), (LOGS, log), (METRICS, gauge), (TRACES, b"")):
             assert await export(channel, body, method, compression=packed) == b""
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0", "a→x": "1/0"}
 
 
@@ -92,6 +93,7 @@ async def test_what_cannot_be_read_is_an_invalid_argument(pipeline: Pipeline, li
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert "not an OTLP spans request" in (error.details() or "")
         assert await export(channel, BODY) == b""
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
 
 
@@ -112,6 +114,7 @@ async def test_what_is_too_large_is_refused_and_the_next_taken(pipeline: Pipelin
     async with channel_to(pipeline, limit=1_000) as channel:
         assert (await refused(channel, bytes(2_000))).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert await export(channel, BODY) == b""
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
 
 
@@ -139,6 +142,7 @@ async def test_a_request_that_does_not_come_is_given_up_and_the_next_has_its_tur
             await stuck
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert await export(channel, BODY) == b""
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
 
 
@@ -155,6 +159,7 @@ async def test_what_is_large_is_decoded_aside(pipeline: Pipeline, live: LiveWind
     attribute.value.string_value = "y" * (1 << 20)
     async with channel_to(pipeline, limit=2 << 20) as channel:
         assert await export(channel, message.SerializeToString()) == b""
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
 
 

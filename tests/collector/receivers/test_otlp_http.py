@@ -80,6 +80,7 @@ async def test_200_means_stored(
     packed = body if encoding == "identity" else gzip.compress(body)
     answer = await post(pipeline, packed, kind, encoding=encoding)
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, content, answered)
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
 
 
@@ -87,12 +88,14 @@ async def test_every_signal_has_its_path(pipeline: Pipeline, live: LiveWindow) -
     log = log_request({"meshscope.reporter": "outbound", "meshscope.target": "x"})
     for path, message in (("logs", log), ("metrics", gauge_request({"m": 1})), ("traces", request("1 S a"))):
         assert (await post(pipeline, message.SerializeToString(), path=f"/v1/{path}")).status_code == 200
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0", "a→x": "1/0"}
 
 
 async def test_partial_success(pipeline: Pipeline, live: LiveWindow) -> None:
     answer = await post(pipeline, as_json(SPAN, {**SPAN, "spanId": "00" * 8}), JSON)
     assert answer.json() == {"partialSuccess": {"rejectedSpans": "1", "errorMessage": MALFORMED}}
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
     message = request("1 S a")
     message.resource_spans[0].scope_spans[0].spans[0].span_id = b""
@@ -106,6 +109,7 @@ async def test_several_gzip_members_are_one_body(pipeline: Pipeline, live: LiveW
     more = request("t2 1 S b").SerializeToString()
     answer = await post(pipeline, gzip.compress(BODY) + gzip.compress(more), encoding="gzip")
     assert answer.status_code == 200
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0", "user→b": "1/0"}
 
 
@@ -139,6 +143,7 @@ async def test_refused(
     answer = await post(pipeline, body, kind, encoding=encoding)
     assert (answer.status_code, status(answer).code) == (code, code_pb2.INVALID_ARGUMENT)
     assert said in status(answer).message
+    await pipeline.settled()
     assert edges(live) == {}
 
 
@@ -212,6 +217,7 @@ async def test_protobuf_that_is_large_is_decoded_aside(pipeline: Pipeline, live:
     message = request("1 S a")
     message.resource_spans[0].resource.attributes.add(key="x").value.string_value = "y" * (1 << 20)
     assert (await post(pipeline, message.SerializeToString(), limit=2 << 20)).status_code == 200
+    await pipeline.settled()
     assert edges(live) == {"user→a": "1/0"}
 
 
@@ -277,4 +283,5 @@ async def test_a_sender_that_hangs_up_stores_nothing(pipeline: Pipeline, live: L
     headers = [(b"content-type", PROTOBUF.encode())]
     scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": headers, "query_string": b""}
     await application(pipeline)(scope, receive, send)
+    await pipeline.settled()
     assert edges(live) == {}

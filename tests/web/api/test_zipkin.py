@@ -44,7 +44,7 @@ class Server:
     """The route behind the gate; without authentication where there is no ``auth``."""
 
     def __init__(self, pipeline: Pipeline, live: LiveWindow, auth: Auth | None = None) -> None:
-        self.live, app = live, FastAPI()
+        self.pipeline, self.live, app = pipeline, live, FastAPI()
         install(app)
         app.include_router(zipkin.router(pipeline, LIMIT))
         app.add_middleware(Gate, auth=auth)
@@ -55,14 +55,15 @@ class Server:
         async with httpx.AsyncClient(transport=self.transport, base_url="http://localhost") as client:
             return await client.post(PATH, content=content, headers=named)
 
-    def edges(self) -> dict[str, str]:
+    async def edges(self) -> dict[str, str]:
+        await self.pipeline.settled()
         return drawn(self.live.between(NOW // 10**6 - 10, NOW // 10**6 + 10).sums)
 
 
 @pytest.fixture
 async def pipeline(telemetry: Engine, live: LiveWindow) -> AsyncIterator[Pipeline]:
     made = Pipeline(StoreSink(telemetry), live, Breakers(), Directory(), Counters(), retention=3600)
-    made.start()
+    await made.start()
     yield made
     await made.stop()
 
@@ -88,14 +89,14 @@ async def test_202_means_stored(server: Server, kind: str | None, packed: bool) 
         headers["content_encoding"] = "gzip"
     answer = await server.post(gzip.compress(BODY) if packed else BODY, **headers)
     assert (answer.status_code, answer.content) == (202, b"")
-    assert server.edges() == {"a→b": "1/0"}
+    assert await server.edges() == {"a→b": "1/0"}
 
 
 async def test_a_large_report_is_read_beside_the_loop(server: Server) -> None:
     report = [{**SPAN, "id": f"{n + 1:x}", "tags": {"x": "y" * 200}} for n in range(1500)]
     answer = await server.post(orjson.dumps(report))
     assert answer.status_code == 202
-    assert server.edges() == {"a→b": "1500/0"}
+    assert await server.edges() == {"a→b": "1500/0"}
     assert (await server.post(orjson.dumps([*report, {}]))).status_code == 400
 
 
@@ -103,7 +104,7 @@ async def test_what_was_left_out_is_told(server: Server) -> None:
     answer = await server.post(orjson.dumps([SPAN, {**SPAN, "id": "3", "timestamp": 1}]))
     assert answer.status_code == 202
     assert answer.json() == {"rejected": 1, "reasons": ["the span is older than the retention"]}
-    assert server.edges() == {"a→b": "1/0"}
+    assert await server.edges() == {"a→b": "1/0"}
 
 
 REFUSED = [
@@ -126,7 +127,7 @@ async def test_refused(
     answer = await server.post(content, **headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, MEDIA_TYPE)
     assert said in answer.json()["detail"]
-    assert server.edges() == {}
+    assert await server.edges() == {}
 
 
 async def test_full_is_429_and_says_when_to_come_back(telemetry: Engine, live: LiveWindow) -> None:
@@ -143,11 +144,11 @@ async def test_with_authentication_a_sender_shows_a_token(
     server = Server(pipeline, live, auth)
     assert (await server.post()).status_code == 401
     assert (await server.post(authorization="Bearer nonsense")).status_code == 401
-    assert server.edges() == {}
+    assert await server.edges() == {}
     assert (await server.post(authorization=f"Bearer {auth.create_token('app')}")).status_code == 202
-    assert server.edges() == {"a→b": "1/0"}
+    assert await server.edges() == {"a→b": "1/0"}
 
 
 async def test_a_foreign_page_cannot_send(server: Server) -> None:
     assert (await server.post(origin="http://evil.example")).status_code == 403
-    assert server.edges() == {}
+    assert await server.edges() == {}

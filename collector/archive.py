@@ -1,0 +1,96 @@
+"""The telemetry store as the collector sees it: what it writes to and reads back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from collector.rollup import Buckets
+
+TraceId = tuple[int, int]
+"""High and low half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Traces to read back.
+
+    ``halves``: low halves of Zipkin trace ids; a trace is wanted that has this half, whatever the other one is (R11).
+    ``earliest``, ``latest``: between which their spans start, unix ns.
+    """
+
+    ids: Sequence[TraceId]
+    halves: Sequence[int] = ()
+    earliest: int = 0
+    latest: int = 2**62
+    before: int = 2**32 - 1
+    """Only what arrived before this second."""
+
+
+ADDRESSES = {"service": pl.String, "address": pl.String}
+"""Who reported from where; the address is "" where it is not stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What was stored lately: who reported, from where, and the low halves of all trace ids."""
+
+    since: int = 0  # unix s; 0 when it is everything that there is
+    until: int = 0  # unix s of the latest arrival, 0 for none
+    lows: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    addresses: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ADDRESSES))
+
+
+class Archive(Protocol):
+    """Spans, calls, and up to where the spans are counted. Writes return when the rows are on disk."""
+
+    def write_spans(self, table: pa.Table) -> None:
+        """Rows of :data:`collector.model.SPANS`."""
+
+    def write_calls(self, calls: Buckets) -> None:
+        """Signed buckets of one second."""
+
+    def settle(self, arrived: int) -> None:
+        """Every span that arrived before this second (unix) is in the calls."""
+
+    def settled(self) -> int:
+        """The latest second that was settled; 0 for none."""
+        ...
+
+    def met(self, seconds: int) -> Met:
+        """What arrived in the last ``seconds``."""
+        ...
+
+    def spans_of(self, wanted: Wanted) -> pa.Table:
+        """Columns :data:`collector.frames.READ` of stored spans."""
+        ...
+
+    def linking(self, ids: Sequence[TraceId], earliest: int) -> list[TraceId]:
+        """Traces with a span that links to one of these, and starts at ``earliest`` (unix ns) or later."""
+        ...
+
+    def unsettled(self, arrived: int) -> list[TraceId]:
+        """Traces that got a span at ``arrived`` (unix s) or later."""
+        ...
+
+    def seconds_of(self, ids: Sequence[TraceId]) -> list[int]:
+        """The seconds (unix) in which spans of these traces start, in order."""
+        ...
+
+    def traces_in(self, seconds: Sequence[int]) -> list[TraceId]:
+        """Traces with a span that starts in one of these seconds."""
+        ...
+
+    def recent_calls(self, seconds: int) -> Buckets:
+        """The calls of the last ``seconds``, whatever they rest on."""
+        ...
+
+    def counted_in(self, seconds: Sequence[int]) -> Buckets:
+        """The calls of these seconds, as far as they were derived from spans."""
+        ...

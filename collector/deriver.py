@@ -1,0 +1,198 @@
+"""Stored spans → calls, about once a second: the calls of all traces that were touched since the last time.
+
+Spans are acknowledged when they are stored; their calls follow. What a derivation costs beside its spans is then paid
+once a second and not with every commit, and a trace that comes in ten pieces within that second is derived once. Spans
+that a crash kept from being counted are counted at the next start (:mod:`collector.repair`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from collector import frames, repair, rollup
+from collector.archive import Archive, TraceId
+from collector.consumer import Overloaded
+from collector.directory import Directory
+from collector.recall import Recall
+from collector.rollup import LiveWindow
+from collector.seen import Seen
+from collector.telemetry import Counters
+from collector.traces import KEEP, Derived, Traces
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 100_000  # spans: memory of a derivation is in proportion
+_SETTLE: Final = 5  # s between two notes of progress
+_KNOWN: Final = 900  # s before the start of which we know all traces that were stored
+
+T = TypeVar("T")
+
+
+class Deriver:
+    """``add`` and ``stamp`` may be called from another thread than the rest, but not while ``start`` runs."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        live: LiveWindow,
+        directory: Directory,
+        counters: Counters,
+        keep: float = KEEP,
+    ) -> None:
+        """``keep``: s for which traces are held (see :class:`collector.traces.Traces`)."""
+        self._keep = keep
+        self._archive, self._live, self._directory, self._counters = archive, live, directory, counters
+        self._lock = threading.Lock()
+        self._added: list[pa.Table] = []
+        self._waiting = 0
+        self._settled = 0
+        self._arrived = 0
+        self._sure = True
+        self._known(Seen())
+
+    @property
+    def waiting(self) -> int:
+        """Spans that are stored and not counted yet."""
+        return self._waiting
+
+    @property
+    def sure(self) -> bool:
+        """Whether the calls in the store are known; if not, :meth:`start` is needed again before anything is added."""
+        return self._sure
+
+    def stamp(self, now: float) -> int:
+        """The second (unix) in which spans that are stored now arrive: never earlier than one before."""
+        self._arrived = max(self._arrived, int(now))
+        return self._arrived
+
+    def add(self, table: pa.Table) -> None:
+        """Rows of :data:`collector.model.SPANS` that were just stored."""
+        kept = table.select(frames.READ)
+        with self._lock:
+            self._added.append(kept)
+            self._waiting += kept.num_rows
+
+    def start(self) -> None:
+        """Count what is stored and was not counted, and know what is there. Nothing may be stored meanwhile."""
+        repair.run(self._archive)
+        met = self._archive.met(_KNOWN)
+        seen = Seen(since=met.since)
+        seen.add(met.lows, met.until)
+        self._known(seen)
+        self._arrived = max(self._arrived, met.until + 1)
+        self._directory.note(met.addresses["service"].to_list(), met.addresses, time.time())
+        self._live.reset(self._archive.recent_calls(self._live.keep), time.time())
+        self._added, self._waiting, self._settled, self._sure = [], 0, met.until, True
+
+    def run(self) -> None:
+        """Count all that was added.
+
+        Raises:
+            Overloaded: the store does not answer; what it has is not known any more (see :attr:`sure`).
+        """
+        while tables := self._next():
+            rows = sum(table.num_rows for table in tables)
+            try:
+                self._count(pa.concat_tables(tables))
+            except Overloaded:
+                self._sure = False
+                raise
+            with self._lock:
+                del self._added[: len(tables)]
+                self._waiting -= rows
+            latest = _latest(tables[-1])
+            if latest >= self._settled + _SETTLE:
+                self._settle(latest)
+
+    def stop(self) -> None:
+        """Note that all is counted, so that the next start has nothing to do. Nothing is added any more."""
+        if self._sure and not self._waiting and self._arrived:
+            self._settle(self._arrived + 1)
+
+    def _settle(self, arrived: int) -> None:
+        try:
+            self._archive.settle(arrived)
+            self._settled = arrived
+        except Exception:  # the next start has more to look at; nothing is lost
+            log.warning("progress_not_noted", exc_info=True)
+
+    def _known(self, seen: Seen) -> None:
+        self._traces = Traces(self._keep, seen)
+        self._recall = Recall(self._archive, self._traces, seen)
+
+    def _next(self) -> list[pa.Table]:
+        with self._lock:
+            sizes = np.cumsum([table.num_rows for table in self._added])
+            return self._added[: max(1, int(np.searchsorted(sizes, AT_ONCE, side="right")))]
+
+    def _count(self, table: pa.Table) -> None:
+        """One trace never takes others with it: when deriving fails its halves are tried on their own."""
+        future, table = _divided(table, repair.in_graph(table))
+        self._counters.spans.labels("future").inc(future.num_rows)
+        if not table.num_rows:
+            return
+        latest = _latest(table)
+        back = self._stored(lambda: self._recall.before(table, _earliest(table), latest))
+        try:
+            derived = self._traces.derive(table)
+            calls = rollup.buckets(derived.rows)
+        except BaseException as error:  # a panic of Polars is no Exception
+            self._divide(table, error)
+            return
+        self._stored(lambda: self._archive.write_calls(calls))
+        self._traces.keep(derived, latest)
+        self._live.add(calls, time.time())
+        self._remember(table, derived)
+        self._tell(table, derived, back)
+
+    def _divide(self, table: pa.Table, error: BaseException) -> None:
+        ids = frames.identity(table).ids
+        log.warning("derivation_failed", traces=len(ids), error=repr(error)[:500], exc_info=True)
+        if len(ids) == 1:
+            self._counters.spans.labels("failed").inc(table.num_rows)
+            return
+        for half in _divided(table, frames.having(table, ids[: len(ids) // 2])):
+            self._count(half)
+
+    def _stored(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except Exception as error:
+            raise Overloaded(f"the store does not answer: {type(error).__name__}") from error
+
+    def _remember(self, table: pa.Table, derived: Derived) -> None:
+        """Who reported, and who was seen at which address."""
+        told = cast(pl.DataFrame, pl.from_arrow(table.select(["service", "address"]))).unique()
+        learned = derived.rows.filter(pl.col("learned") != "")
+        met = learned.select(address="learned", service="target").unique()
+        seen = pl.concat([told.filter(pl.col("address") != "").select("address", "service"), met])
+        self._directory.note(told["service"].to_list(), seen, time.time())
+
+    def _tell(self, table: pa.Table, derived: Derived, back: list[TraceId]) -> None:
+        self._counters.open_spans.set(self._traces.spans)
+        late = pc.sum(frames.having(table, back)).as_py() if back else 0
+        copies = table.num_rows - derived.more
+        for outcome, count in (("linked", derived.more), ("duplicate", copies), ("late", late)):
+            self._counters.spans.labels(outcome).inc(count)
+
+
+def _divided(table: pa.Table, first: pa.Array) -> tuple[pa.Table, pa.Table]:
+    """Rows that are not, and rows that are marked."""
+    return table.filter(pc.invert(first)), table.filter(first)
+
+
+def _earliest(table: pa.Table) -> int:
+    return int(pc.min(table["arrived"].cast(pa.int64())).as_py())
+
+
+def _latest(table: pa.Table) -> int:
+    return int(pc.max(table["arrived"].cast(pa.int64())).as_py())

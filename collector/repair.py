@@ -1,0 +1,76 @@
+"""Counting again what may not have been counted: between storing spans and storing their calls a collector may die.
+
+Nothing is taken from what was counted before. Each second in which a span starts of a trace that got spans since the
+last note of progress is counted anew, from all stored spans, and what differs from the stored calls is added to them.
+Doing it twice changes nothing (semantics R1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from collector import frames, rollup
+from collector.archive import Archive, TraceId, Wanted
+from collector.rollup import Buckets
+from collector.traces import Traces
+
+log = structlog.get_logger(__name__)
+
+FUTURE: Final = 300
+"""s: a span that starts later than this from its arrival is stored, but not in the graph (R8)."""
+_AT_ONCE: Final = 10  # s of calls that are counted in one go: memory is in proportion
+
+
+def run(archive: Archive) -> int:
+    """Make the calls those of the stored spans.
+
+    Returns:
+        How many seconds were counted anew.
+    """
+    since = archive.settled()
+    seconds = _touched(archive, archive.unsettled(since))
+    if not seconds:
+        return 0
+    log.info("recount_began", seconds=len(seconds), arrived_since=since)
+    for first in range(0, len(seconds), _AT_ONCE):
+        some = seconds[first : first + _AT_ONCE]
+        difference = recount(archive, some)
+        if not difference.is_empty:
+            archive.write_calls(difference)
+        log.info("recounted", seconds=first + len(some), of=len(seconds), changed=difference.sums.height)
+    return len(seconds)
+
+
+def _touched(archive: Archive, ids: list[TraceId]) -> list[int]:
+    """The seconds in which calls may have changed: of these traces, and of those that are linked with them."""
+    if not ids:
+        return []
+    linked = {*frames.targets(archive.spans_of(Wanted(ids))), *archive.linking(ids, 0)}
+    return archive.seconds_of([*{*ids, *linked}])
+
+
+def recount(archive: Archive, seconds: Sequence[int]) -> Buckets:
+    """What the calls of these seconds (unix) lack, or have too much, beside the stored spans."""
+    ids = archive.traces_in(seconds)
+    spans = archive.spans_of(Wanted(ids))
+    known = frames.identity(spans)
+    if known.zipkin.any():
+        spans = archive.spans_of(Wanted(ids, [int(low) for low in known.lows[known.zipkin]]))
+    linked = {*frames.targets(spans), *archive.linking(ids, 0)} - {*ids}
+    spans = pa.concat_tables([spans, archive.spans_of(Wanted([*linked]))])
+    rows = Traces().derive(spans.filter(in_graph(spans))).rows
+    found = rollup.buckets(rows.filter(pl.col("time").is_in([*seconds])))
+    return Buckets.merge([found, archive.counted_in(seconds).negated()])
+
+
+def in_graph(spans: pa.Table) -> pa.Array:
+    """Which of them did not start in the future when they arrived."""
+    arrived = pc.multiply(spans["arrived"].cast(pa.int64()), 10**9)
+    ahead = pc.subtract(spans["start"].cast(pa.int64()), arrived)
+    return pc.less_equal(ahead, FUTURE * 10**9)
