@@ -1,24 +1,37 @@
 """What a request takes in memory once every record has its own copy of its resource: from offsets, nothing is copied.
 
-expanded = Arrow bytes + rows × ROW + Σ over resources (bytes of its attributes × its rows)
+expanded = Arrow bytes + rows × ROW + lists, maps and bytes as the text that they become
+         + Σ over resources (bytes of its attributes × its rows)
          + Σ over scopes (2 × bytes of its name × its rows) + Σ over metrics (bytes of its name × its points)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.trim import Sizes, parts
+from collector.trim import Sizes, buffers, parts
 
 ROW: Final = 128  # bytes of a record beside its texts: ids, times, numbers, and the offsets of the texts
 ENTRY: Final = 32  # bytes of an attribute beside its texts, and of a number as text
 _RECORDS: Final = ("spans", "log_records", "metrics")
 _POINTS: Final = ("gauge", "sum", "histogram", "exponential_histogram")
+_WRITTEN: Final = ("array_value", "kvlist_value", "bytes_value")  # undecoded in columns, text in the store
+
+
+def _per_byte() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Characters at most that JSON has for each byte of a list or map: one of UTF-8, of a number, a tag or a length."""
+    most = np.full(256, 2, np.uint8)  # bytes within are written as hex, and so is what cannot be read
+    most[:0x20] = most[0x7F] = 6  # backslash, u, four digits
+    most[0x80:] = 3  # the same for a character of two bytes
+    return most
+
+
+_PER_BYTE: Final = _per_byte()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,7 @@ def of(records: pa.RecordBatch) -> Expansion:
     per_group = scopes.sums(per_scope)
     resources = _attributes(groups.values.field(0).field(0))
     copied = resources * per_group
-    total = int(records.nbytes + rows.sum() * ROW + copied.sum() + names)
+    total = int(records.nbytes + rows.sum() * ROW + _written(records.column(0)) + copied.sum() + names)
     if not len(copied):
         return Expansion(total, int(rows.sum()))
     worst = int(copied.argmax())
@@ -82,9 +95,37 @@ def _attributes(lists: pa.ListArray) -> Sizes:
     value = level.values.field(1)
     sizes = _lengths(level.values.field(0)) + ENTRY
     for i, field in enumerate(value.type):
-        if pa.types.is_string(field.type) or pa.types.is_binary(field.type):
-            sizes = sizes + _lengths(value.field(i)) * (1 if pa.types.is_string(field.type) else 3)  # as JSON
+        if pa.types.is_string(field.type):
+            sizes = sizes + _lengths(value.field(i))
+        elif field.name in _WRITTEN:
+            sizes = sizes + _texts(field.name, value.field(i))
     return level.sums(sizes)
+
+
+def _written(column: pa.Array) -> int:
+    """Bytes of the texts that all lists, maps and bytes become, wherever in ``column`` they are."""
+    if not len(column):
+        return 0
+    if pa.types.is_list(column.type):
+        return _written(parts(column)[1])
+    if not pa.types.is_struct(column.type):
+        return 0
+    found = 0
+    for i, field in enumerate(column.type):
+        inner = column.field(i)
+        found += int(_texts(field.name, inner).sum()) if field.name in _WRITTEN else _written(inner)
+    return found
+
+
+def _texts(name: str, values: pa.Array) -> Sizes:
+    """Bytes, at most, of the text that each of ``values`` becomes; one value is at most a pair of brackets longer."""
+    offsets, data = buffers(values)
+    lengths = np.diff(offsets)
+    if name == "bytes_value" or not len(data):
+        return 2 * lengths
+    filled = lengths > 0
+    lengths[filled] = np.add.reduceat(_PER_BYTE[data], offsets[:-1][filled], dtype=np.int64)
+    return lengths
 
 
 def _lengths(texts: pa.Array) -> Sizes:
