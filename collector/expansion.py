@@ -8,6 +8,7 @@ expanded = Arrow bytes + rows × ROW + lists, maps and bytes as the text that th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ ROW: Final = 128  # bytes of a record beside its texts: ids, times, numbers, and
 ENTRY: Final = 32  # bytes of an attribute beside its texts, and of a number as text
 _RECORDS: Final = ("spans", "log_records", "metrics")
 _POINTS: Final = ("gauge", "sum", "histogram", "exponential_histogram")
+_AT_ONCE: Final = 1 << 20  # bytes of lists and maps that are looked at in one go
 _WRITTEN: Final = ("array_value", "kvlist_value", "bytes_value")  # undecoded in columns, text in the store
 
 
@@ -40,6 +42,7 @@ class Expansion:
 
     bytes: int
     rows: int
+    written: int = 0  # bytes of lists, maps and bytes as text
     resource: int = 0  # which one, from 0 …
     resource_bytes: int = 0  # … the bytes of its attributes …
     resource_rows: int = 0  # … and how many rows get them
@@ -59,11 +62,12 @@ def of(records: pa.RecordBatch) -> Expansion:
     per_group = scopes.sums(per_scope)
     resources = _attributes(groups.values.field(0).field(0))
     copied = resources * per_group
-    total = int(records.nbytes + rows.sum() * ROW + _written(records.column(0)) + copied.sum() + names)
+    written = _written(records.column(0))
+    total = int(records.nbytes + rows.sum() * ROW + written + copied.sum() + names)
     if not len(copied):
         return Expansion(total, int(rows.sum()))
     worst = int(copied.argmax())
-    return Expansion(total, int(rows.sum()), worst, int(resources[worst]), int(per_group[worst]))
+    return Expansion(total, int(rows.sum()), written, worst, int(resources[worst]), int(per_group[worst]))
 
 
 class _Level:
@@ -123,8 +127,13 @@ def _texts(name: str, values: pa.Array) -> Sizes:
     lengths = np.diff(offsets)
     if name == "bytes_value" or not len(data):
         return 2 * lengths
-    filled = lengths > 0
-    lengths[filled] = np.add.reduceat(_PER_BYTE[data], offsets[:-1][filled], dtype=np.int64)
+    filled = np.nonzero(lengths)[0]
+    starts = offsets[filled]
+    edges = np.unique(np.searchsorted(starts, np.arange(0, len(data) + _AT_ONCE, _AT_ONCE)))
+    for first, last in pairwise(edges.tolist()):  # the sums are made of numbers of eight bytes
+        part = data[starts[first] : starts[last] if last < len(starts) else len(data)]
+        sums = np.add.reduceat(_PER_BYTE[part], starts[first:last] - starts[first], dtype=np.int64)
+        lengths[filled[first:last]] = sums
     return lengths
 
 
