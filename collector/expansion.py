@@ -1,6 +1,6 @@
 """What a request takes in memory once every record has its own copy of its resource: from offsets, nothing is copied.
 
-expanded = Arrow bytes + rows × ROW + lists, maps and bytes as the text that they become
+expanded = Arrow bytes + (rows + links) × ROW + lists, maps and bytes as the text that they become
          + Σ over resources (bytes of its attributes × its rows)
          + Σ over scopes (2 × bytes of its name × its rows) + Σ over metrics (bytes of its name × its points)
 """
@@ -63,7 +63,8 @@ def of(records: pa.RecordBatch) -> Expansion:
     resources = _attributes(groups.values.field(0).field(0))
     copied = resources * per_group
     written = _written(records.column(0))
-    total = int(records.nbytes + rows.sum() * ROW + written + copied.sum() + names)
+    counted = int(rows.sum()) + _links(leaves.values)  # a link is looked up as a record is
+    total = int(records.nbytes + counted * ROW + written + copied.sum() + names)
     if not len(copied):
         return Expansion(total, int(rows.sum()))
     worst = int(copied.argmax())
@@ -91,6 +92,12 @@ def _points(metrics: pa.StructArray) -> Sizes:
         kind = pc.struct_field(metrics, field)
         found += _filled(pc.list_value_length(pc.struct_field(kind, "data_points")))
     return found
+
+
+def _links(records: pa.StructArray) -> int:
+    """Links of spans; other records have none."""
+    at = records.type.get_field_index("links")
+    return 0 if at < 0 else len(_Level(records.field(at)).values)
 
 
 def _attributes(lists: pa.ListArray) -> Sizes:

@@ -97,7 +97,9 @@ async def test_lists_weigh_what_they_are_as_text(admitting: Admitting) -> None:
     message = many("a", 1000)
     for span in message.resource_spans[0].scope_spans[0].spans:
         span.attributes.add(key="k").value.array_value.values.add(string_value="\x01" * 12_000)
-    with pytest.raises(Rejected, match=r"take 80 MiB .* lists, maps and bytes are up to 72022000 bytes as text"):
+    with pytest.raises(
+        Rejected, match=r"take 80 MiB .* lists, maps and bytes are up to 72022000 bytes as text"
+    ):
         await admitting.consume(message)
 
 

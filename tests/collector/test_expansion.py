@@ -68,18 +68,26 @@ def test_nothing_is_nothing(signal: Signal) -> None:
         {"array_value": {"values": [{"array_value": {}}] * 500}},
         {"array_value": {"values": [{"double_value": -1.7976931348623157e308}] * 200}},
         {"array_value": {"values": [{"bytes_value": b"a" * 100}] * 20}},
-        {"kvlist_value": {"values": [{"key": f"\x02{i}", "value": {"bool_value": False}} for i in range(200)]}},
+        {
+            "kvlist_value": {
+                "values": [{"key": f"\x02{i}", "value": {"bool_value": False}} for i in range(200)]
+            }
+        },
         {"bytes_value": b"a" * 2000},
     ],
     ids=lambda said: str(said)[:60],
 )
 @pytest.mark.parametrize("where", ["attributes", "events", "links", "resource"])
-def test_lists_maps_and_bytes_are_as_long_as_the_text_that_is_stored(where: str, said: dict[str, Any]) -> None:
+def test_lists_maps_and_bytes_are_as_long_as_the_text_that_is_stored(
+    where: str, said: dict[str, Any]
+) -> None:
     """JSON writes a control character as six: 5 MB of request that counted as 6 took 370 in the process."""
     message = request("1 S a")
     group = message.resource_spans[0]
     spans = group.scope_spans[0].spans
-    owner = {"attributes": spans[0], "resource": group.resource}.get(where) or getattr(spans[0], where).add()
+    owner: Any = {"attributes": spans[0], "resource": group.resource}.get(where) or getattr(
+        spans[0], where
+    ).add()
     owner.attributes.add(key="k", value=common_pb2.AnyValue(**said))
     for _ in range(99):
         spans.add().CopyFrom(spans[0])
