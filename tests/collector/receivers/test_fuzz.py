@@ -27,7 +27,7 @@ from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 from collector.trim import Limits
 from store.sink import StoreSink
-from tests.collector.memory import Growth
+from tests.collector.growth import Growth
 from tests.collector.messages import gauge_request, log_request
 from tests.collector.notation import request
 

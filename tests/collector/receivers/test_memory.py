@@ -20,7 +20,7 @@ from collector.pipeline import Pipeline
 from collector.receivers.otlp import decode
 from collector.telemetry import Counters
 from collector.trim import Limits
-from tests.collector.memory import Growth
+from tests.collector.growth import Growth
 from tests.collector.notation import request
 
 pytestmark = pytest.mark.anyio
