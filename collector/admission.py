@@ -76,12 +76,18 @@ def admit(batch: Batch, limits: Limits) -> tuple[Batch, Counter[str]]:
     records, cut = trim(batch.records, limits)
     found = expansion.of(records)
     if found.bytes > limits.expanded_bytes:
-        where = (
-            f"resource {found.resource} says {found.resource_bytes} bytes, which each of its"
-            f" {found.resource_rows} records gets, and there are {found.rows} records in all"
-        )
-        raise Rejected(_too_large(found.bytes, limits, where))
+        raise Rejected(_too_large(found.bytes, limits, _where(found)))
     return replace(batch, records=records, expanded=found.bytes), +cut
+
+
+def _where(found: expansion.Expansion) -> str:
+    """What most of it is."""
+    if found.written > found.resource_bytes * found.resource_rows:
+        return f"its lists, maps and bytes are up to {found.written} bytes as text"
+    return (
+        f"resource {found.resource} says {found.resource_bytes} bytes, which each of its"
+        f" {found.resource_rows} records gets, and there are {found.rows} records in all"
+    )
 
 
 def _too_large(size: int, limits: Limits, where: str) -> str:

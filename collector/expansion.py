@@ -1,24 +1,39 @@
 """What a request takes in memory once every record has its own copy of its resource: from offsets, nothing is copied.
 
-expanded = Arrow bytes + rows × ROW + Σ over resources (bytes of its attributes × its rows)
+expanded = Arrow bytes + (rows + links) × ROW + lists, maps and bytes as the text that they become
+         + Σ over resources (bytes of its attributes × its rows)
          + Σ over scopes (2 × bytes of its name × its rows) + Σ over metrics (bytes of its name × its points)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.trim import Sizes, parts
+from collector.trim import Sizes, buffers, parts
 
 ROW: Final = 128  # bytes of a record beside its texts: ids, times, numbers, and the offsets of the texts
 ENTRY: Final = 32  # bytes of an attribute beside its texts, and of a number as text
 _RECORDS: Final = ("spans", "log_records", "metrics")
 _POINTS: Final = ("gauge", "sum", "histogram", "exponential_histogram")
+_AT_ONCE: Final = 1 << 20  # bytes of lists and maps that are looked at in one go
+_WRITTEN: Final = ("array_value", "kvlist_value", "bytes_value")  # undecoded in columns, text in the store
+
+
+def _per_byte() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Characters at most that JSON has for each byte of a list or map: one of UTF-8, of a number, a tag or a length."""
+    most = np.full(256, 2, np.uint8)  # bytes within are written as hex, and so is what cannot be read
+    most[:0x20] = most[0x7F] = 6  # backslash, u, four digits
+    most[0x80:] = 3  # the same for a character of two bytes
+    return most
+
+
+_PER_BYTE: Final = _per_byte()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,7 @@ class Expansion:
 
     bytes: int
     rows: int
+    written: int = 0  # bytes of lists, maps and bytes as text
     resource: int = 0  # which one, from 0 …
     resource_bytes: int = 0  # … the bytes of its attributes …
     resource_rows: int = 0  # … and how many rows get them
@@ -46,11 +62,13 @@ def of(records: pa.RecordBatch) -> Expansion:
     per_group = scopes.sums(per_scope)
     resources = _attributes(groups.values.field(0).field(0))
     copied = resources * per_group
-    total = int(records.nbytes + rows.sum() * ROW + copied.sum() + names)
+    written = _written(records.column(0))
+    counted = int(rows.sum()) + _links(leaves.values)  # a link is looked up as a record is
+    total = int(records.nbytes + counted * ROW + written + copied.sum() + names)
     if not len(copied):
         return Expansion(total, int(rows.sum()))
     worst = int(copied.argmax())
-    return Expansion(total, int(rows.sum()), worst, int(resources[worst]), int(per_group[worst]))
+    return Expansion(total, int(rows.sum()), written, worst, int(resources[worst]), int(per_group[worst]))
 
 
 class _Level:
@@ -76,15 +94,54 @@ def _points(metrics: pa.StructArray) -> Sizes:
     return found
 
 
+def _links(records: pa.StructArray) -> int:
+    """Links of spans; other records have none."""
+    at = records.type.get_field_index("links")
+    return 0 if at < 0 else len(_Level(records.field(at)).values)
+
+
 def _attributes(lists: pa.ListArray) -> Sizes:
     """Bytes of the attributes of each row."""
     level = _Level(lists)
     value = level.values.field(1)
     sizes = _lengths(level.values.field(0)) + ENTRY
     for i, field in enumerate(value.type):
-        if pa.types.is_string(field.type) or pa.types.is_binary(field.type):
-            sizes = sizes + _lengths(value.field(i)) * (1 if pa.types.is_string(field.type) else 3)  # as JSON
+        if pa.types.is_string(field.type):
+            sizes = sizes + _lengths(value.field(i))
+        elif field.name in _WRITTEN:
+            sizes = sizes + _texts(field.name, value.field(i))
     return level.sums(sizes)
+
+
+def _written(column: pa.Array) -> int:
+    """Bytes of the texts that all lists, maps and bytes become, wherever in ``column`` they are."""
+    if not len(column):
+        return 0
+    if pa.types.is_list(column.type):
+        return _written(parts(column)[1])
+    if not pa.types.is_struct(column.type):
+        return 0
+    found = 0
+    for i, field in enumerate(column.type):
+        inner = column.field(i)
+        found += int(_texts(field.name, inner).sum()) if field.name in _WRITTEN else _written(inner)
+    return found
+
+
+def _texts(name: str, values: pa.Array) -> Sizes:
+    """Bytes, at most, of the text that each of ``values`` becomes; one value is at most a pair of brackets longer."""
+    offsets, data = buffers(values)
+    lengths = np.diff(offsets)
+    if name == "bytes_value" or not len(data):
+        return 2 * lengths
+    filled = np.nonzero(lengths)[0]
+    starts = offsets[filled]
+    edges = np.unique(np.searchsorted(starts, np.arange(0, len(data) + _AT_ONCE, _AT_ONCE)))
+    for first, last in pairwise(edges.tolist()):  # the sums are made of numbers of eight bytes
+        part = data[starts[first] : starts[last] if last < len(starts) else len(data)]
+        sums = np.add.reduceat(_PER_BYTE[part], starts[first:last] - starts[first], dtype=np.int64)
+        lengths[filled[first:last]] = sums
+    return lengths
 
 
 def _lengths(texts: pa.Array) -> Sizes:

@@ -147,7 +147,7 @@ def parts(array: pa.ListArray) -> tuple[Sizes, pa.Array]:
 
 def shortened(texts: pa.Array, most: Sizes) -> pa.Array:
     """Texts of at most so many bytes each; a character is never cut in two."""
-    offsets, data = _buffers(texts)
+    offsets, data = buffers(texts)
     if not len(data):
         return texts
     starts, lengths = offsets[:-1], np.diff(offsets)
@@ -156,19 +156,21 @@ def shortened(texts: pa.Array, most: Sizes) -> pa.Array:
         for _ in range(3):  # a character has four bytes at most, all but the first of the form 10xxxxxx
             inside = (ends < offsets[1:]) & (ends > starts)
             ends -= inside & (data[np.minimum(ends, len(data) - 1)] & 0xC0 == 0x80)
-    edges = np.zeros(len(data) + 1, dtype=np.int32)
-    np.add.at(edges, ends, 1)
-    np.add.at(edges, offsets[1:], -1)
-    kept = data[np.cumsum(edges[:-1]) == 0]
+    cut = np.nonzero(ends < offsets[1:])[0]  # what stands between two of these is kept as it is
+    begins, stops = np.append(0, offsets[1:][cut]), np.append(ends[cut], len(data))
+    kept = b"".join([data[a:b].data for a, b in zip(begins.tolist(), stops.tolist(), strict=True)])
     bounds = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int32)
     nulls = texts.is_valid()
     plain = pa.Array.from_buffers(
-        texts.type, len(texts), [None, pa.py_buffer(bounds.tobytes()), pa.py_buffer(kept.tobytes())]
+        texts.type, len(texts), [None, pa.py_buffer(bounds.tobytes()), pa.py_buffer(kept)]
     )
     return pc.if_else(nulls, plain, pa.scalar(None, texts.type)) if texts.null_count else plain
 
 
-def _buffers(texts: pa.Array) -> tuple[Sizes, np.ndarray[Any, np.dtype[np.uint8]]]:
+def buffers(texts: pa.Array) -> tuple[Sizes, np.ndarray[Any, np.dtype[np.uint8]]]:
+    """Offsets from 0, and the bytes between them."""
+    if not len(texts):
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
     _, bounds, data = texts.buffers()
     offsets = np.frombuffer(bounds, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     raw = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
@@ -176,7 +178,7 @@ def _buffers(texts: pa.Array) -> tuple[Sizes, np.ndarray[Any, np.dtype[np.uint8]
 
 
 def _lengths(texts: pa.Array) -> Sizes:
-    lengths: Sizes = np.diff(_buffers(texts)[0])
+    lengths: Sizes = np.diff(buffers(texts)[0])
     return lengths
 
 

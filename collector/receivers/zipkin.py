@@ -39,6 +39,10 @@ _KINDS: Final = {
     "CONSUMER": model.CONSUMER,
 }
 _LONGEST: Final = 4e15  # µs: more than a century fits in no duration of ours
+_EMPTY: Final = (
+    16  # bytes for each object and list: spans have 30 at the least, and most have 100; {},{},… has 3
+)
+_MANY: Final = 1 << 16  # objects and lists, up to which that is not asked
 _LATEST: Final = 9e15  # µs, more than 64 bits of nanoseconds would hold further on
 
 Span = Mapping[str, Any]
@@ -60,6 +64,11 @@ def decode(body: bytes) -> Batch:
     Raises:
         Rejected: the body is no such list; says what is wrong, where, and what would be right.
     """
+    things = body.count(b"{") + body.count(b"[")
+    if things > _MANY and things * _EMPTY > len(body):
+        raise Rejected(
+            f"the body has {things} objects and lists in {len(body)} bytes: most of them say nothing"
+        )
     try:
         spans = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -94,6 +94,16 @@ async def test_what_would_still_grow_too_much_is_refused_for_good(admitting: Adm
     assert await admitting.edges() == {"user→a": "1/0"}
 
 
+async def test_lists_weigh_what_they_are_as_text(admitting: Admitting) -> None:
+    message = many("a", 1000)
+    for span in message.resource_spans[0].scope_spans[0].spans:
+        span.attributes.add(key="k").value.array_value.values.add(string_value="\x01" * 12_000)
+    with pytest.raises(
+        Rejected, match=r"take 80 MiB .* lists, maps and bytes are up to 72022000 bytes as text"
+    ):
+        await admitting.consume(message)
+
+
 def test_records_without_anything_are_refused_by_what_they_take_decoded() -> None:
     """Two bytes on the wire become sixty."""
     spans = b"\x12\x00" * 100_000

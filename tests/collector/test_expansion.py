@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from opentelemetry.proto.common.v1 import common_pb2
 
 from collector import expansion
 from collector.consumer import Signal
@@ -54,3 +57,39 @@ def test_records_are_rows() -> None:
 @pytest.mark.parametrize("signal", Signal)
 def test_nothing_is_nothing(signal: Signal) -> None:
     assert expansion.of(decode(signal, b"").records).rows == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"array_value": {"values": [{"string_value": "\x01" * 2000}]}},
+        {"array_value": {"values": [{"string_value": "é" * 1000}, {"string_value": '"\\' * 500}]}},
+        {"array_value": {"values": [{}] * 1000}},
+        {"array_value": {"values": [{"array_value": {}}] * 500}},
+        {"array_value": {"values": [{"double_value": -1.7976931348623157e308}] * 200}},
+        {"array_value": {"values": [{"bytes_value": b"a" * 100}] * 20}},
+        {
+            "kvlist_value": {
+                "values": [{"key": f"\x02{i}", "value": {"bool_value": False}} for i in range(200)]
+            }
+        },
+        {"bytes_value": b"a" * 2000},
+    ],
+    ids=lambda said: str(said)[:60],
+)
+@pytest.mark.parametrize("where", ["attributes", "events", "links", "resource"])
+def test_lists_maps_and_bytes_are_as_long_as_the_text_that_is_stored(
+    where: str, said: dict[str, Any]
+) -> None:
+    """JSON writes a control character as six: 5 MB of request that counted as 6 took 370 in the process."""
+    message = request("1 S a")
+    group = message.resource_spans[0]
+    spans = group.scope_spans[0].spans
+    owner: Any = {"attributes": spans[0], "resource": group.resource}.get(where) or getattr(
+        spans[0], where
+    ).add()
+    owner.attributes.add(key="k", value=common_pb2.AnyValue(**said))
+    for _ in range(99):
+        spans.add().CopyFrom(spans[0])
+    records = decode(Signal.SPANS, message.SerializeToString()).records
+    assert expansion.of(records).bytes >= flatten([records]).table.nbytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,14 @@ def test_an_empty_request(limits: Limits) -> None:
     for signal in Signal:
         records = decode(signal, b"").records
         assert trim(records, limits)[0] is records
+
+
+def test_cutting_takes_no_more_than_copies_of_the_texts() -> None:
+    """16 MB with one long value took 300 MB on their way through."""
+    texts = pa.array(["s" * 17_000] * 500)
+    tracemalloc.start()
+    cut = shortened(texts, np.full(len(texts), 16_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert cut.to_pylist() == ["s" * 16_000] * 500
+    assert peak < 3 * texts.nbytes

@@ -290,3 +290,15 @@ def test_an_empty_report(body: bytes) -> None:
     batch = decode(body)
     assert (batch.signal, batch.size) == (Signal.SPANS, len(body))
     assert flatten([batch.records, decode(orjson.dumps([SPAN])).records]).table.num_rows == 1
+
+
+@pytest.mark.parametrize("thing", [b"{}", b"[]", b'{"a":{}}'])
+def test_many_things_that_say_nothing_are_refused_unread(thing: bytes) -> None:
+    """16 MiB of {} took 485 MiB in memory, only to be told that a span needs an id."""
+    with pytest.raises(Rejected, match=r"objects and lists .* say nothing"):
+        decode(b"[" + b",".join([thing] * 100_000) + b"]")
+
+
+def test_many_spans_that_say_little_are_read() -> None:
+    report = [{"traceId": f"{n}", "id": "1", "localEndpoint": {"serviceName": "a"}} for n in range(1, 40_001)]
+    assert table(report).num_rows == 40_000
