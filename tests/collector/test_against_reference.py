@@ -11,9 +11,10 @@ import pytest
 from collector import graph
 from collector.consumer import Accepted, Signal
 from collector.receivers.otlp import decode
-from collector.rollup import LiveWindow
+from collector.rollup import Buckets, LiveWindow
 from tests.collector.collecting import Collector
 from tests.collector.memory import Memory
+from tests.collector.mishaps import CRASH, FORGET, History
 from tests.reference.case import Case
 from tests.reference.cases import CASES
 from tests.reference.notation import to_otlp
@@ -35,7 +36,12 @@ def derived(batches: Iterable[list[Span]], messages: str = "collapsed") -> pl.Da
 
 def drawn(batches: Iterable[list[Span]], messages: str) -> dict[str, str]:
     """Edges as the cases write them."""
-    rows = derived(batches, messages).select("source", "target", "kind", "calls", "failed")
+    return written(derived(batches, messages))
+
+
+def written(edges: pl.DataFrame) -> dict[str, str]:
+    """The same, of rows of a graph."""
+    rows = edges.filter(pl.col("calls").abs() > 1e-9).select("source", "target", "kind", "calls", "failed")
     return {
         f"{source}{'→' if kind == 'call' else '⇢'}{target}": f"{count:g}/{failed:g}"
         for source, target, kind, count, failed in rows.iter_rows()
@@ -67,3 +73,18 @@ def test_whole(case: Case) -> None:
 def test_one_span_at_a_time_in_reverse(case: Case) -> None:
     """R1.1: batching and order change nothing."""
     assert drawn([[span] for span in reversed(case.spans())], case.messages) == case.edges
+
+
+@pytest.mark.parametrize("mishap", [FORGET, CRASH])
+@pytest.mark.parametrize("case", [c for c in PARAMETERS if str(c.id).startswith(("A", "B", "E", "G", "R6"))])
+def test_late_or_after_a_crash(case: Case, mishap: str) -> None:
+    """R1.1, A2, G4: one span at a time in reverse; before each one all is forgotten, or calls are lost after it."""
+    history = History(Memory())
+    for span in reversed(case.spans()):
+        history.take(decode(Signal.SPANS, to_otlp([span]).SerializeToString()), mishap)
+    collector = history.collector
+    made = collector.live.between(0, 2**40)
+    made = Buckets(made.sums.filter(pl.col("target") != "nobody"), made.bins)
+    names = collector.directory.names(time.time())
+    built = graph.build(made, messaging=case.messages, unidentified=True, names=names)
+    assert written(built.edges) == case.edges

@@ -1,0 +1,47 @@
+"""A collector to which things happen between the batches: traces are let go of, it stops, it dies."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+from collector.archive import Archive
+from collector.consumer import Accepted, Batch
+from collector.rollup import LiveWindow
+from tests.collector.collecting import Collector
+from tests.collector.messages import spans
+
+FORGET, RESTART, CRASH = "forget", "restart", "crash"
+EVENTS: Final = ("", FORGET, RESTART, CRASH)
+NOISE: Final = "t999999 99 I nobody"
+"""What else comes, so that time goes on."""
+
+
+class History:
+    """Batches and mishaps, over one store."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self._clock = itertools.count(1_800_000_000, 10)
+        self.collector = self._started()
+
+    def take(self, batch: Batch, event: str = "") -> None:
+        """Store a batch and derive its calls, with a mishap on the way."""
+        if event == FORGET:
+            for _ in range(3):  # each 10 s later
+                self._commit(spans(NOISE))
+        if event == RESTART:
+            self.collector.deriver.stop()
+            self.collector = self._started()
+        if event == CRASH:  # spans are stored, their calls are not
+            assert self.collector.store([batch]) == [Accepted()]
+            self.collector = self._started()
+        else:
+            self._commit(batch)
+
+    def _started(self) -> Collector:
+        live = LiveWindow(keep=10**10)
+        return Collector(self.archive, live, retention=10.0**10, keep=15, clock=lambda: next(self._clock))
+
+    def _commit(self, batch: Batch) -> None:
+        assert self.collector.commit([batch]) == [Accepted()]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from collector import frames, spans
+from collector.consumer import Accepted, Overloaded, Signal
+from collector.receivers.otlp import decode
+from collector.rollup import Buckets
+from tests.collector.collecting import Collector
+from tests.collector.memory import Memory
+from tests.collector.messages import spans as batch
+from tests.collector.mishaps import CRASH, FORGET, RESTART, History
+from tests.collector.notation import START, drawn, request
+from tests.reference.notation import parse, to_otlp
+
+SECOND = START // 10**9
+NOW = 1_800_000_000
+
+
+def table(text: str, arrived: int = NOW) -> pa.Table:
+    message = decode(Signal.SPANS, request(text).SerializeToString())
+    return spans.flatten([message.records], arrived=arrived).table
+
+
+def impossible(trace: int) -> pa.Table:
+    """A span whose links are of different lengths: deriving fails."""
+    row = table(f"t{trace} 1 S x")
+    at = row.schema.get_field_index("links.trace_id")
+    ids = pa.array([[b"\0" * 16]], row.schema.field(at).type)
+    more = row.schema.get_field_index("links.span_id")
+    none = pa.array([[b"\0" * 8, b"\0" * 8]], row.schema.field(more).type)
+    return row.set_column(at, row.schema.field(at), ids).set_column(more, row.schema.field(more), none)
+
+
+@pytest.fixture
+def collector() -> Collector:
+    return Collector(Memory())
+
+
+def edges(collector: Collector) -> dict[str, str]:
+    return drawn(collector.live.between(SECOND - 9, SECOND + 9).sums)
+
+
+def test_calls_come_after_the_answer(collector: Collector) -> None:
+    assert collector.store([batch("1 C a; 2<1 S b")]) == [Accepted()]
+    assert (edges(collector), collector.deriver.waiting) == ({}, 2)
+    collector.deriver.run()
+    assert (edges(collector), collector.deriver.waiting) == ({"a→b": "1/0"}, 0)
+
+
+def test_one_trace_that_cannot_be_derived_harms_no_other(collector: Collector) -> None:
+    for rows in (table("t1 1 C a; t1 2<1 S b"), impossible(2), table("t3 1 S c; t4 1 S d")):
+        collector.deriver.add(rows)
+    collector.deriver.run()
+    assert edges(collector) == {"a→b": "1/0", "user→c": "1/0", "user→d": "1/0"}
+    assert (collector.count("spans", outcome="failed"), collector.count("spans", outcome="linked")) == (1, 4)
+    assert collector.deriver.waiting == 0
+
+
+def test_every_span_is_counted_by_what_became_of_it(collector: Collector) -> None:
+    """stored = linked + duplicate + future + failed, once nothing waits; late ones are among the linked."""
+    future = 4_000_000_000 * 1000 - START // 10**6
+    for text in ("1 C a; 2<1 S b", "2<1 S b; 2<1 S b", f"t2 1 S c +{future}; t3 1 S d"):
+        collector.commit([batch(text)])
+    counts = {
+        o: collector.count("spans", outcome=o) for o in ("linked", "duplicate", "future", "failed", "late")
+    }
+    assert counts == {"linked": 3, "duplicate": 2, "future": 1, "failed": 0, "late": 0}
+    assert collector.count("records_stored", signal="spans") == 6
+
+
+def test_late_spans_are_counted() -> None:
+    history = History(Memory())
+    history.take(batch("1 C a; t2 1 S c"))
+    history.take(batch("2<1 S b; t3 1 S d"), FORGET)
+    assert history.collector.count("spans", outcome="late") == 1
+
+
+def test_a_table_of_many_spans_is_derived_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.deriver.AT_ONCE", 3)
+    collector = Collector(Memory())
+    for i in range(1, 11):
+        collector.deriver.add(table(f"t{i % 3 + 1} {i} S a"))
+    collector.deriver.run()
+    assert edges(collector) == {"user→a": "10/0"}
+
+
+class Unwilling(Memory):
+    """Takes the calls, or some of them, and says that it did not."""
+
+    fails = False
+
+    def write_calls(self, calls: Buckets) -> None:
+        if not self.fails:
+            super().write_calls(calls)
+            return
+        half = calls.between(0, SECOND + 1)
+        super().write_calls(half)
+        raise OSError("the disk is full")
+
+
+def test_calls_that_were_stored_in_part_end_right() -> None:
+    """One insert may be two parts on disk, one for each day."""
+    archive = Unwilling()
+    collector = Collector(archive)
+    archive.fails = True
+    collector.store([batch("1 C a; 2<1 S b; 3 S c +2000")])
+    with pytest.raises(Overloaded):
+        collector.deriver.run()
+    archive.fails = False
+    unsure = not collector.deriver.sure
+    collector.deriver.start()
+    assert (unsure, collector.deriver.sure) == (True, True)
+    collector.commit([batch("4 S c +2000")])
+    assert drawn(Buckets.merge(archive.calls).sums) == {"a→b": "1/0", "user→c": "2/0"}
+
+
+def test_a_clean_stop_leaves_nothing_to_look_at() -> None:
+    archive = Memory()
+    history = History(archive)
+    history.take(batch("1 C a"))
+    history.take(batch("2<1 S b"), RESTART)
+    assert archive.unsettled(archive.settled()) != []
+    history.collector.deriver.stop()
+    assert archive.unsettled(archive.settled()) == []
+
+
+def test_a_crash_is_repaired_once() -> None:
+    archive = Memory()
+    history = History(archive)
+    history.take(batch("1 C a; 2<1 S b"), CRASH)
+    assert drawn(Buckets.merge(archive.calls).sums) == {"a→b": "1/0"}
+    written = len(archive.calls)
+    history.take(batch("t2 1 S c"), CRASH)
+    assert drawn(Buckets.merge(archive.calls).sums) == {"a→b": "1/0", "user→c": "1/0"}
+    assert len(archive.calls) == written + 1
+
+
+def test_a_consumer_long_after_its_producer_takes_the_message_over() -> None:
+    """E3, late: both traces were let go of in between."""
+    about = "[messaging.system=kafka, messaging.destination.name=orders]"
+    archive = Memory()
+    history = History(archive)
+    for text in (f"t1 1 P a {about}", f"t2 2 N b {about} ->t1/1", f"t3 3 N b {about} ->t1/1"):
+        message = to_otlp(parse(text))
+        history.take(decode(Signal.SPANS, message.SerializeToString()), FORGET)
+    made = Buckets.merge(archive.calls).sums
+    of_edge = made.filter(pl.col("source") == "a", pl.col("target") == "b")
+    assert (of_edge["client_calls"].sum(), of_edge["server_calls"].sum()) == (1, 2)
+    assert made["calls"].sum() == 2 + 1  # and one job of nobody
+
+
+def test_what_is_read_back_has_the_columns_that_deriving_needs() -> None:
+    assert set(frames.READ) <= set(table("1 S a").column_names)
