@@ -1,8 +1,9 @@
 """The two sides of a call, next to each other → one row of a call: the edge named, both sides weighed.
 
 Input columns are :data:`TOLD` with the prefix ``c_`` (the calling span) and ``s_`` (the called one), null where that
-side was not seen, :data:`NAMED` with the prefix ``n_`` (the calling span that names the target best), ``target`` (its
-service, where the target has no called span here but is known), and what the linker says of each call.
+side was not seen, :data:`NAMED` with the prefix ``n_`` (the calling span that names the target best), :data:`TARGET`
+with the prefix ``t_`` (a span of the target, if there is any), ``target`` (its service), and what the linker says of
+each call.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ TOLD: Final = (
 """The columns of a span that a call tells of; ``row`` says whether that side was seen."""
 
 NAMED: Final = ("peer", "peer_kind")
+TARGET: Final = ("service", "weight", "trace", "start", "caller_address")
 
 
 def shape(rows: pl.DataFrame) -> pl.DataFrame:
@@ -127,7 +129,7 @@ def _columns() -> dict[str, pl.Expr]:
         "via": pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
         # R4.3: who that is becomes known when the name is read.
         "caller_address": pl.when(~seen_client & pl.col("entry").is_in([USER, UNKNOWN]))
-        .then(pl.col("s_peer_address").fill_null(""))
+        .then(pl.col("t_caller_address"))
         .otherwise(pl.lit("")),
         # R5.4: a paired call teaches who answers at an address.
         "learned": pl.when(seen_client & seen_server).then("c_peer_address").otherwise(pl.lit("")),

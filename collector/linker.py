@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import calls, deliveries, model, names, parents, walk
+from collector import calls, deliveries, groups, model, names, parents, walk
 from collector.calls import UNKNOWN, USER
+from collector.groups import Groups
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
 LINKED: Final = (
@@ -113,6 +114,20 @@ class Linker:
         self.named_by = self._best_names(nested)
         self.tries = self._tries(nested)
         self.served_by = walk.representatives(self._nested_called())
+        order = groups.Spans(
+            depth=walk.depths(self.forest.parent),
+            start=self.start,
+            duration=spans["duration"].to_numpy(),
+            failed=self.failed,
+            id=self.id,
+        )
+        self.clients, self.servers = Groups(order, self.call_of), Groups(order, self.served_by)
+        self.seen_client = self.clients.representative(self.proxy, else_innermost=False)  # R7.3
+        self.seen_server = self.servers.representative(self.proxy, else_innermost=True)
+        serves = pl.Series(self.kind == model.SERVER)
+        self.caller = self.servers.texts(spans["peer"].set(~serves, ""))  # R4.3
+        address = self.servers.texts(spans["peer_address"].set(~serves, ""))
+        self.spans = self.spans.with_columns(caller_address=address)
 
     def _nested_calling(self) -> Ints:
         """R2.3: a calling span under a calling span of its service is the same call, unless both name other targets.
@@ -167,7 +182,7 @@ class Linker:
         links = links.filter(~self._to_own_message(links))
         row = links["row"].to_numpy()
         lone = pl.Series(self.walk.end[row] != AT_CALLING)
-        seen = self.spans.select(LINKED)[self._seen_server(row)]
+        seen: pl.DataFrame = self.spans.select(LINKED)[self.seen_server[row]]
         first = pl.col("nth") == pl.col("nth").min().over("row")
         return pl.concat(
             [seen, links.select(*deliveries.TARGET, "row", sampled=first & lone)], how="horizontal"
@@ -280,7 +295,7 @@ class Linker:
         if not links.is_empty():
             # A consumer without a producer in its own trace has one row already.
             row = links.filter(~pl.col("sampled"))["row"].to_numpy()
-            more = self._served(row, self._seen_server(row), self._entry(row))
+            more = self._served(row, self.seen_server[row], self._entry(row))
             parts.append(self._rows([more], sampled=False))
         if told.any():
             row = np.nonzero(told)[0]
@@ -297,7 +312,7 @@ class Linker:
 
     def _shown(self, server: Ints) -> Ints:
         """The server's side: a called span or a local entry; a calling entry shows none (−1)."""
-        return np.where(self.forest.side[server] == CALLING, -1, self._seen_server(server))
+        return np.where(self.forest.side[server] == CALLING, -1, self.seen_server[server])
 
     def _pairs(self, paired: Bools) -> _Calls:
         """R3.2: per client call one row for each of its servers; the first of an edge carries the client's side."""
@@ -317,7 +332,7 @@ class Linker:
         servers = np.bincount(edge, minlength=1)[edge]
         inferred = self.forest.side[server] != CALLED
         return _Calls(
-            client=self._seen_client(client),
+            client=self.seen_client[client],
             server=seen,
             named=self.named_by[client],
             target=server,
@@ -336,7 +351,7 @@ class Linker:
         nothing = np.full(len(client), -1)
         every = np.ones(len(client), dtype=bool)
         return _Calls(
-            client=self._seen_client(client),
+            client=self.seen_client[client],
             server=nothing,
             named=self.named_by[client],
             target=nothing,
@@ -353,7 +368,7 @@ class Linker:
         """R4, R2.1, R2.2: roots, missing callers, callers without a client span."""
         server = np.nonzero(alone)[0]
         inside = np.isin(self.walk.end[server], (AT_CALLED, BEHIND_LOCAL))
-        named = ~inside & (self.spans["peer"].to_numpy()[server] != "")
+        named = ~inside & (self.caller.gather(server) != "").to_numpy()
         return self._served(server, self._shown(server), self._entry(server), named)
 
     def _jobs(self, local: Bools) -> _Calls:
@@ -377,25 +392,6 @@ class Linker:
             entry=entry,
         )
 
-    def _seen_client(self, client: Ints) -> Ints:
-        """R7.3: the client's sample is the outermost calling span that is no proxy, else the outermost."""
-        return self._preferred(self.call_of, client, else_innermost=False)
-
-    def _seen_server(self, server: Ints) -> Ints:
-        """R7.3: the server's sample is the outermost called span that is no proxy, else the innermost."""
-        return self._preferred(self.served_by, server, else_innermost=True)
-
-    def _preferred(self, stands_for: Ints, rows: Ints, *, else_innermost: bool) -> Ints:
-        inner = np.nonzero(stands_for != self.rows)[0]
-        duration = self.spans["duration"].to_numpy()[inner]
-        outermost_last = inner[np.lexsort((self.id[inner], -self.start[inner], duration))]
-        best = self.rows.copy()
-        if else_innermost:
-            best[stands_for[outermost_last[::-1]]] = outermost_last[::-1]
-        applications = outermost_last[~self.proxy[outermost_last]]
-        best[stands_for[applications]] = applications
-        return np.where(self.proxy[rows], best[rows], rows)
-
     def _rows(self, parts: list[_Calls], *, sampled: bool = True) -> pl.DataFrame:
         """All calls at once: what it costs to name and weigh them hardly depends on how many they are."""
         columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(_Calls)}
@@ -406,7 +402,7 @@ class Linker:
             self._side(arrays.pop("server"), "s_", ("row", *calls.TOLD)),
             self._side(arrays.pop("named"), "n_", calls.NAMED),
         ]
-        target = self._side(arrays.pop("target"), "t_", ("service", "weight", "trace", "start"))
+        target = self._side(arrays.pop("target"), "t_", calls.TARGET)
         rows = pl.concat([*sides, target], how="horizontal").with_columns(
             target=pl.col("t_service"),
             entry=entry,
@@ -421,7 +417,7 @@ class Linker:
     def _entry(self, server: Ints) -> pl.Series:
         """Name of the caller of a server that has no client span."""
         end, at = self.walk.end[server], self.walk.at[server]
-        service, peer = self.spans["service"].to_numpy(), self.spans["peer"].to_numpy()[server]
+        service, peer = self.spans["service"].to_numpy(), self.caller.gather(server).to_numpy()
         outside = np.where(peer != "", peer, np.where(end == ROOT, USER, UNKNOWN))
         inside = (end == AT_CALLED) | (end == BEHIND_LOCAL)
         return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)

@@ -142,7 +142,8 @@ def _from_outside(server: Server, known: Known) -> Call:
     """R4.1: a true root gives `user`. R4.2: a lost parent `unknown`, incomplete. R4.3: a SERVER that names its caller
     has that name as source, else the one service that has its socket peer's address, `inferred`.
 
-    Clarified: of nested called spans the outermost that says something is believed.
+    Clarified: of nested called spans the outermost that names a caller is believed, else the outermost that states an
+    address.
     """
     for span in server.spans:
         if name := span.text("service.peer.name"):
@@ -150,9 +151,9 @@ def _from_outside(server: Server, known: Known) -> Call:
         elif not (name := span.text("peer.service")):
             continue
         return _call(names.resolve(name, span.namespace, known), server, CALL)
-    for span in server.spans:
-        if service := known.living_at(span.text("network.peer.address")):
-            return _call(service, server, CALL, inferred=True)
+    stated = (text for span in server.spans if (text := span.text("network.peer.address")))
+    if service := known.living_at(next(stated, "")):
+        return _call(service, server, CALL, inferred=True)
     lost = server.found.what == ORPHAN
     return _call("unknown" if lost else "user", server, CALL, incomplete=lost)
 

@@ -1,0 +1,31 @@
+"""What random meshes have found: worlds on which two linkers differed, made small, and what the rules say of them."""
+
+from __future__ import annotations
+
+from tests.reference.case import Case
+
+KAFKA = "messaging.system=kafka, messaging.destination.name=orders"
+
+CALLERS = {
+    "R4.3 the inner one of nested servers names its caller": Case(
+        "1 S a px; 2<1 S a [peer.service=b]", {"b→a": "1/0"}
+    ),
+    "R4.3 the outermost that names a caller": Case(
+        "1 S a px; 2<1 S a [peer.service=b]; 3<2 S a [peer.service=c]", {"b→a": "1/0"}
+    ),
+    "R4.3 a name goes before an address": Case(
+        "1 S a px [network.peer.address=10.0.0.7]; 2<1 S a [peer.service=b]; t2 1 S c {k8s.pod.ip=10.0.0.7}",
+        {"b→a": "1/0", "user→c": "1/0"},
+    ),
+    "R4.3 the outermost that states an address": Case(
+        "1 S a px; 2<1 S a [network.peer.address=10.0.0.7]; t2 1 S c {k8s.pod.ip=10.0.0.7}",
+        {"c→a": "1/0", "user→c": "1/0"},
+    ),
+    "R4.3 an outer address that is nobody's": Case(
+        "1 S a px [network.peer.address=10.0.0.8]; 2<1 S a [network.peer.address=10.0.0.7];"
+        "t2 1 S c {k8s.pod.ip=10.0.0.7}",
+        {"user→a": "1/0", "user→c": "1/0"},
+    ),
+}
+
+FOUND: dict[str, Case] = {**CALLERS}
