@@ -46,7 +46,6 @@ LINKED: Final = (
     "resend",
     "weight",
     "telemetry",
-    "address",
     "peer_address",
 )
 """The columns of a span that decide calls."""

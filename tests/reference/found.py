@@ -28,4 +28,18 @@ CALLERS = {
     ),
 }
 
-FOUND: dict[str, Case] = {**CALLERS}
+SHARED = {
+    "R2.5 a child belongs to the half of its own instance": Case(
+        "1 C a @x; 1 S a @y; 2<1 C a @x [peer.service=d]; 3<1 C a @y [peer.service=e]",
+        {"a→a": "1/0", "a→e": "1/0"},
+    ),
+    "R2.5 a child that states no instance": Case(
+        "1 C a; 1 S a @y; 2<1 C a [peer.service=d]", {"a→a": "1/0", "a→d": "1/0"}
+    ),
+    "R2.5 of two calling halves that with the called one's parent": Case(
+        "5 S x; 1 C a; 1<5 C b; 1<5 S c",
+        {"user→x": "1/0", "a→unidentified(a)": "1/0", "x→b": "1/0", "b→c": "1/0"},
+    ),
+}
+
+FOUND: dict[str, Case] = {**CALLERS, **SHARED}
