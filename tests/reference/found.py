@@ -42,4 +42,11 @@ SHARED = {
     ),
 }
 
-FOUND: dict[str, Case] = {**CALLERS, **SHARED}
+PROXIES = {
+    "R7.3 the client's failure is the application's": Case(
+        "1 C b px; 2<1 S a; 3<1 C b [db.system=redis] !", {"b→a": "1/1"}
+    ),
+    "R7.3 without a server too": Case("1 C b px [peer.service=d]; 2<1 C b !", {"b→d": "1/1"}),
+}
+
+FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES}
