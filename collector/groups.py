@@ -61,6 +61,14 @@ class Groups:
         found[self.head[by_depth[::-1]]] = by_depth[::-1]
         return found
 
+    def best(self, rank: NDArray[np.int8]) -> Ints:
+        """Per head the member of the lowest ``rank``, on a tie the innermost (R5.1), then the earliest."""
+        rows, of = self.nested, self.spans
+        found = np.arange(len(self.head))
+        order = rows[np.lexsort((of.id[rows], of.start[rows], -of.depth[rows], rank[rows]))]
+        found[self.head[order[::-1]]] = order[::-1]
+        return found
+
     def representative(self, proxy: Bools, *, else_innermost: bool) -> Ints:
         """R7.3: the outermost that is no proxy; else the outermost, or the innermost."""
         application = self.first(~proxy)

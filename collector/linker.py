@@ -110,7 +110,6 @@ class Linker:
         self.walk = walk.walk_up(self.forest)
         nested = self._nested_calling()
         self.call_of = walk.representatives(nested)
-        self.named_by = self._best_names(nested)
         self.tries = self._tries(nested)
         self.served_by = walk.representatives(self._nested_called())
         order = groups.Spans(
@@ -121,6 +120,7 @@ class Linker:
             id=self.id,
         )
         self.clients, self.servers = Groups(order, self.call_of), Groups(order, self.served_by)
+        self.named_by = self.clients.best(spans["peer_rank"].to_numpy())  # R5.1
         self.seen_client = self.clients.representative(self.proxy, else_innermost=False)  # R7.3
         self.seen_server = self.servers.representative(self.proxy, else_innermost=True)
         serves = pl.Series(self.kind == model.SERVER)
@@ -252,15 +252,6 @@ class Linker:
         same &= self.start[second] < np.minimum(end[first], end[second])
         twice[second[same]] = first[same]
         return twice
-
-    def _best_names(self, nested: Ints) -> Ints:
-        """R5.1: over the nested spans of one call the best rank wins, on a tie the innermost."""
-        calling = np.nonzero(self.forest.side == CALLING)[0]
-        rank = self.spans["peer_rank"].to_numpy()
-        worst_first = np.lexsort((walk.depths(nested)[calling], -rank[calling]))
-        best = self.rows.copy()
-        best[self.call_of[calling[worst_first]]] = calling[worst_first]
-        return best
 
     def _tries(self, nested: Ints) -> NDArray[np.float64]:
         """R3.3: attempts of each call as its calling spans show them: the innermost ones, or what a proxy states."""

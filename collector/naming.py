@@ -16,8 +16,9 @@ import polars as pl
 from collector import model
 
 TEXTS: Final[dict[str, tuple[str, ...]]] = {
-    "peer_service": ("service.peer.name", "peer.service"),
+    "peer_name": ("service.peer.name",),
     "peer_namespace": ("service.peer.namespace",),
+    "peer_service": ("peer.service",),
     "db_system": ("db.system.name", "db.system"),
     "db_namespace": ("db.namespace", "db.name"),
     "server_address": ("server.address", "net.peer.name"),
@@ -115,9 +116,18 @@ def destination() -> pl.Expr:
     name = pl.when(temporary).then("messaging_template").otherwise("messaging_destination")
     node = pl.concat_str(system, pl.lit(":"), name)
     messaging = pl.col("kind").is_in([model.PRODUCER, model.CONSUMER])
-    broker = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
-    names_broker = messaging & present(pl.col("peer_service"))
-    return pl.when(named).then(node).when(names_broker).then(broker).otherwise(pl.lit(""))
+    broker = _peer_service()
+    return pl.when(named).then(node).when(messaging & (broker != "")).then(broker).otherwise(pl.lit(""))
+
+
+def _peer_service() -> pl.Expr:
+    """The peer as the current or the older convention names it, "" where neither does."""
+    current = service_id(pl.col("peer_namespace"), pl.col("peer_name"))
+    return (
+        pl.when(present(pl.col("peer_name"))).then(current)
+        .when(present(pl.col("peer_service"))).then("peer_service")
+        .otherwise(pl.lit(""))
+    )  # fmt: skip
 
 
 def _address(host: str, port: str) -> pl.Expr:
@@ -142,13 +152,14 @@ def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     host_of_url = pl.col("url").str.extract(
         r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1
     )
-    named = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
+    named = _peer_service()
     about_messages = present(pl.col("destination"))
     sends = (pl.col("kind") == model.PRODUCER) | pl.col("messaging_operation").is_in(_SENDING)
     by_client = pl.col("kind") == model.CLIENT
     receives = by_client & (about_messages | pl.col("messaging_operation").is_in(_RECEIVING))
     ranks = (
-        (present(pl.col("peer_service")), named, "named"),
+        (present(pl.col("peer_name")), named, "named"),
+        (named != "", named, "named"),
         (present(pl.col("db_system")), _database(), "database"),
         (about_messages & sends, pl.col("destination"), "messaging"),
         (receives, _broker(), "broker"),  # R6.6
@@ -164,7 +175,7 @@ def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
         name = pl.when(condition).then(value).otherwise(name)
         kind = pl.when(condition).then(pl.lit(label)).otherwise(kind)
         rank = pl.when(condition).then(pl.lit(number, pl.Int8)).otherwise(rank)
-    kind = pl.when(present(pl.col("peer_service")) & sends).then(pl.lit("messaging")).otherwise(kind)  # R6.1
+    kind = pl.when((named != "") & sends).then(pl.lit("messaging")).otherwise(kind)  # R6.1
     calling = pl.col("kind").is_in(_CALLING)
     return (
         pl.when(calling).then(name).otherwise(_caller_name(named)),
@@ -186,8 +197,7 @@ def _host_of_cluster() -> pl.Expr:
 
 def _caller_name(named: pl.Expr) -> pl.Expr:
     """A SERVER span may name its caller (R4.3)."""
-    says = (pl.col("kind") == model.SERVER) & present(pl.col("peer_service"))
-    return pl.when(says).then(named).otherwise(pl.lit(""))
+    return pl.when(pl.col("kind") == model.SERVER).then(named).otherwise(pl.lit(""))
 
 
 @cache

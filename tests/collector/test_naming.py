@@ -118,7 +118,8 @@ def test_weight(tracestate: str, expected: float) -> None:
 
 PEERS = [
     ({"peer_service": "pay", "server_address": "h"}, "pay", "named"),
-    ({"peer_service": "pay", "peer_namespace": "shop"}, "shop/pay", "named"),
+    ({"peer_name": "pay", "peer_namespace": "shop", "peer_service": "old"}, "shop/pay", "named"),
+    ({"peer_service": "pay", "peer_namespace": "shop"}, "pay", "named"),
     ({"peer_service": "", "server_address": "h"}, "h", "external"),
     ({"db_system": "postgresql", "server_address": "pg", "server_port": "5432"}, "pg:5432", "database"),
     ({"db_system": "mysql", "db_namespace": "orders"}, "mysql/orders", "database"),

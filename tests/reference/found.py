@@ -49,4 +49,13 @@ PROXIES = {
     "R7.3 without a server too": Case("1 C b px [peer.service=d]; 2<1 C b !", {"b→d": "1/1"}),
 }
 
-FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES}
+NAMES = {
+    "R5.1 of two names that are as good the earlier span's": Case(
+        "1 C a; 2<1 C a [server.address=d] +1; 3<1 C a [server.address=e]", {"a→e": "1/0"}
+    ),
+    "R5.1 the current name of a peer is better than the older one": Case(
+        "1 C a px [service.peer.name=d]; 2<1 C a [peer.service=e]", {"a→d": "1/0"}
+    ),
+}
+
+FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES, **NAMES}
