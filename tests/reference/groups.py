@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.reference.calls import Side
 from tests.reference.failure import verdict
-from tests.reference.messaging import produces
+from tests.reference.messaging import creates, produces, sends
 from tests.reference.names import Known, Target, best
 from tests.reference.proxies import is_proxy
 from tests.reference.spans import Key, Span
@@ -149,6 +149,27 @@ def clients(tree: Tree, of: list[Server], known: Known) -> dict[Key, Group]:
         else:
             groups[span.key] = Group()
         groups[span.key].add(tree.depth(span), span)
+    return _with_creations(calling, groups)
+
+
+def _with_creations(calling: list[Span], groups: dict[Key, Group]) -> dict[Key, Group]:
+    """R6.1: "A send … linked to, a create span of the same service is the same message".
+
+    Clarified: unless the send is nested in a creation, or around one; of several creations the lowest id.
+    """
+    creations = {(span.trace, span.id, span.service): groups[span.key] for span in calling if creates(span)}
+    linked: dict[int, list[tuple[str, Group, Group]]] = {}
+    for span in filter(sends, calling):
+        own = groups[span.key]
+        for trace, to in span.links if not any(creates(s) for s in own.spans) else ():
+            if trace == span.trace and (creation := creations.get((trace, to, span.service))) is not None:
+                linked.setdefault(id(own), []).append((to, own, creation))
+    for found in linked.values():
+        _, own, creation = min(found, key=lambda item: item[0])
+        for depth, span in own.nested:
+            creation.add(depth, span)
+            groups[span.key] = creation
+        creation.inner |= own.inner | {s.key for s in creation.spans if creates(s)}
     return groups
 
 

@@ -66,7 +66,8 @@ def _sides(spans: list[Span], hops: str) -> Linked:
 def learned(traces: list[Linked], now_ns: int | None) -> Known:
     """R5.3, R5.4, R4.3: services, their addresses, and who answered at which address.
 
-    Clarified: the calling span that the server was paired with teaches, not those around it.
+    Clarified: the calling span that the server was paired with teaches, not those around it; a message teaches
+    nothing, its peer is the broker.
     """
     known = Known()
     for trace in traces:
@@ -75,8 +76,9 @@ def learned(traces: list[Linked], now_ns: int | None) -> Known:
                 known.add(span)
                 known.now_ns = max(known.now_ns, span.start_ns)
         for server in trace.servers:
-            if server.found.what == PAIR and server.found.span is not None:
-                known.meet(server.found.span, server.service)
+            answered = server.found.span if server.found.what == PAIR and server.head.kind == "S" else None
+            if answered is not None:
+                known.meet(answered, server.service)
     known.now_ns = known.now_ns if now_ns is None else now_ns
     return known
 
@@ -106,10 +108,13 @@ def _server(trace: Linked, server: Server, messages: Messages, known: Known) -> 
     """R6.2 for what consumed, else R2.1 and R4."""
     told = deliveries(trace, server, messages)
     for there, message, consumer in told:
-        _deliver(there, trace, message, consumer)
+        if there is None or message is None:
+            _undelivered(trace, consumer, "")
+        else:
+            _deliver(there, trace, message, consumer)
     if server.head.kind == "N":
         if not told:
-            _undelivered(trace, server)
+            _undelivered(trace, server, server.found.service)
         return
     if server.found.what == PAIR and server.found.span is not None:
         client = trace.clients[server.found.span.key]
@@ -170,13 +175,13 @@ def _deliver(there: Linked, trace: Linked, message: Group, consumer: Server) -> 
     trace.calls.append(_call(message.service, consumer, MESSAGING, client=message, via=via))
 
 
-def _undelivered(trace: Linked, consumer: Server) -> None:
+def _undelivered(trace: Linked, consumer: Server, caller: str) -> None:
     """R6.4: "a delivery without known producer from the destination … neither makes a `user` or `unknown` edge". R2.1:
     a calling service that left no producing span is known all the same.
     """
     via = destination_of(consumer)
-    if consumer.found.service:
-        trace.calls.append(_call(consumer.found.service, consumer, MESSAGING, via=via))
+    if caller:
+        trace.calls.append(_call(caller, consumer, MESSAGING, via=via))
     elif via:
         trace.calls.append(_call(via, consumer, MESSAGING))
 
