@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from collector import calls, deliveries, groups, hops, model, names, parents, walk
 from collector.calls import UNKNOWN, USER
 from collector.groups import Groups
+from collector.twice import seen_twice
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
 LINKED: Final = (
@@ -242,40 +243,9 @@ class Linker:
         consumers = (self.kind == model.CONSUMER) & (self.kind[above] == model.CONSUMER)  # R6.2
         one = silent | proxied | consumers | (instance == instance[above])
         same = np.where(nested & one, above, -1)
-        return np.where(same < 0, self._seen_twice(nested=same >= 0), same)
-
-    def _seen_twice(self, nested: Bools) -> Ints:
-        """R7.5: two servers of one service under one caller are one if they overlap and two sources told of them."""
-        twice = np.full(self.forest.size, -1)
-        server = np.nonzero(
-            (self.forest.side == CALLED) & (self.walk.end == AT_CALLING) & ~nested & ~self.stub
-        )[0]
-        caller, service = self.call_of[self.walk.at[server]], self.service[server]
-        order = pl.DataFrame(
-            {
-                "server": server,
-                "caller": caller,
-                "service": service,
-                "source": self.spans["telemetry"][server],
-            }
-        ).with_columns(
-            start=self.start[server],
-            shortness=-self.spans["duration"].to_numpy()[server].astype(np.int64),
-            good=~self.failed[server],
-            id=self.id[server],
-        )
-        first_of_all = ["start", "shortness", "good", "id"]
-        # Each source tells of each call once: the n-th of one may be the n-th of another.
-        nth = pl.int_range(pl.len()).over("caller", "service", "source", order_by=first_of_all)
-        order = order.with_columns(nth=nth).sort("caller", "service", "nth", *first_of_all)
-        group = order.select(pl.struct("caller", "service", "nth").rle_id()).to_series().to_numpy()
-        server = order["server"].to_numpy()
-        first, second = server[:-1], server[1:]
-        same = group[:-1] == group[1:]
-        end = self.start + self.spans["duration"].to_numpy().astype(np.int64)
-        same &= self.start[second] < np.minimum(end[first], end[second])
-        twice[second[same]] = first[same]
-        return twice
+        called = (self.forest.side == CALLED) & np.isin(self.walk.end, (AT_CALLING, AT_CALLED))
+        server = np.nonzero(called & (same < 0) & ~self.stub)[0]
+        return np.where(same < 0, seen_twice(self.spans, server, above[server], self.forest.size), same)
 
     def _tries(self, nested: Ints) -> NDArray[np.float64]:
         """R3.3: attempts of each call as its calling spans show them: the innermost ones, or what a proxy states."""

@@ -58,6 +58,31 @@ NAMES = {
     ),
 }
 
+TWICE = {
+    "R7.5 seen twice under a called span": Case(
+        "1 S x; 2<1 S b 9 sdk=x; 3<1 S b 8 +1 sdk=y", {"user→x": "1/0", "x→b": "1/0"}
+    ),
+    "R7.5 one source missed the first of two": Case(
+        "1 C a 40; 2<1 S b 5 sdk=x; 3<1 S b 5 +10 sdk=x; 4<1 S b 4 +11 sdk=y", {"a→b": "2/0"}
+    ),
+    "R7.5 two at once, each seen twice": Case(
+        "1 C a 40; 2<1 S b 9 sdk=x; 3<1 S b 9 +1 sdk=x; 4<1 S b 9 +2 sdk=y; 5<1 S b 9 +3 sdk=y; 6<1 S b 9 +4 sdk=z",
+        {"a→b": "2/0"},
+    ),
+    "R7.5 the one that overlaps, not the first": Case(
+        "1 C a 40; 2<1 S b 10 sdk=x; 3<1 S b 15 +5 sdk=x; 4<1 S b 8 +12 sdk=y", {"a→b": "2/0"}
+    ),
+    "R7.5 what takes no time shares none": Case(
+        "1 C a 40; 2<1 S b 10 sdk=x; 3<1 S b 0 +5 sdk=y", {"a→b": "2/0"}
+    ),
+    "R7.5 under another span of the same call": Case(
+        "1 C a 40; 2<1 S b 9 sdk=x; 3<1 C a 30; 4<3 S b 8 sdk=y", {"a→b": "2/0"}
+    ),
+    "R7.5 a proxy's span is of another source than the application's inside it": Case(
+        "1 C a 40; 2<1 S b 9 px; 3<2 S b 8 sdk=x; 4<1 S b 8 sdk=x", {"a→b": "1/0"}
+    ),
+}
+
 SEND = "messaging.operation.type=send"
 CREATE = "messaging.operation.type=create"
 MESSAGES = {
@@ -136,4 +161,4 @@ MESSAGES = {
     ),
 }
 
-FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES, **NAMES, **MESSAGES}
+FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES, **TWICE, **NAMES, **MESSAGES}
