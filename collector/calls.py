@@ -97,8 +97,7 @@ def _columns() -> dict[str, pl.Expr]:
     failure = (
         pl.when(pl.col("failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
         .when(pl.col("failed")).then(pl.col("c_failure"))
-        .when((pl.col("c_failure") == model.CANCELLED) | (pl.col("s_failure") == model.CANCELLED))
-        .then(pl.lit(model.CANCELLED))
+        .when("cancelled").then(pl.lit(model.CANCELLED))
         .otherwise(pl.lit(model.OK))
     )  # fmt: skip
     c_failed = pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)

@@ -53,11 +53,30 @@ def with_stubs(spans: pl.DataFrame, stubs: pl.DataFrame | None) -> pl.DataFrame:
     )
     if stubs is None or stubs.is_empty():
         return spans
-    nobody_else = pl.Series("span", [2**64 - 1 - i for i in range(stubs.height)], dtype=pl.UInt64)
+    stubs = stubs.sort("source_high", "source_low", "span", *TARGET)
+    nobody_else = pl.Series("span", [2**64 - 1 - i for i in reversed(range(stubs.height))], dtype=pl.UInt64)
     consumer = pl.col("index").min().over("source_high", "source_low", "span", "service")
     added = stubs.with_row_index().with_columns(consumer=consumer).with_columns(nobody_else)
     added = added.with_columns(parent="target", stub=pl.lit(value=True))
     return pl.concat([spans, added.select(pl.col(name).cast(kind) for name, kind in spans.schema.items())])
+
+
+def destinations(node: pl.Series, message: Ints, consumer: Ints) -> pl.Series:
+    """R6.5: a message that names no destination has that which its consumers name, of several the first by name.
+
+    Args:
+        node: per span the destination that its side names.
+        message: rows of the messages …
+        consumer: … and of who got them.
+    """
+    told = pl.DataFrame(
+        {"message": message, "own": node.gather(message), "node": node.gather(consumer)},
+        schema={"message": pl.Int64, "own": pl.String, "node": pl.String},
+    ).filter((pl.col("own") == "") & (pl.col("node") != ""))
+    if told.is_empty():
+        return node
+    found = told.group_by("message").agg(pl.col("node").min())
+    return node.scatter(found["message"], found["node"])
 
 
 def again(spans: pl.DataFrame, told: Bools, call: Ints) -> Ints:

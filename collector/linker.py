@@ -77,6 +77,7 @@ class _Calls:
     with_client: Bools  # this row carries the client's side of the call
     leads: Bools  # the first row of its client call
     failed: Bools
+    cancelled: Bools
     inferred: Bools
     attempts: NDArray[np.float64]
     by_name: Bools  # the caller is known by a name only
@@ -103,6 +104,8 @@ class Linker:
         self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
         self.attempts = spans["attempts"].to_numpy().astype(np.float64)
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
+        self.cancelled = (spans["failure"] == model.CANCELLED).to_numpy()
+        self.weight = spans["weight"].to_numpy()
         self.forest, self.out = self._planted(side)
         self.walk = walk.walk_up(self.forest)
         self.links = self._linking(links)
@@ -155,11 +158,14 @@ class Linker:
         answers = pl.Series((self.walk.end == AT_CALLING) & (self.forest.side == CALLED))
         calls_at = spans["peer_address"].gather(pl.Series(np.maximum(self.walk.at, 0)))
         of_client, of_server = (g.texts(spans["destination"]) for g in (self.clients, self.servers))
+        node = of_client.zip_with(calling, of_server)
+        got = np.nonzero((self.kind == model.CONSUMER) & (self.walk.end == AT_CALLING))[0]
+        got = got[self.served_by[got] == got]
         self.spans = spans.with_columns(
             caller_address=self.servers.texts(spans["peer_address"].set(~serves, "")),
             answered=calls_at.set(~answers, ""),  # R5.4: where its caller met it
             produces=pl.Series(self.clients.first(produces) >= 0),  # R6.1
-            node=of_client.zip_with(calling, of_server),  # R6.5
+            node=deliveries.destinations(node, self.call_of[self.walk.at[got]], got),  # R6.5
         )
 
     def _nested_calling(self) -> Ints:
@@ -300,34 +306,49 @@ class Linker:
         return np.where(self.forest.side[server] == CALLING, -1, server)
 
     def _pairs(self, paired: Bools) -> _Calls:
-        """R3.2: per client call one row for each of its servers; the first of an edge carries the client's side."""
+        """R3.2: per client call one row for each of its servers; the heaviest of an edge carries the client's side."""
         server = np.nonzero(paired)[0]
         seen = self._shown(server)
         client = self.call_of[self.walk.at[server]]
-        order = np.lexsort((self.id[server], self.start[server], seen < 0, self.service[server], client))
-        server, seen, client = server[order], seen[order], client[order]
+        weight = np.maximum(
+            self.weight[self.seen_client[client]],
+            np.where(seen < 0, 0.0, self.weight[self.seen_server[seen]]),
+        )
+        by = (self.id[server], self.start[server], -weight, seen < 0, self.service[server], client)
+        order = np.lexsort(by)
+        server, seen, client, weight = server[order], seen[order], client[order], weight[order]
         first = _changes(client) | _changes(self.service[server])
-        counts = first | (
-            seen >= 0
-        )  # an entry without a server side says that there was a server, not one more
-        server, seen, client, first = server[counts], seen[counts], client[counts], first[counts]
+        # An entry without a server side says that there was a server, not one more.
+        counts = first | (seen >= 0)
+        server, seen, client, weight = server[counts], seen[counts], client[counts], weight[counts]
+        first = first[counts]
         edge = np.cumsum(first) - 1
-        failed = np.where(seen < 0, False, self.failed[self.seen_server[seen]])
-        nobody_else = np.bincount(edge, failed, minlength=1)[edge] == 0
-        servers = np.bincount(edge, minlength=1)[edge]
-        inferred = self.forest.side[server] != CALLED
+        failed, cancelled = self._ends(seen, client, edge, first)
+        heaviest = np.maximum(weight, np.finfo(np.float64).tiny)
+        servers = np.bincount(edge, weight, minlength=1)[edge] / heaviest
         return _Calls(
             client=client,
             server=seen,
             target=server,
             with_client=first,
             leads=_changes(client),
-            failed=failed | (first & nobody_else & self.failed[self.seen_client[client]]),
-            inferred=inferred,
+            failed=failed,
+            cancelled=cancelled,
+            inferred=self.forest.side[server] != CALLED,
             attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
             by_name=np.zeros(len(server), dtype=bool),
             entry=_nobody(len(server)),
         )
+
+    def _ends(self, seen: Ints, client: Ints, edge: Ints, first: Bools) -> tuple[Bools, Bools]:
+        """R3.2, R10.2: which rows failed or were cancelled; a client adds to what its servers say where they do not."""
+        server, caller = self.seen_server[seen], self.seen_client[client]
+        failed = np.where(seen < 0, False, self.failed[server])
+        good = np.bincount(edge, failed, minlength=1)[edge] == 0
+        failed |= first & good & self.failed[caller]
+        cancelled = np.where(seen < 0, False, self.cancelled[server]) & ~failed
+        good &= np.bincount(edge, cancelled, minlength=1)[edge] == 0
+        return failed, cancelled | (first & good & ~failed & self.cancelled[caller])
 
     def _unpaired_clients(self, alone: Bools) -> _Calls:
         """R5: the target is known from its callers only."""
@@ -341,6 +362,7 @@ class Linker:
             with_client=every,
             leads=every,
             failed=self.failed[self.seen_client[client]],
+            cancelled=self.cancelled[self.seen_client[client]],
             inferred=~every,
             attempts=np.maximum(self.tries[client], 1.0),
             by_name=~every,
@@ -368,6 +390,7 @@ class Linker:
             with_client=none,
             leads=none,
             failed=np.where(seen < 0, False, self.failed[self.seen_server[seen]]),
+            cancelled=np.where(seen < 0, False, self.cancelled[self.seen_server[seen]]),
             inferred=(self.forest.side[target] != CALLED) & self.forest.has_parent_id[target],
             attempts=np.ones(len(target)),
             by_name=none if by_name is None else by_name,

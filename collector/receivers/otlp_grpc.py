@@ -114,9 +114,7 @@ def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], An
     return export
 
 
-def _refused(
-    context: grpc.aio.ServicerContext[bytes, bytes], status: grpc.StatusCode, message: str
-) -> bytes:
+def _refused(context: grpc.aio.ServicerContext[bytes, bytes], status: grpc.StatusCode, message: str) -> bytes:
     """Without ``abort``: what that raises is kept by the call, and with it, in a cycle, the body that was refused."""
     context.set_code(status)
     context.set_details(message)

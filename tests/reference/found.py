@@ -125,6 +125,11 @@ MESSAGES = {
         {"a⇢kafka:x": "1/0", "kafka:x⇢b": "1/0"},
         messages="expanded",
     ),
+    "R6.5 one of two consumers states the destination": Case(
+        f"1 P a; 2<1 N b [{KAFKA}]; 3<1 N c",
+        {"a⇢kafka:orders": "1/0", "kafka:orders⇢b": "1/0", "kafka:orders⇢c": "1/0"},
+        messages="expanded",
+    ),
     "R6.5 the outermost span that states a destination": Case(
         f"1 P a; 2<1 C a [{KAFKA}, {SEND}]; 3<2 N b",
         {"a⇢kafka:orders": "1/0", "kafka:orders⇢b": "1/0"},
@@ -162,3 +167,47 @@ MESSAGES = {
 }
 
 FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES, **TWICE, **NAMES, **MESSAGES}
+
+FIGURES: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
+    "R9 requests and attempts weigh as the heaviest server": (
+        f"t1 1 P a [{KAFKA}]; t1 2<1 N b; t2 1 N b ->t1/1 ot=th:8",
+        ("a", "b", "messaging"),
+        {"calls": 3, "requests": 2, "attempts": 3},
+    ),
+    "R9 a client's failure weighs as the heaviest server": (
+        f"t1 1 P a [{KAFKA}] !; t1 2<1 N b; t2 1 N b ->t1/1 ot=th:8",
+        ("a", "b", "messaging"),
+        {"calls": 3, "failed": 2},
+    ),
+    "R10.2 a cancelled client of two good servers": (
+        "1 C a [response_flags=DC]; 2<1 S b; 3<1 S b",
+        ("a", "b", "call"),
+        {"calls": 2, "failed": 0, "cancelled": 1},
+    ),
+    "R10.2 a cancelled client of a cancelled server": (
+        "1 C a [response_flags=DC]; 2<1 S b; 3<1 S b [response_flags=DC]",
+        ("a", "b", "call"),
+        {"calls": 2, "failed": 0, "cancelled": 1},
+    ),
+    "R10.2 one server fails, the other is cancelled": (
+        "1 C a [response_flags=DC]; 2<1 S b !; 3<1 S b [response_flags=DC]",
+        ("a", "b", "call"),
+        {"calls": 2, "failed": 1, "cancelled": 1},
+    ),
+    "R10.2 the client fails, its servers are cancelled": (
+        "1 C a !; 2<1 S b [response_flags=DC]; 3<1 S b [response_flags=DC]",
+        ("a", "b", "call"),
+        {"calls": 2, "failed": 1, "cancelled": 1},
+    ),
+    "R3.3 the outermost span says whether it is a re-send": (
+        "1 C a px [http.request.resend_count=1]; 2<1 C a [peer.service=b]",
+        ("a", "b", "call"),
+        {"calls": 1, "requests": 0},
+    ),
+    "R3.3 innermost calling spans of one call": (
+        "1 C a px; 2<1 C a [peer.service=b]; 3<1 C a [peer.service=b]",
+        ("a", "b", "call"),
+        {"calls": 1, "requests": 1, "attempts": 2},
+    ),
+}
+"""Name → a world, an edge of it, and some of its figures."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tests.reference import messaging, names
 from tests.reference.calls import CALL, MESSAGING, Call, Side, version_of
@@ -49,6 +50,7 @@ def link(kept: list[Span], hops: str = "collapsed", now_ns: int | None = None) -
         for server in trace.servers:
             _server(trace, server, messages, known)
         _entries(trace)
+    _name_destinations(traces)
     creations = created(traces, messages)
     for trace in traces:
         _unpaired(trace, creations, known)
@@ -168,11 +170,27 @@ def _from_outside(server: Server, known: Known) -> Call:
 
 def _deliver(there: Linked, trace: Linked, message: Group, consumer: Server) -> None:
     """R6.4: "`collapsed`: producer → consumer, client side messages, server side deliveries"; R6.5: the destination "as
-    either end states it". Clarified: where they differ, the producer's.
+    either end states it". Clarified: where they differ, the producer's; if it states none, that which the first by name
+    of its consumers' is.
     """
     there.reached.add(id(message))
     via = destination_of(message) or destination_of(consumer)
     trace.calls.append(_call(message.service, consumer, MESSAGING, client=message, via=via))
+
+
+def _name_destinations(traces: list[Linked]) -> None:
+    """R6.5, see :func:`_deliver`: a message has one destination, whoever of its consumers states it."""
+    stated: dict[Key, str] = {}
+    for call in (c for trace in traces for c in trace.calls if c.client and c.via):
+        assert call.client is not None
+        stated[call.client.key] = min(call.via, stated.get(call.client.key, call.via))
+    for trace in traces:
+        trace.calls = [
+            replace(call, via=stated.get(call.client.key, ""))
+            if call.client is not None and call.kind == MESSAGING
+            else call
+            for call in trace.calls
+        ]
 
 
 def _undelivered(trace: Linked, consumer: Server, caller: str) -> None:
