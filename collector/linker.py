@@ -96,8 +96,9 @@ class Linker:
         self.kind = spans["kind"].to_numpy()
         # R6.6: receiving and settling count as local spans, and talk to the broker beside.
         self.broker = (spans["messaging"] == "receive").to_numpy()
-        side = np.where(self.broker, LOCAL, walk.SIDE_OF_KIND[self.kind]).astype(np.int8)
-        self.spans = spans.with_row_index("row").with_columns(side=pl.Series(side))
+        of_kind = walk.SIDE_OF_KIND[self.kind]
+        side = np.where(self.broker, LOCAL, of_kind).astype(np.int8)
+        self.spans = spans.with_row_index("row").with_columns(side=pl.Series(of_kind))
         self.rows = np.arange(spans.height)
         self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
         self.proxy = spans["proxy"].to_numpy()
@@ -314,10 +315,12 @@ class Linker:
             self.weight[self.seen_client[client]],
             np.where(seen < 0, 0.0, self.weight[self.seen_server[seen]]),
         )
-        by = (self.id[server], self.start[server], -weight, seen < 0, self.service[server], client)
+        # One edge per (source, target, kind), R3.5.
+        edge = 2 * self.service[server].astype(np.int64) + (self.kind[server] == model.CONSUMER)
+        by = (self.id[server], self.start[server], -weight, seen < 0, edge, client)
         order = np.lexsort(by)
         server, seen, client, weight = server[order], seen[order], client[order], weight[order]
-        first = _changes(client) | _changes(self.service[server])
+        first = _changes(client) | _changes(edge[order])
         # An entry without a server side says that there was a server, not one more.
         counts = first | (seen >= 0)
         server, seen, client, weight = server[counts], seen[counts], client[counts], weight[counts]

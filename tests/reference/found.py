@@ -42,6 +42,13 @@ SHARED = {
     ),
 }
 
+SHARED |= {
+    "R2.5 the calling half is one that receives": Case(
+        f"1 S a; 2<1 P x [{KAFKA}]; 3<1 C b [messaging.operation.type=receive]; 3<2 S b; 4<3 I b",
+        {"user→a": "1/0", "a→x": "1/0", "x⇢kafka:orders": "1/0", "a→b": "1/0"},
+    ),
+}
+
 PROXIES = {
     "R7.3 the client's failure is the application's": Case(
         "1 C b px; 2<1 S a; 3<1 C b [db.system=redis] !", {"b→a": "1/1"}
@@ -198,6 +205,11 @@ FIGURES: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
         "1 C a !; 2<1 S b [response_flags=DC]; 3<1 S b [response_flags=DC]",
         ("a", "b", "call"),
         {"calls": 2, "failed": 1, "cancelled": 1},
+    ),
+    "R3.5 a client with a server and a consumer in one service": (
+        f"1 C a; 2<1 I b; 3<1 P a [{KAFKA}]; 4<3 N b",
+        ("a", "b", "messaging"),
+        {"calls": 1, "client_calls": 1, "server_calls": 1, "requests": 1, "attempts": 1},
     ),
     "R3.3 the outermost span says whether it is a re-send": (
         "1 C a px [http.request.resend_count=1]; 2<1 C a [peer.service=b]",
