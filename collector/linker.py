@@ -75,7 +75,7 @@ class _Calls:
     server: Ints
     target: Ints  # a span of the target that shows no server side
     with_client: Bools  # this row carries the client's side of the call
-    leads: Bools  # the first row of its client call
+    leads: Bools  # the first row of its client call, or of its message
     failed: Bools
     cancelled: Bools
     inferred: Bools
@@ -153,7 +153,7 @@ class Linker:
         self.seen_client = self.clients.representative(self.proxy, else_innermost=False)  # R7.3
         self.seen_server = self.servers.representative(self.proxy, else_innermost=True)
         serves = pl.Series(self.kind == model.SERVER)
-        self.caller = self.servers.texts(spans["peer"].set(~serves, ""))  # R4.3
+        self.caller = self.servers.texts(spans["peer"].set(~serves, "")).set(~serves, "")  # R4.3
         produces = spans["messaging"].is_in(["create", "send"]).to_numpy()
         calling = pl.Series(self.forest.side == CALLING)
         answers = pl.Series((self.walk.end == AT_CALLING) & (self.forest.side == CALLED))
@@ -316,15 +316,16 @@ class Linker:
             np.where(seen < 0, 0.0, self.weight[self.seen_server[seen]]),
         )
         # One edge per (source, target, kind), R3.5.
-        edge = 2 * self.service[server].astype(np.int64) + (self.kind[server] == model.CONSUMER)
-        by = (self.id[server], self.start[server], -weight, seen < 0, edge, client)
+        consumes, service = self.kind[server] == model.CONSUMER, self.service[server]
+        by = (self.id[server], self.start[server], -weight, seen < 0, service, consumes, client)
         order = np.lexsort(by)
         server, seen, client, weight = server[order], seen[order], client[order], weight[order]
-        first = _changes(client) | _changes(edge[order])
+        leads = _changes(client) | _changes(consumes[order])
+        first = leads | _changes(service[order])
         # An entry without a server side says that there was a server, not one more.
         counts = first | (seen >= 0)
         server, seen, client, weight = server[counts], seen[counts], client[counts], weight[counts]
-        first = first[counts]
+        first, leads = first[counts], leads[counts]
         edge = np.cumsum(first) - 1
         failed, cancelled = self._ends(seen, client, edge, first)
         heaviest = np.maximum(weight, np.finfo(np.float64).tiny)
@@ -334,7 +335,7 @@ class Linker:
             server=seen,
             target=server,
             with_client=first,
-            leads=_changes(client),
+            leads=leads,
             failed=failed,
             cancelled=cancelled,
             inferred=self.forest.side[server] != CALLED,

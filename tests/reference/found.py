@@ -132,6 +132,14 @@ MESSAGES = {
         {"a⇢kafka:x": "1/0", "kafka:x⇢b": "1/0"},
         messages="expanded",
     ),
+    "R6.4 a calling span with a server and a consumer, expanded": Case(
+        f"1 C a; 2<1 P a [{KAFKA}]; 3<2 N b; 4<1 S a @x",
+        {"a→a": "1/0", "a⇢kafka:orders": "1/0", "kafka:orders⇢b": "1/0"},
+        messages="expanded",
+    ),
+    "R4.3 a server inside a consumer names no caller": Case(
+        f"1 P a [{KAFKA}]; t2 1 N b ->t1/1; t2 2<1 S b [peer.service=c]", {"a⇢b": "1/0"}
+    ),
     "R6.5 one of two consumers states the destination": Case(
         f"1 P a; 2<1 N b [{KAFKA}]; 3<1 N c",
         {"a⇢kafka:orders": "1/0", "kafka:orders⇢b": "1/0", "kafka:orders⇢c": "1/0"},
