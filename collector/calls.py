@@ -143,7 +143,7 @@ def _columns() -> dict[str, pl.Expr]:
         "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
         "attempts": weight * pl.col("attempts"),
         "inferred": weight * pl.col("inferred"),
-        "again": messaging & seen_client & seen_server & pl.col("with_client") & ~pl.col("leads"),
+        "again": messaging & seen_client & (destination != "") & pl.col("with_client") & ~pl.col("leads"),
         "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
         # R6.3: a consumer of many messages has one latency.
         "server_bin": pl.when(seen_server & pl.col("s_sampled")).then(bin_of(pl.col("s_duration"))),

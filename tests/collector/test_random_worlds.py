@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.collector.test_against_reference import derived
 from tests.reference import compare
 from tests.reference.damage import World, worlds
-from tests.reference.found import FIGURES
+from tests.reference.found import EXPANDED, FIGURES
 from tests.reference.notation import parse
 
 SUMS = (
@@ -91,8 +91,15 @@ def test_the_same_figures(harm: str) -> None:
     agree()
 
 
-@pytest.mark.parametrize(("text", "edge", "figures"), FIGURES.values(), ids=FIGURES.keys())
-def test_figures_once_found_to_differ(text: str, edge: Edge, figures: dict[str, float]) -> None:
+ONCE = [
+    pytest.param(view, *case, id=f"{name}, {view}")
+    for view, found in (("collapsed", FIGURES), ("expanded", EXPANDED))
+    for name, case in found.items()
+]
+
+
+@pytest.mark.parametrize(("view", "text", "edge", "figures"), ONCE)
+def test_figures_once_found_to_differ(view: str, text: str, edge: Edge, figures: dict[str, float]) -> None:
     world = World([parse(text)])
-    for found in (by_engine(world, "collapsed")[edge], by_reference(world, "collapsed")[edge]):
+    for found in (by_engine(world, view)[edge], by_reference(world, view)[edge]):
         assert {name: found[name] for name in figures} == figures

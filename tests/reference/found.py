@@ -183,6 +183,18 @@ MESSAGES = {
 
 FOUND: dict[str, Case] = {**CALLERS, **SHARED, **PROXIES, **TWICE, **NAMES, **MESSAGES}
 
+EXPANDED: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
+    "R6.5 a message without destination that two services got": (
+        "1 P a; 2<1 N a; 3<1 N b",
+        ("a", "b", "messaging"),
+        {"calls": 1, "client_calls": 1, "server_calls": 1, "requests": 1},
+    ),
+    "R6.4 a message with a destination that two services got": (
+        f"1 P a [{KAFKA}]; 2<1 N a; 3<1 N b",
+        ("a", "kafka:orders", "messaging"),
+        {"calls": 1, "client_calls": 1, "server_calls": 0, "requests": 1},
+    ),
+}
 FIGURES: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
     "R9 requests and attempts weigh as the heaviest server": (
         f"t1 1 P a [{KAFKA}]; t1 2<1 N b; t2 1 N b ->t1/1 ot=th:8",
@@ -230,4 +242,4 @@ FIGURES: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
         {"calls": 1, "requests": 1, "attempts": 2},
     ),
 }
-"""Name → a world, an edge of it, and some of its figures."""
+"""Name → a world, an edge of it in the view with destinations, or in that without, and some of its figures."""
