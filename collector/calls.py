@@ -1,8 +1,10 @@
 """The two sides of a call, next to each other → one row of a call: the edge named, both sides weighed.
 
 Input columns are :data:`TOLD` with the prefix ``c_`` (the calling span) and ``s_`` (the called one), null where that
-side was not seen, :data:`NAMED` with the prefix ``n_`` (the calling span that names the target best), ``target`` (its
-service, where the target has no called span here but is known), and what the linker says of each call.
+side was not seen; :data:`NAMED` with ``n_`` (the calling span that names the target best); :data:`CLIENT_GROUP` with
+``client_`` and :data:`SERVER_GROUP` with ``server_`` (what the spans of a side say together, on its outermost);
+:data:`TARGET` with ``t_`` (a span of the target, if there is any); ``target`` (its service); and what the linker says
+of each call.
 """
 
 from __future__ import annotations
@@ -29,24 +31,23 @@ TOLD: Final = (
     "trace",
     "start",
     "duration",
-    "kind",
     "service",
     "version",
     "operation",
     "protocol",
     "peer_version",
-    "destination",
     "failure",
     "flags",
     "role",
-    "resend",
     "weight",
-    "peer_address",
     "sampled",
 )
 """The columns of a span that a call tells of; ``row`` says whether that side was seen."""
 
-NAMED: Final = ("peer", "peer_kind")
+NAMED: Final = ("peer", "peer_kind", "messaging")
+CLIENT_GROUP: Final = ("resend", "produces", "node")
+SERVER_GROUP: Final = ("kind", "node")
+TARGET: Final = ("service", "weight", "trace", "start", "caller_address", "answered")
 
 
 def shape(rows: pl.DataFrame) -> pl.DataFrame:
@@ -80,9 +81,10 @@ def _columns() -> dict[str, pl.Expr]:
     sides = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
     weight = pl.when(seen_client | seen_server).then(sides).otherwise(pl.col("t_weight").fill_null(0.0))
     messaging = _is_message()
-    destination = pl.coalesce(_non_empty("s_destination"), _non_empty("c_destination"), pl.lit(""))
+    # R6.5: as either end states it; where they differ, the producer.
+    destination = pl.coalesce(_non_empty("client_node"), _non_empty("server_node"), pl.lit(""))
     unidentified = pl.concat_str(pl.lit("unidentified("), pl.col("c_service"), pl.lit(")"))
-    peer = pl.coalesce(_non_empty("n_peer"), unidentified)
+    peer = pl.when(_is_lost()).then("client_node").otherwise(pl.coalesce(_non_empty("n_peer"), unidentified))
     # R6.4: a delivery without a known producer comes from its destination, never from `user` or `unknown`.
     lone_delivery = messaging & ~seen_client & pl.col("entry").is_in([USER, UNKNOWN])
     source = (
@@ -95,13 +97,12 @@ def _columns() -> dict[str, pl.Expr]:
     failure = (
         pl.when(pl.col("failed") & pl.col("s_failure").is_in(model.FAILED_CLASSES)).then(pl.col("s_failure"))
         .when(pl.col("failed")).then(pl.col("c_failure"))
-        .when((pl.col("c_failure") == model.CANCELLED) | (pl.col("s_failure") == model.CANCELLED))
-        .then(pl.lit(model.CANCELLED))
+        .when("cancelled").then(pl.lit(model.CANCELLED))
         .otherwise(pl.lit(model.OK))
     )  # fmt: skip
     c_failed = pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
     s_failed = pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
-    resent = pl.col("c_resend").fill_null(value=False)
+    resent = pl.col("client_resend").fill_null(value=False)
     return {
         "trace": pl.coalesce("c_trace", "s_trace", "t_trace"),
         "time": pl.coalesce("c_start", "s_start", "t_start") // 1_000_000_000,
@@ -117,20 +118,22 @@ def _columns() -> dict[str, pl.Expr]:
         "source_kind": pl.when(pl.col("by_name"))
         .then(pl.lit(NAMED_ONLY))
         .when(seen_client)
-        .then(pl.col("c_role"))
+        .then(_role("c_role"))
         .otherwise(_entry_kind(source, destination)),
         "target_kind": pl.when(seen_server)
-        .then(pl.col("s_role"))
+        .then(_role("s_role"))
         .when(pl.col("target").is_not_null())
         .then(pl.lit("service"))
         .otherwise(_target_kind()),
-        "via": pl.when(messaging & seen_client & seen_server).then(destination).otherwise(pl.lit("")),
+        "via": pl.when(messaging & seen_server & (source != destination))
+        .then(destination)
+        .otherwise(pl.lit("")),
         # R4.3: who that is becomes known when the name is read.
         "caller_address": pl.when(~seen_client & pl.col("entry").is_in([USER, UNKNOWN]))
-        .then(pl.col("s_peer_address").fill_null(""))
+        .then(pl.when(messaging).then(pl.lit("")).otherwise("t_caller_address"))
         .otherwise(pl.lit("")),
-        # R5.4: a paired call teaches who answers at an address.
-        "learned": pl.when(seen_client & seen_server).then("c_peer_address").otherwise(pl.lit("")),
+        # R5.4: a paired call teaches who answers at an address; a message's peer is the broker.
+        "learned": pl.when(seen_client & seen_server & ~messaging).then("t_answered").otherwise(pl.lit("")),
         "calls": weight,
         "failed": weight * pl.col("failed"),
         "client_calls": client_weight,
@@ -140,7 +143,7 @@ def _columns() -> dict[str, pl.Expr]:
         "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
         "attempts": weight * pl.col("attempts"),
         "inferred": weight * pl.col("inferred"),
-        "again": messaging & seen_client & seen_server & pl.col("with_client") & ~pl.col("leads"),
+        "again": messaging & seen_client & (destination != "") & pl.col("with_client") & ~pl.col("leads"),
         "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
         # R6.3: a consumer of many messages has one latency.
         "server_bin": pl.when(seen_server & pl.col("s_sampled")).then(bin_of(pl.col("s_duration"))),
@@ -152,21 +155,37 @@ def _columns() -> dict[str, pl.Expr]:
 
 
 def _is_message() -> pl.Expr:
-    """R6.1, R6.7: PRODUCER → CONSUMER or nothing is a message, CLIENT → CONSUMER too; PRODUCER → SERVER is a call."""
-    consumed = pl.col("s_kind") == model.CONSUMER
-    sends = (pl.col("n_peer_kind") == "messaging") | (pl.col("c_kind") == model.PRODUCER)
-    produced = sends & pl.col("s_row").is_null() & pl.col("t_service").is_null()
-    return (consumed | produced).fill_null(value=False)
+    """R6.1, R6.7: producer → CONSUMER or nothing is a message, CLIENT → CONSUMER too; PRODUCER → SERVER is a call."""
+    consumed = pl.col("server_kind") == model.CONSUMER
+    return (consumed | _is_unanswered()).fill_null(value=False)
+
+
+def _is_unanswered() -> pl.Expr:
+    nothing = pl.col("s_row").is_null() & pl.col("t_service").is_null()
+    return pl.col("client_produces").fill_null(value=False) & nothing
+
+
+def _is_lost() -> pl.Expr:
+    """R6.4: a message without known delivery is drawn to its destination."""
+    return _is_unanswered() & (pl.col("client_node") != "")
 
 
 def _nowhere() -> pl.Expr:
     """A broker without an address (R6.6)."""
-    return (pl.col("n_peer_kind") == "broker") & (pl.col("n_peer") == "")
+    return (pl.col("n_messaging") == "receive") & (pl.col("n_peer") == "")
+
+
+def _role(column: str) -> pl.Expr:
+    """A sidecar that is drawn is a node like another."""
+    return pl.when(pl.col(column) == "gateway").then(pl.lit("gateway")).otherwise(pl.lit("service"))
 
 
 def _target_kind() -> pl.Expr:
-    kind = pl.col("n_peer_kind").replace({"broker": "external"})
-    return pl.when(pl.col("n_peer") == "").then(pl.lit("unknown")).otherwise(kind)
+    return (
+        pl.when(_is_lost()).then(pl.lit("messaging"))
+        .when(pl.col("n_peer") == "").then(pl.lit("unknown"))
+        .otherwise(pl.col("n_peer_kind"))
+    )  # fmt: skip
 
 
 def _entry_kind(source: pl.Expr, destination: pl.Expr) -> pl.Expr:

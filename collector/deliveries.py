@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import polars as pl
+
+from collector import walk
+from collector.walk import Bools, Ints
 
 TARGET: Final = ["high", "low", "target"]
 """The linked span: both halves of its trace id, and its span id."""
@@ -32,17 +36,90 @@ def no_links() -> pl.DataFrame:
     return pl.DataFrame(schema=LINK)
 
 
-def as_spans(stubs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-    """Stubs as spans under the producers that they name, in the traces of those.
+def with_stubs(spans: pl.DataFrame, stubs: pl.DataFrame | None) -> pl.DataFrame:
+    """Spans and, as spans under the producers that they name, stubs, in the traces of those.
 
     Args:
-        stubs: what :meth:`collector.linker.Linker.deliveries` gives, with ``trace`` now the number of the named trace.
-        like: the spans that they are added to, for the columns and their order.
+        spans: columns of :data:`collector.linker.LINKED`.
+        stubs: what :meth:`collector.linker.Linker.deliveries` gives, with ``trace`` now the number of the named trace
+            and ``source_high``, ``source_low`` the id of the consumer's.
+
+    Returns:
+        ``spans`` with the columns ``stub``, ``sampled`` (as stubs have it) and ``consumer`` (stubs of one CONSUMER
+        have one number).
     """
-    last = 2**64 - 1
-    nobody_else = pl.Series("span", [last - i for i in range(stubs.height)], dtype=pl.UInt64)
-    spans = stubs.with_columns(nobody_else, parent="target", stub=pl.lit(value=True))
-    return spans.select(pl.col(name).cast(kind) for name, kind in like.schema.items())
+    spans = spans.with_columns(
+        stub=pl.lit(value=False), sampled=pl.lit(value=True), consumer=pl.lit(None, pl.UInt32)
+    )
+    if stubs is None or stubs.is_empty():
+        return spans
+    stubs = stubs.sort("source_high", "source_low", "span", *TARGET)
+    nobody_else = pl.Series("span", [2**64 - 1 - i for i in reversed(range(stubs.height))], dtype=pl.UInt64)
+    consumer = pl.col("index").min().over("source_high", "source_low", "span", "service")
+    added = stubs.with_row_index().with_columns(consumer=consumer).with_columns(nobody_else)
+    added = added.with_columns(parent="target", stub=pl.lit(value=True))
+    return pl.concat([spans, added.select(pl.col(name).cast(kind) for name, kind in spans.schema.items())])
+
+
+def destinations(node: pl.Series, message: Ints, consumer: Ints) -> pl.Series:
+    """R6.5: a message that names no destination has that which its consumers name, of several the first by name.
+
+    Args:
+        node: per span the destination that its side names.
+        message: rows of the messages …
+        consumer: … and of who got them.
+    """
+    told = pl.DataFrame(
+        {"message": message, "own": node.gather(message), "node": node.gather(consumer)},
+        schema={"message": pl.Int64, "own": pl.String, "node": pl.String},
+    ).filter((pl.col("own") == "") & (pl.col("node") != ""))
+    if told.is_empty():
+        return node
+    found = told.group_by("message").agg(pl.col("node").min())
+    return node.scatter(found["message"], found["node"])
+
+
+def again(spans: pl.DataFrame, told: Bools, call: Ints) -> Ints:
+    """Stubs (those ``told``) of a message that another stub of the same CONSUMER has brought: two links, one message.
+
+    ``call``: the message of each stub. The one that carries the latency sample counts.
+    """
+    row = np.nonzero(told)[0]
+    if not len(row):
+        return row
+    stubs = spans[row].select("row", "consumer", "sampled").with_columns(call=pl.Series(call[row]))
+    order = stubs.sort(~pl.col("sampled"), "row")
+    later: Ints = order.filter(~pl.struct("consumer", "call").is_first_distinct())["row"].to_numpy()
+    return later
+
+
+def with_creations(merged: Ints, links: pl.DataFrame, spans: pl.DataFrame, creates: Bools) -> Ints:
+    """R6.1: a send that links to a create span of its service is the same message.
+
+    Args:
+        merged: nested calling spans → the one that each is nested in (−1: none).
+        links: columns :data:`LINK`, ``row`` and ``side`` of the linking span.
+        spans: columns ``trace``, ``service``, ``span``, ``row``, ``messaging``.
+        creates: create spans.
+
+    Returns:
+        ``merged`` with the outermost span of each such send, if it does not create itself, merged into its creation;
+        of several into that of the lowest id.
+    """
+    sends = links.filter("own").join(spans.filter(messaging="send").select("row"), on="row")
+    if sends.is_empty():
+        return merged
+    created = spans.filter(pl.Series(creates)).select("trace", "service", target="span", at="row")
+    found = sends.join(created, on=["trace", "service", "target"]).sort("target")
+    call = walk.representatives(merged)
+    row = call[found["row"].cast(pl.Int64).to_numpy()]
+    at = call[found["at"].cast(pl.Int64).to_numpy()]
+    creating = np.zeros(len(merged), dtype=bool)
+    creating[call[creates]] = True
+    own = ~creating[row]
+    merged = merged.copy()
+    merged[row[own][::-1]] = at[own][::-1]
+    return merged
 
 
 def distinct(links: pl.DataFrame) -> pl.DataFrame:

@@ -116,10 +116,11 @@ def _expanded(window: Buckets) -> Buckets:
     no_destination = pl.col("via") == ""
     direct = Buckets(window.sums.filter(no_destination), window.bins.filter(no_destination))
     sums, bins = window.sums.filter(between), window.bins.filter(between)
+    produced = sums.filter(pl.col("client_calls") != 0)
     to_node = {"target": pl.col("via"), "target_kind": pl.lit("messaging")}
     from_node = {"source": pl.col("via"), "source_kind": pl.lit("messaging")}
     return Buckets(
-        pl.concat([direct.sums, _half(sums, "client", to_node), _half(sums, "server", from_node)]),
+        pl.concat([direct.sums, _half(produced, "client", to_node), _half(sums, "server", from_node)]),
         pl.concat(
             [
                 direct.bins,

@@ -9,15 +9,18 @@ Over 300 lines: one class holds the arrays that all rules share; each rule is a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import calls, deliveries, model, names, parents, walk
+from collector import calls, deliveries, groups, hops, model, names, parents, walk
 from collector.calls import UNKNOWN, USER
+from collector.groups import Groups
+from collector.twice import seen_twice
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
 LINKED: Final = (
@@ -37,6 +40,7 @@ LINKED: Final = (
     "peer_rank",
     "peer_version",
     "destination",
+    "messaging",
     "failure",
     "flags",
     "proxy",
@@ -45,7 +49,6 @@ LINKED: Final = (
     "resend",
     "weight",
     "telemetry",
-    "address",
     "peer_address",
 )
 """The columns of a span that decide calls."""
@@ -66,15 +69,15 @@ def link(spans: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """Calls by the rows of the spans that show their two sides (−1 = not seen)."""
+    """Calls by the rows of the spans that stand for their two sides (−1 = not seen)."""
 
     client: Ints
     server: Ints
-    named: Ints  # the calling span whose name for the target is best
     target: Ints  # a span of the target that shows no server side
     with_client: Bools  # this row carries the client's side of the call
-    leads: Bools  # the first row of its client call
+    leads: Bools  # the first row of its client call, or of its message
     failed: Bools
+    cancelled: Bools
     inferred: Bools
     attempts: NDArray[np.float64]
     by_name: Bools  # the caller is known by a name only
@@ -88,31 +91,83 @@ class Linker:
         self, spans: pl.DataFrame, links: pl.DataFrame | None = None, stubs: pl.DataFrame | None = None
     ) -> None:
         """``links``: columns of :data:`collector.deliveries.LINK`; ``stubs``: consumers elsewhere that link to here."""
-        spans = spans.with_columns(stub=pl.lit(value=False), sampled=pl.lit(value=True))
-        if stubs is not None:
-            spans = pl.concat([spans, deliveries.as_spans(stubs, spans)])
+        spans = deliveries.with_stubs(spans, stubs)
         self.stub = spans["stub"].to_numpy()
         self.kind = spans["kind"].to_numpy()
         # R6.6: receiving and settling count as local spans, and talk to the broker beside.
-        self.broker = ((spans["peer_kind"] == "broker") & (spans["kind"] == model.CLIENT)).to_numpy()
-        side = np.where(self.broker, LOCAL, walk.SIDE_OF_KIND[self.kind]).astype(np.int8)
-        self.spans = spans.with_row_index("row").with_columns(side=pl.Series(side))
+        self.broker = (spans["messaging"] == "receive").to_numpy()
+        of_kind = walk.SIDE_OF_KIND[self.kind]
+        side = np.where(self.broker, LOCAL, of_kind).astype(np.int8)
+        self.spans = spans.with_row_index("row").with_columns(side=pl.Series(of_kind))
         self.rows = np.arange(spans.height)
         self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
         self.proxy = spans["proxy"].to_numpy()
         self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
         self.attempts = spans["attempts"].to_numpy().astype(np.float64)
         self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
-        self.links = self._linking(links)
-        parent, has_parent = parents.find(self.spans)
-        parent = np.where(self.stub & ~self._produces(parent), -1, parent)
-        self.forest = _without_hops(walk.forest(parent, has_parent, side, self.service), self.proxy)
+        self.cancelled = (spans["failure"] == model.CANCELLED).to_numpy()
+        self.weight = spans["weight"].to_numpy()
+        self.forest, self.out = self._planted(side)
         self.walk = walk.walk_up(self.forest)
+        self.links = self._linking(links)
         nested = self._nested_calling()
         self.call_of = walk.representatives(nested)
-        self.named_by = self._best_names(nested)
         self.tries = self._tries(nested)
         self.served_by = walk.representatives(self._nested_called())
+        self._group()
+
+    def _planted(self, side: NDArray[np.int8]) -> tuple[walk.Forest, Bools]:
+        """Who is whose parent, and which spans are none's: on a cycle (R2.4), or hops (R7.2, R7.4)."""
+        parent, has_parent = parents.find(self.spans)
+        forest = walk.forest(np.where(self.stub, -1, parent), has_parent, side, self.service)
+        sidecar = self.proxy & (self.spans["role"] == "sidecar").to_numpy()
+        proxies = hops.Proxies(self.kind, self.proxy, sidecar, self.spans["trace"].to_numpy(), ~self.stub)
+        forest, gone = hops.without(forest, proxies)
+        out = gone | forest.cyclic
+        return replace(forest, parent=self._of_stubs(forest, ~out)), out
+
+    def _of_stubs(self, forest: walk.Forest, stays: Bools) -> Ints:
+        """R6.2: a linked consumer hangs under the calling span that its link names, of several by their services."""
+        if not self.stub.any():
+            return forest.parent
+        calling = self.spans.filter(pl.Series((forest.side == CALLING) & stays))
+        named = calling.select("trace", "service", parent="span", at="row").sort("service")
+        named = named.unique(["trace", "parent"], keep="first", maintain_order=True)
+        stubs = self.spans.filter("stub").select("row", "trace", "parent").join(named, on=["trace", "parent"])
+        parent = forest.parent.copy()
+        parent[stubs["row"].to_numpy()] = stubs["at"].to_numpy()
+        return parent
+
+    def _group(self) -> None:
+        """What the spans of one side say together."""
+        spans = self.spans
+        order = groups.Spans(
+            depth=walk.depths(self.forest.parent),
+            start=self.start,
+            duration=spans["duration"].to_numpy(),
+            failed=self.failed,
+            id=self.id,
+        )
+        self.clients, self.servers = Groups(order, self.call_of), Groups(order, self.served_by)
+        self.named_by = self.clients.best(spans["peer_rank"].to_numpy())  # R5.1
+        self.seen_client = self.clients.representative(self.proxy, else_innermost=False)  # R7.3
+        self.seen_server = self.servers.representative(self.proxy, else_innermost=True)
+        serves = pl.Series(self.kind == model.SERVER)
+        self.caller = self.servers.texts(spans["peer"].set(~serves, "")).set(~serves, "")  # R4.3
+        produces = spans["messaging"].is_in(["create", "send"]).to_numpy()
+        calling = pl.Series(self.forest.side == CALLING)
+        answers = pl.Series((self.walk.end == AT_CALLING) & (self.forest.side == CALLED))
+        calls_at = spans["peer_address"].gather(pl.Series(np.maximum(self.walk.at, 0)))
+        of_client, of_server = (g.texts(spans["destination"]) for g in (self.clients, self.servers))
+        node = of_client.zip_with(calling, of_server)
+        got = np.nonzero((self.kind == model.CONSUMER) & (self.walk.end == AT_CALLING))[0]
+        got = got[self.served_by[got] == got]
+        self.spans = spans.with_columns(
+            caller_address=self.servers.texts(spans["peer_address"].set(~serves, "")),
+            answered=calls_at.set(~answers, ""),  # R5.4: where its caller met it
+            produces=pl.Series(self.clients.first(produces) >= 0),  # R6.1
+            node=deliveries.destinations(node, self.call_of[self.walk.at[got]], got),  # R6.5
+        )
 
     def _nested_calling(self) -> Ints:
         """R2.3: a calling span under a calling span of its service is the same call, unless both name other targets.
@@ -127,18 +182,8 @@ class Linker:
         inner = inner[apart & ~self._reaches(inner, self.spans["peer"].to_numpy()[above[inner]])]
         nested[inner] = False
         merged = np.where(nested, above, -1)
-        return self._linked_creations(merged)
-
-    def _linked_creations(self, merged: Ints) -> Ints:
-        """R6.1: a send that links to a create span of its service is the same message."""
-        sends = self.links.filter("own", pl.col("side") == CALLING)
-        found = sends.join(
-            self.spans.select("trace", "service", target="span", at="row"), on=["trace", "service", "target"]
-        )
-        row, at = found["row"].cast(pl.Int64).to_numpy(), found["at"].cast(pl.Int64).to_numpy()
-        creates = (self.forest.side[at] == CALLING) & (row != at) & (merged[row] < 0)
-        merged[row[creates]] = at[creates]
-        return merged
+        creates = (self.spans["messaging"] == "create").to_numpy()
+        return deliveries.with_creations(merged, self.links, self.spans, creates & ~self.out)
 
     def _linking(self, links: pl.DataFrame | None) -> pl.DataFrame:
         """Links with the rows of the spans that have them."""
@@ -146,43 +191,42 @@ class Linker:
         rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "service", "row", "side")
         return known.join(rows, on=["trace", "span", "service"])
 
-    def _produces(self, rows: Ints) -> Bools:
-        """Whether these rows (−1: none) are producing spans."""
-        sends = (self.spans["peer_kind"] == "messaging").to_numpy() | (self.kind == model.PRODUCER)
-        found: Bools = (rows >= 0) & sends[rows] & (self.spans["side"].to_numpy()[rows] == CALLING)
-        return found
-
     def deliveries(self) -> pl.DataFrame:
         """R6.2: each message that a consumer got through a link, as a stub for the trace of its producer.
 
         Columns :data:`LINKED` of the span that shows the consumer; ``high``, ``low``, ``target`` of the producing
         one; ``sampled`` (whether this delivery carries the consumer's one latency sample); ``row`` of the consumer.
         """
-        consumer = (self.kind == model.CONSUMER) & ~self.stub & ~self.forest.cyclic
+        return self._deliveries
+
+    @cached_property
+    def _deliveries(self) -> pl.DataFrame:
+        consumer = (self.kind == model.CONSUMER) & ~self.stub & ~self.out
         found = self.links.filter(consumer[self.links["row"].to_numpy()])
         if found.is_empty():
             return pl.DataFrame()
-        stands = self.served_by[found["row"].to_numpy()]
+        # A CONSUMER inside a SERVER of its service (R2.1) delivers for itself.
+        stands = self.servers.first(consumer)[self.served_by[found["row"].to_numpy()]]
         links = deliveries.distinct(found.with_columns(row=pl.Series(stands)))
         links = links.filter(~self._to_own_message(links))
         row = links["row"].to_numpy()
-        lone = pl.Series(self.walk.end[row] != AT_CALLING)
-        seen = self.spans.select(LINKED)[self._seen_server(row)]
+        has_a_row = (self.served_by[row] == row) & (self.walk.end[row] != AT_CALLING)
+        seen: pl.DataFrame = self.spans.select(LINKED)[self.seen_server[row]]
         first = pl.col("nth") == pl.col("nth").min().over("row")
-        return pl.concat(
-            [seen, links.select(*deliveries.TARGET, "row", sampled=first & lone)], how="horizontal"
-        )
+        told = links.select(*deliveries.TARGET, "row", sampled=first & pl.Series(has_a_row))
+        return pl.concat([seen, told], how="horizontal")
 
     def _to_own_message(self, links: pl.DataFrame) -> pl.Series:
         """E4: the message that a consumer hangs under may be linked as well; that is one delivery."""
-        ids = self.spans.select("trace", target="span", at=pl.col("row").cast(pl.Int64))
-        here = links.join(ids, on=["trace", "target"], how="left", maintain_order="left").unique(
+        calling = self.spans.filter(pl.Series((self.forest.side == CALLING) & ~self.out)).sort("service")
+        ids = calling.select("trace", target="span", at=pl.col("row").cast(pl.Int64))
+        here = links.join(ids, on=["trace", "target"], how="left", maintain_order="left_right").unique(
             ["row", *deliveries.TARGET], keep="first", maintain_order=True
         )
-        at, row = here["at"].fill_null(-1).to_numpy(), here["row"].to_numpy()
-        under = self.walk.end[row] == AT_CALLING
+        at, head = here["at"].fill_null(-1).to_numpy(), self.served_by[here["row"].to_numpy()]
+        under = self.walk.end[head] == AT_CALLING
         same = under & (at >= 0) & here["own"].to_numpy()
-        same &= self.call_of[np.where(at < 0, 0, at)] == self.call_of[self.walk.at[row]]
+        same &= self.call_of[np.where(at < 0, 0, at)] == self.call_of[self.walk.at[head]]
         return pl.Series(same)
 
     def _reaches(self, calling: Ints, named: NDArray[Any]) -> Bools:
@@ -206,47 +250,9 @@ class Linker:
         consumers = (self.kind == model.CONSUMER) & (self.kind[above] == model.CONSUMER)  # R6.2
         one = silent | proxied | consumers | (instance == instance[above])
         same = np.where(nested & one, above, -1)
-        return np.where(same < 0, self._seen_twice(nested=same >= 0), same)
-
-    def _seen_twice(self, nested: Bools) -> Ints:
-        """R7.5: two servers of one service under one caller are one if they overlap and two sources told of them."""
-        twice = np.full(self.forest.size, -1)
-        server = np.nonzero((self.forest.side == CALLED) & (self.walk.end == AT_CALLING) & ~nested)[0]
-        caller, service = self.call_of[self.walk.at[server]], self.service[server]
-        order = pl.DataFrame(
-            {
-                "server": server,
-                "caller": caller,
-                "service": service,
-                "source": self.spans["telemetry"][server],
-            }
-        ).with_columns(
-            start=self.start[server],
-            shortness=-self.spans["duration"].to_numpy()[server].astype(np.int64),
-            good=~self.failed[server],
-            id=self.id[server],
-        )
-        first_of_all = ["start", "shortness", "good", "id"]
-        # Each source tells of each call once: the n-th of one may be the n-th of another.
-        nth = pl.int_range(pl.len()).over("caller", "service", "source", order_by=first_of_all)
-        order = order.with_columns(nth=nth).sort("caller", "service", "nth", *first_of_all)
-        group = order.select(pl.struct("caller", "service", "nth").rle_id()).to_series().to_numpy()
-        server = order["server"].to_numpy()
-        first, second = server[:-1], server[1:]
-        same = group[:-1] == group[1:]
-        end = self.start + self.spans["duration"].to_numpy().astype(np.int64)
-        same &= self.start[second] < np.minimum(end[first], end[second])
-        twice[second[same]] = first[same]
-        return twice
-
-    def _best_names(self, nested: Ints) -> Ints:
-        """R5.1: over the nested spans of one call the best rank wins, on a tie the innermost."""
-        calling = np.nonzero(self.forest.side == CALLING)[0]
-        rank = self.spans["peer_rank"].to_numpy()
-        worst_first = np.lexsort((walk.depths(nested)[calling], -rank[calling]))
-        best = self.rows.copy()
-        best[self.call_of[calling[worst_first]]] = calling[worst_first]
-        return best
+        called = (self.forest.side == CALLED) & np.isin(self.walk.end, (AT_CALLING, AT_CALLED))
+        server = np.nonzero(called & (same < 0) & ~self.stub)[0]
+        return np.where(same < 0, seen_twice(self.spans, server, above[server], self.forest.size), same)
 
     def _tries(self, nested: Ints) -> NDArray[np.float64]:
         """R3.3: attempts of each call as its calling spans show them: the innermost ones, or what a proxy states."""
@@ -257,21 +263,23 @@ class Linker:
 
     def calls(self) -> pl.DataFrame:
         """All rows of all rules."""
-        live = ~self.forest.cyclic & ~(self.stub & (self.walk.end != AT_CALLING))
+        live = ~self.out & ~(self.stub & (self.walk.end != AT_CALLING))
         called = (self.forest.side == CALLED) & (self.served_by == self.rows) & live
         calling = (self.forest.side == CALLING) & (self.call_of == self.rows) & live
         entries = self._entries() & live
+        told = called & self.stub
+        called[deliveries.again(self.spans, told, self.call_of[self.walk.at])] = False
         paired = (called | entries) & (self.walk.end == AT_CALLING)
         answered = _members(self.call_of[self.walk.at[paired]], self.forest.size)
         rows = self._rows(
             [
                 self._pairs(paired),
                 self._unpaired_clients((calling & ~answered) | (self.broker & live)),
-                self._unpaired_servers((called | entries) & ~paired),
+                self._unpaired_servers((called | entries) & ~paired & ~told),
                 self._jobs(live & (self.forest.side == LOCAL) & ~self.broker & ~entries),
             ]
         )
-        return pl.concat([rows, *self._linked_deliveries(paired & self.stub)])
+        return pl.concat([rows, *self._linked_deliveries(told)])
 
     def _linked_deliveries(self, told: Bools) -> list[pl.DataFrame]:
         """Links as deliveries from the destination; those whose producer is stored here are taken back."""
@@ -280,8 +288,7 @@ class Linker:
         if not links.is_empty():
             # A consumer without a producer in its own trace has one row already.
             row = links.filter(~pl.col("sampled"))["row"].to_numpy()
-            more = self._served(row, self._seen_server(row), self._entry(row))
-            parts.append(self._rows([more], sampled=False))
+            parts.append(self._rows([self._served(row, row, _users(len(row)))], sampled=False))
         if told.any():
             row = np.nonzero(told)[0]
             back = self._rows([self._served(row, row, _users(len(row)))])
@@ -297,38 +304,55 @@ class Linker:
 
     def _shown(self, server: Ints) -> Ints:
         """The server's side: a called span or a local entry; a calling entry shows none (−1)."""
-        return np.where(self.forest.side[server] == CALLING, -1, self._seen_server(server))
+        return np.where(self.forest.side[server] == CALLING, -1, server)
 
     def _pairs(self, paired: Bools) -> _Calls:
-        """R3.2: per client call one row for each of its servers; the first of an edge carries the client's side."""
+        """R3.2: per client call one row for each of its servers; the heaviest of an edge carries the client's side."""
         server = np.nonzero(paired)[0]
         seen = self._shown(server)
         client = self.call_of[self.walk.at[server]]
-        order = np.lexsort((self.id[server], self.start[server], seen < 0, self.service[server], client))
-        server, seen, client = server[order], seen[order], client[order]
-        first = _changes(client) | _changes(self.service[server])
-        counts = first | (
-            seen >= 0
-        )  # an entry without a server side says that there was a server, not one more
-        server, seen, client, first = server[counts], seen[counts], client[counts], first[counts]
+        weight = np.maximum(
+            self.weight[self.seen_client[client]],
+            np.where(seen < 0, 0.0, self.weight[self.seen_server[seen]]),
+        )
+        # One edge per (source, target, kind), R3.5.
+        consumes, service = self.kind[server] == model.CONSUMER, self.service[server]
+        by = (self.id[server], self.start[server], -weight, seen < 0, service, consumes, client)
+        order = np.lexsort(by)
+        server, seen, client, weight = server[order], seen[order], client[order], weight[order]
+        leads = _changes(client) | _changes(consumes[order])
+        first = leads | _changes(service[order])
+        # An entry without a server side says that there was a server, not one more.
+        counts = first | (seen >= 0)
+        server, seen, client, weight = server[counts], seen[counts], client[counts], weight[counts]
+        first, leads = first[counts], leads[counts]
         edge = np.cumsum(first) - 1
-        failed = np.where(seen < 0, False, self.failed[seen])
-        nobody_else = np.bincount(edge, failed, minlength=1)[edge] == 0
-        servers = np.bincount(edge, minlength=1)[edge]
-        inferred = self.forest.side[server] != CALLED
+        failed, cancelled = self._ends(seen, client, edge, first)
+        heaviest = np.maximum(weight, np.finfo(np.float64).tiny)
+        servers = np.bincount(edge, weight, minlength=1)[edge] / heaviest
         return _Calls(
-            client=self._seen_client(client),
+            client=client,
             server=seen,
-            named=self.named_by[client],
             target=server,
             with_client=first,
-            leads=_changes(client),
-            failed=failed | (first & nobody_else & self.failed[client]),
-            inferred=inferred,
+            leads=leads,
+            failed=failed,
+            cancelled=cancelled,
+            inferred=self.forest.side[server] != CALLED,
             attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
             by_name=np.zeros(len(server), dtype=bool),
             entry=_nobody(len(server)),
         )
+
+    def _ends(self, seen: Ints, client: Ints, edge: Ints, first: Bools) -> tuple[Bools, Bools]:
+        """R3.2, R10.2: which rows failed or were cancelled; a client adds to what its servers say where they do not."""
+        server, caller = self.seen_server[seen], self.seen_client[client]
+        failed = np.where(seen < 0, False, self.failed[server])
+        good = np.bincount(edge, failed, minlength=1)[edge] == 0
+        failed |= first & good & self.failed[caller]
+        cancelled = np.where(seen < 0, False, self.cancelled[server]) & ~failed
+        good &= np.bincount(edge, cancelled, minlength=1)[edge] == 0
+        return failed, cancelled | (first & good & ~failed & self.cancelled[caller])
 
     def _unpaired_clients(self, alone: Bools) -> _Calls:
         """R5: the target is known from its callers only."""
@@ -336,13 +360,13 @@ class Linker:
         nothing = np.full(len(client), -1)
         every = np.ones(len(client), dtype=bool)
         return _Calls(
-            client=self._seen_client(client),
+            client=client,
             server=nothing,
-            named=self.named_by[client],
             target=nothing,
             with_client=every,
             leads=every,
-            failed=self.failed[client],
+            failed=self.failed[self.seen_client[client]],
+            cancelled=self.cancelled[self.seen_client[client]],
             inferred=~every,
             attempts=np.maximum(self.tries[client], 1.0),
             by_name=~every,
@@ -353,7 +377,7 @@ class Linker:
         """R4, R2.1, R2.2: roots, missing callers, callers without a client span."""
         server = np.nonzero(alone)[0]
         inside = np.isin(self.walk.end[server], (AT_CALLED, BEHIND_LOCAL))
-        named = ~inside & (self.spans["peer"].to_numpy()[server] != "")
+        named = ~inside & (self.caller.gather(server) != "").to_numpy()
         return self._served(server, self._shown(server), self._entry(server), named)
 
     def _jobs(self, local: Bools) -> _Calls:
@@ -366,48 +390,32 @@ class Linker:
         return _Calls(
             client=nothing,
             server=seen,
-            named=nothing,
             target=target,
             with_client=none,
             leads=none,
-            failed=np.where(seen < 0, False, self.failed[seen]),
+            failed=np.where(seen < 0, False, self.failed[self.seen_server[seen]]),
+            cancelled=np.where(seen < 0, False, self.cancelled[self.seen_server[seen]]),
             inferred=(self.forest.side[target] != CALLED) & self.forest.has_parent_id[target],
             attempts=np.ones(len(target)),
             by_name=none if by_name is None else by_name,
             entry=entry,
         )
 
-    def _seen_client(self, client: Ints) -> Ints:
-        """R7.3: the client's sample is the outermost calling span that is no proxy, else the outermost."""
-        return self._preferred(self.call_of, client, else_innermost=False)
-
-    def _seen_server(self, server: Ints) -> Ints:
-        """R7.3: the server's sample is the outermost called span that is no proxy, else the innermost."""
-        return self._preferred(self.served_by, server, else_innermost=True)
-
-    def _preferred(self, stands_for: Ints, rows: Ints, *, else_innermost: bool) -> Ints:
-        inner = np.nonzero(stands_for != self.rows)[0]
-        duration = self.spans["duration"].to_numpy()[inner]
-        outermost_last = inner[np.lexsort((self.id[inner], -self.start[inner], duration))]
-        best = self.rows.copy()
-        if else_innermost:
-            best[stands_for[outermost_last[::-1]]] = outermost_last[::-1]
-        applications = outermost_last[~self.proxy[outermost_last]]
-        best[stands_for[applications]] = applications
-        return np.where(self.proxy[rows], best[rows], rows)
-
     def _rows(self, parts: list[_Calls], *, sampled: bool = True) -> pl.DataFrame:
         """All calls at once: what it costs to name and weigh them hardly depends on how many they are."""
         columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(_Calls)}
         entry = pl.concat(columns.pop("entry"))
         arrays = {name: np.concatenate(pieces) for name, pieces in columns.items()}
+        client, server, target = (arrays.pop(name) for name in ("client", "server", "target"))
         sides = [
-            self._side(arrays.pop("client"), "c_", ("row", *calls.TOLD)),
-            self._side(arrays.pop("server"), "s_", ("row", *calls.TOLD)),
-            self._side(arrays.pop("named"), "n_", calls.NAMED),
+            self._side(np.where(client < 0, -1, self.seen_client[client]), "c_", ("row", *calls.TOLD)),
+            self._side(np.where(server < 0, -1, self.seen_server[server]), "s_", ("row", *calls.TOLD)),
+            self._side(np.where(client < 0, -1, self.named_by[client]), "n_", calls.NAMED),
+            self._side(client, "client_", calls.CLIENT_GROUP),
+            self._side(server, "server_", calls.SERVER_GROUP),
+            self._side(target, "t_", calls.TARGET),
         ]
-        target = self._side(arrays.pop("target"), "t_", ("service", "weight", "trace", "start"))
-        rows = pl.concat([*sides, target], how="horizontal").with_columns(
+        rows = pl.concat(sides, how="horizontal").with_columns(
             target=pl.col("t_service"),
             entry=entry,
             **{name: pl.Series(a) for name, a in arrays.items()},
@@ -419,12 +427,16 @@ class Linker:
         return self.spans.select(pl.col(columns).gather(index).name.prefix(prefix))
 
     def _entry(self, server: Ints) -> pl.Series:
-        """Name of the caller of a server that has no client span."""
+        """Name of the caller of a server that has no client span; a linked delivery has none (R6.4)."""
         end, at = self.walk.end[server], self.walk.at[server]
-        service, peer = self.spans["service"].to_numpy(), self.spans["peer"].to_numpy()[server]
+        service, peer = self.spans["service"].to_numpy(), self.caller.gather(server).to_numpy()
         outside = np.where(peer != "", peer, np.where(end == ROOT, USER, UNKNOWN))
-        inside = (end == AT_CALLED) | (end == BEHIND_LOCAL)
+        inside = ((end == AT_CALLED) | (end == BEHIND_LOCAL)) & ~self._is_linked(server)
         return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)
+
+    def _is_linked(self, server: Ints) -> Bools:
+        links = self.deliveries()
+        return np.isin(server, [] if links.is_empty() else links["row"].to_numpy())
 
 
 def _users(count: int) -> pl.Series:
@@ -444,24 +456,6 @@ def _members(rows: Ints, size: int) -> Bools:
     mask = np.zeros(size, dtype=bool)
     mask[rows] = True
     return mask
-
-
-def _without_hops(spans: walk.Forest, proxy: Bools) -> walk.Forest:
-    """R7.2: of a pair inside one service of which exactly one is a proxy's, the proxy's span is taken out.
-
-    Taken out means walked through, as a local span is: its children belong to its parent.
-    """
-    ended = walk.walk_up(spans)
-    above = ended.at
-    pair = (ended.end == AT_CALLING) & (spans.side == CALLED)
-    pair &= (spans.service[above] == spans.service) & (proxy != proxy[above])
-    if not pair.any():
-        return spans
-    server = np.nonzero(pair)[0]
-    taken = np.where(proxy[server], server, above[server])
-    side = spans.side.copy()
-    side[taken] = LOCAL
-    return walk.Forest(spans.parent, spans.has_parent_id, side, spans.service, spans.cyclic)
 
 
 def _no_calls() -> pl.DataFrame:

@@ -40,14 +40,18 @@ SPANS: Final = pa.schema(
         ("operation", _TEXT),  # span name, templated
         ("protocol", _TEXT),  # http, grpc, sql, … from the attributes
         ("peer", _TEXT),  # name of the target if no server span comes (R5), "" if none
-        ("peer_kind", _TEXT),  # service, database, messaging, external
+        ("peer_kind", _TEXT),  # named, database, messaging, external; service of a caller
         ("peer_rank", pa.int8()),  # how good the name is: 0 is best (R5.1)
         ("destination", _TEXT),  # messaging node system:destination, "" if none
+        (
+            "messaging",
+            _TEXT,
+        ),  # create, send or receive, "" if it is no producing or receiving span (R6.1, R6.6)
         ("peer_version", _TEXT),  # version that a proxy says it chose
         ("failure", _TEXT),  # one of FAILURES
         ("flags", _TEXT),  # Envoy response flags, "" if none
         ("proxy", pa.bool_()),  # R7.1
-        ("role", _TEXT),  # gateway for a proxy with a name of its own, else service
+        ("role", _TEXT),  # what a proxy's node id says it is, gateway or sidecar; else service
         ("attempts", pa.uint16()),  # upstream attempts that a proxy states, else 1
         ("resend", pa.bool_()),  # http.request.resend_count > 0
         ("weight", pa.float64()),  # sampling weight (R9)

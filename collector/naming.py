@@ -16,8 +16,9 @@ import polars as pl
 from collector import model
 
 TEXTS: Final[dict[str, tuple[str, ...]]] = {
-    "peer_service": ("service.peer.name", "peer.service"),
+    "peer_name": ("service.peer.name",),
     "peer_namespace": ("service.peer.namespace",),
+    "peer_service": ("peer.service",),
     "db_system": ("db.system.name", "db.system"),
     "db_namespace": ("db.namespace", "db.name"),
     "server_address": ("server.address", "net.peer.name"),
@@ -55,7 +56,7 @@ SHARED: Final = "zipkin.shared"
 
 GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
 _GRPC_CODES: Final = {code.name: code.value[0] for code in grpc.StatusCode}
-_SENDING: Final = ("create", "send", "publish")
+_SENDING: Final = ("send", "publish")
 _RECEIVING: Final = ("receive", "settle")
 _CALLING: Final = (model.CLIENT, model.PRODUCER)
 
@@ -109,15 +110,25 @@ def destination() -> pl.Expr:
     """
     named = present(pl.col("messaging_destination"))
     system = pl.col("messaging_system").fill_null("messaging")
-    temporary = (pl.col("messaging_temporary").str.to_lowercase() == "true") & present(
-        pl.col("messaging_template")
+    temporary = pl.col("messaging_temporary").str.to_lowercase() == "true"
+    template = pl.when(present(pl.col("messaging_template"))).then("messaging_template")
+    name = (
+        pl.when(temporary).then(template.otherwise(pl.lit("(temporary)"))).otherwise("messaging_destination")
     )
-    name = pl.when(temporary).then("messaging_template").otherwise("messaging_destination")
     node = pl.concat_str(system, pl.lit(":"), name)
     messaging = pl.col("kind").is_in([model.PRODUCER, model.CONSUMER])
-    broker = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
-    names_broker = messaging & present(pl.col("peer_service"))
-    return pl.when(named).then(node).when(names_broker).then(broker).otherwise(pl.lit(""))
+    broker = _peer_service()
+    return pl.when(named).then(node).when(messaging & (broker != "")).then(broker).otherwise(pl.lit(""))
+
+
+def _peer_service() -> pl.Expr:
+    """The peer as the current or the older convention names it, "" where neither does."""
+    current = service_id(pl.col("peer_namespace"), pl.col("peer_name"))
+    return (
+        pl.when(present(pl.col("peer_name"))).then(current)
+        .when(present(pl.col("peer_service"))).then("peer_service")
+        .otherwise(pl.lit(""))
+    )  # fmt: skip
 
 
 def _address(host: str, port: str) -> pl.Expr:
@@ -137,21 +148,33 @@ def _database() -> pl.Expr:
 
 
 @cache
+def messaging() -> pl.Expr:
+    """What a calling span does with messages: ``create`` or ``send`` (R6.1), ``receive`` (R6.6), "" nothing."""
+    operation, producer = pl.col("messaging_operation"), pl.col("kind") == model.PRODUCER
+    client = pl.col("kind") == model.CLIENT
+    return (
+        pl.when((producer | client) & (operation == "create")).then(pl.lit("create"))
+        .when(producer | (client & operation.is_in(_SENDING))).then(pl.lit("send"))
+        .when(client & operation.is_in(_RECEIVING)).then(pl.lit("receive"))
+        .otherwise(pl.lit(""))
+    )  # fmt: skip
+
+
+@cache
 def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Name, kind and rank (0 is best) of the target that a calling span names (R5.1), "" where it names none."""
+    """Name, kind and rank (0 is best) of the target that a calling span names (R5.1), "" where it names none.
+
+    Asked of :func:`destination` and :func:`messaging` as columns.
+    """
     host_of_url = pl.col("url").str.extract(
         r"^[a-zA-Z][\w+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\](?::\d+)?|[^/?#]+)", 1
     )
-    named = service_id(pl.col("peer_namespace"), pl.col("peer_service"))
-    about_messages = present(pl.col("destination"))
-    sends = (pl.col("kind") == model.PRODUCER) | pl.col("messaging_operation").is_in(_SENDING)
-    by_client = pl.col("kind") == model.CLIENT
-    receives = by_client & (about_messages | pl.col("messaging_operation").is_in(_RECEIVING))
+    named = _peer_service()
     ranks = (
-        (present(pl.col("peer_service")), named, "named"),
+        (present(pl.col("peer_name")), named, "named"),
+        (named != "", named, "named"),
         (present(pl.col("db_system")), _database(), "database"),
-        (about_messages & sends, pl.col("destination"), "messaging"),
-        (receives, _broker(), "broker"),  # R6.6
+        (present(pl.col("destination")), pl.col("destination"), "messaging"),
         (present(pl.col("server_address")), _address("server_address", "server_port"), "external"),
         (present(pl.col("rpc_service")), pl.col("rpc_service"), "named"),
         (present(host_of_url), host_of_url, "external"),
@@ -164,17 +187,16 @@ def peer() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
         name = pl.when(condition).then(value).otherwise(name)
         kind = pl.when(condition).then(pl.lit(label)).otherwise(kind)
         rank = pl.when(condition).then(pl.lit(number, pl.Int8)).otherwise(rank)
-    kind = pl.when(present(pl.col("peer_service")) & sends).then(pl.lit("messaging")).otherwise(kind)  # R6.1
-    calling = pl.col("kind").is_in(_CALLING)
+    calling, receives = pl.col("kind").is_in(_CALLING), pl.col("messaging") == "receive"
     return (
-        pl.when(calling).then(name).otherwise(_caller_name(named)),
-        pl.when(calling).then(kind).otherwise(pl.lit("service")),
+        pl.when(receives).then(_broker()).when(calling).then(name).otherwise(_caller_name(named)),
+        pl.when(receives).then(pl.lit("external")).when(calling).then(kind).otherwise(pl.lit("service")),
         rank,
     )
 
 
 def _broker() -> pl.Expr:
-    """The broker's address, or nothing at all."""
+    """R6.6: the broker's address, or nothing at all."""
     stated = present(pl.col("server_address"))
     return pl.when(stated).then(_address("server_address", "server_port")).otherwise(pl.lit(""))
 
@@ -186,8 +208,7 @@ def _host_of_cluster() -> pl.Expr:
 
 def _caller_name(named: pl.Expr) -> pl.Expr:
     """A SERVER span may name its caller (R4.3)."""
-    says = (pl.col("kind") == model.SERVER) & present(pl.col("peer_service"))
-    return pl.when(says).then(named).otherwise(pl.lit(""))
+    return pl.when(pl.col("kind") == model.SERVER).then(named).otherwise(pl.lit(""))
 
 
 @cache

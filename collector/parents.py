@@ -12,12 +12,14 @@ def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
     """Parents by span id, inside one trace.
 
     Args:
-        spans: columns ``row``, ``trace``, ``span``, ``parent``, ``side``, ``service``, ``address``.
+        spans: columns ``row``, ``trace``, ``span``, ``parent``, ``side``, ``service``,
+            ``instance``.
 
     Returns:
         Row number of each span's parent (−1: none stored), and whether it names a parent at all.
     """
-    halves = spans.select("trace", "span", "side", "service", "address", at=pl.col("row").cast(pl.Int64))
+    at = pl.col("row").cast(pl.Int64)
+    halves = spans.select("trace", "span", "parent", "side", "service", "instance", at=at)
     names_parent = (spans["parent"] != 0).to_numpy()
     ids = halves.select("trace", "span", "at").unique(["trace", "span"], keep="first", maintain_order=True)
     found = spans.select("trace", "parent").join(
@@ -42,11 +44,12 @@ def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
 
 
 def _of_children(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
-    """A child of a shared id belongs to the half of its own service, best with its own address, else the called one."""
+    """A child of a shared id belongs to the half of its own service, best of its own instance, else the called one."""
     same = pl.col("service") == pl.col("service_right")
-    here = pl.col("address") == pl.col("address_right")
-    pairs = spans.join(shared, left_on=["trace", "parent"], right_on=["trace", "span"], how="inner")
-    order = [~(same & here), ~same, pl.col("side_right") != CALLED, pl.col("service_right"), pl.col("at")]
+    here = (pl.col("instance") != "") & (pl.col("instance") == pl.col("instance_right"))
+    pairs = spans.join(shared.drop("parent"), left_on=["trace", "parent"], right_on=["trace", "span"])
+    # CALLED, CALLING, LOCAL, as they are numbered.
+    order = [~(same & here), ~same, -pl.col("side_right"), pl.col("service_right")]
     return (
         pairs.filter((pl.col("row") != pl.col("at")) & (pl.col("parent") != pl.col("span")))
         .sort(*order)
@@ -55,7 +58,8 @@ def _of_children(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_called_halves(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
-    """The called half of a shared id hangs under its calling half."""
+    """The called half of a shared id hangs under its calling half, of several that with its own parent."""
     calling = shared.filter(pl.col("side") == CALLING)
     pairs = spans.filter(pl.col("side") == CALLED).join(calling, on=["trace", "span"], how="inner")
-    return pairs.sort("service_right", "at").unique("row", keep="first", maintain_order=True)
+    order = [pl.col("parent") != pl.col("parent_right"), pl.col("service_right")]
+    return pairs.sort(*order).unique("row", keep="first", maintain_order=True)

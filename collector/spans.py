@@ -179,7 +179,8 @@ def _said(facts: dict[str, pa.Array]) -> pl.DataFrame:
     rows = len(facts["kind"])
     one, which = distinct((column for column in facts.values() if column.null_count < rows), rows)
     combinations = pl.DataFrame({name: column.take(pa.array(one)) for name, column in facts.items()})
-    return combinations.with_columns(destination=naming.destination()).select(**_readings())[which]
+    known = combinations.with_columns(destination=naming.destination(), messaging=naming.messaging())
+    return known.select(**_readings())[which]
 
 
 @cache
@@ -192,11 +193,12 @@ def _readings() -> dict[str, pl.Expr]:
         | pl.col("request_id").is_not_null()
         | pl.col("mesh_tagged")
     ).fill_null(value=False)
-    gateway = pl.col("node_id").str.starts_with("router~").fill_null(value=False)
+    gateway, sidecar = (pl.col("node_id").str.starts_with(role) for role in ("router~", "sidecar~"))
     return {
         "kind": pl.col("kind"),
         "status": pl.col("status"),
         "destination": pl.col("destination"),
+        "messaging": pl.col("messaging"),
         "protocol": naming.protocol(),
         "peer": name.fill_null(""),
         "peer_kind": kind,
@@ -206,7 +208,11 @@ def _readings() -> dict[str, pl.Expr]:
         "failure": naming.failure(),
         "flags": _if_present("flags"),
         "proxy": proxy,
-        "role": pl.when(gateway).then(pl.lit("gateway")).otherwise(pl.lit("service")),
+        "role": pl.when(gateway)
+        .then(pl.lit("gateway"))
+        .when(sidecar)
+        .then(pl.lit("sidecar"))
+        .otherwise(pl.lit("service")),
         "attempts": naming.number("attempts").fill_null(1).clip(1, 65535),
         "resend": (naming.number("resend_count") > 0).fill_null(value=False),
         "weight": naming.weight("tracestate"),

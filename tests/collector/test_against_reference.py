@@ -48,9 +48,6 @@ def written(edges: pl.DataFrame) -> dict[str, str]:
     }
 
 
-# What the engine does not do yet: sidecars with names of their own (R7.4). Strict: a case that begins to hold is taken
-# off this list.
-MISSING = {"F2 sidecars with names of their own"}
 OTLP = {
     name: case
     for name, case in CASES.items()
@@ -58,18 +55,12 @@ OTLP = {
 }
 
 
-PARAMETERS = [
-    pytest.param(case, id=name, marks=[pytest.mark.xfail(strict=True)] if name in MISSING else [])
-    for name, case in OTLP.items()
-]
-
-
-@pytest.mark.parametrize("case", PARAMETERS)
+@pytest.mark.parametrize("case", OTLP.values(), ids=OTLP.keys())
 def test_whole(case: Case) -> None:
     assert drawn([case.spans()], case.messages) == case.edges
 
 
-@pytest.mark.parametrize("case", PARAMETERS)
+@pytest.mark.parametrize("case", OTLP.values(), ids=OTLP.keys())
 def test_one_span_at_a_time_in_reverse(case: Case) -> None:
     """R1.1: batching and order change nothing."""
     assert drawn([[span] for span in reversed(case.spans())], case.messages) == case.edges

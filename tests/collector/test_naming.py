@@ -15,7 +15,7 @@ def said(expression: pl.Expr, texts: dict[str, str], kind: int = CLIENT, status:
     row: dict[str, Any] = {**dict.fromkeys(naming.TEXTS), **texts}
     schema = dict.fromkeys(naming.TEXTS, pl.String)
     frame = pl.DataFrame([row], schema=schema).with_columns(kind=pl.lit(kind), status=pl.lit(status))
-    frame = frame.with_columns(destination=naming.destination())
+    frame = frame.with_columns(destination=naming.destination(), messaging=naming.messaging())
     return frame.select(value=expression)["value"][0]
 
 
@@ -118,15 +118,18 @@ def test_weight(tracestate: str, expected: float) -> None:
 
 PEERS = [
     ({"peer_service": "pay", "server_address": "h"}, "pay", "named"),
-    ({"peer_service": "pay", "peer_namespace": "shop"}, "shop/pay", "named"),
+    ({"peer_name": "pay", "peer_namespace": "shop", "peer_service": "old"}, "shop/pay", "named"),
+    ({"peer_service": "pay", "peer_namespace": "shop"}, "pay", "named"),
     ({"peer_service": "", "server_address": "h"}, "h", "external"),
     ({"db_system": "postgresql", "server_address": "pg", "server_port": "5432"}, "pg:5432", "database"),
     ({"db_system": "mysql", "db_namespace": "orders"}, "mysql/orders", "database"),
     ({"db_system": "redis"}, "redis", "database"),
     ({"messaging_system": "mq", "messaging_destination": "o", "messaging_operation": "send"}, "mq:o", "messaging"),
     ({"messaging_destination": "o", "messaging_operation": "publish"}, "messaging:o", "messaging"),
-    ({"messaging_destination": "o", "messaging_operation": "receive"}, "", "broker"),
-    ({"messaging_destination": "o", "messaging_operation": "receive", "server_address": "b"}, "b", "broker"),
+    ({"messaging_destination": "o", "messaging_operation": "receive"}, "", "external"),
+    ({"messaging_destination": "o", "messaging_operation": "receive", "server_address": "b"}, "b", "external"),
+    ({"messaging_destination": "o", "messaging_operation": "settle", "peer_service": "b"}, "", "external"),
+    ({"messaging_system": "mq", "messaging_destination": "o"}, "mq:o", "messaging"),
     ({"server_address": "h", "server_port": "443", "rpc_service": "S"}, "h:443", "external"),
     ({"rpc_service": "pkg.S", "url": "http://h/"}, "pkg.S", "named"),
     ({"url": "https://h.test:8443/u/17?k=1"}, "h.test:8443", "external"),
@@ -161,6 +164,28 @@ def test_who_may_name_a_peer(kind: int, name: str) -> None:
 def test_a_producer_sends_whatever_it_calls_that() -> None:
     texts = {"messaging_system": "kafka", "messaging_destination": "o"}
     assert said(naming.peer()[0], texts, PRODUCER) == "kafka:o"
+
+
+MESSAGING = [
+    (PRODUCER, None, "send"),
+    (PRODUCER, "create", "create"),
+    (PRODUCER, "receive", "send"),
+    (CLIENT, "create", "create"),
+    (CLIENT, "send", "send"),
+    (CLIENT, "publish", "send"),
+    (CLIENT, "receive", "receive"),
+    (CLIENT, "settle", "receive"),
+    (CLIENT, "process", ""),
+    (CLIENT, None, ""),
+    (model.CONSUMER, "receive", ""),
+    (INTERNAL, "send", ""),
+]
+
+
+@pytest.mark.parametrize(("kind", "operation", "expected"), MESSAGING)
+def test_messaging(kind: int, operation: str | None, expected: str) -> None:
+    """R6.1, R6.6."""
+    assert said(naming.messaging(), {"messaging_operation": operation} if operation else {}, kind) == expected
 
 
 PROTOCOLS = [

@@ -7,6 +7,7 @@ sides, samples and classes is in test_sides.py. A file over 300 lines because it
 from __future__ import annotations
 
 from tests.reference.case import Case
+from tests.reference.found import FOUND
 
 KAFKA = "[messaging.system=kafka, messaging.destination.name=orders]"
 PG = "[db.system.name=postgresql, server.address=pg-1]"
@@ -349,4 +350,5 @@ CASES: dict[str, Case] = {
     **ROOTS,
     **FAILURES,
     **WEIGHTS,
+    **FOUND,
 }

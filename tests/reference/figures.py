@@ -90,24 +90,27 @@ def _add_client(result: Figures, rows: list[Call]) -> None:
     "Σ over client calls max(its failed servers, 1 if the client failed)". R10.5: "A failed call takes its failed
     server's class, else the client's".
 
-    Clarified: the 1 of a call weighs as its heaviest side; a call is cancelled only if it did not fail.
+    Clarified: the 1 of a call weighs as its heaviest side, and is told of the heaviest server; R10.2 likewise:
+    cancelled is what its servers say, else 1 if the client was cancelled and nothing failed; what failed is not.
     """
     client = rows[0].client
     assert client is not None
-    answers = [call.server for call in rows if call.server is not None]
-    weights = [max(client.weight, server.weight) for server in answers]
-    whole = max(weights, default=client.weight)
-    result.calls += sum(weights) if weights else client.weight
-    broken = [(s, w) for s, w in zip(answers, weights, strict=True) if s.verdict.failed]
-    given_up = sum(w for s, w in zip(answers, weights, strict=True) if s.verdict.cancelled)
-    for server, heavy in broken:
+    answers = [(max(client.weight, s.weight), s) for call in rows if (s := call.server) is not None]
+    answers.sort(key=lambda item: (-item[0], item[1].start_ns, item[1].key[2]))
+    whole, total = (answers[0][0], sum(w for w, _ in answers)) if answers else (client.weight, client.weight)
+    result.calls += total
+    broken = [(w, server) for w, server in answers if server.verdict.failed]
+    for heavy, server in broken:
         _fail(result, server, heavy)
     if not broken and client.verdict.failed:
         _fail(result, client, whole)
-    elif not broken:
-        result.cancelled += max(given_up, whole if client.verdict.cancelled else 0.0)
+        answers = answers[1:]
+    given_up = sum(w for w, server in answers if server.verdict.cancelled)
+    result.cancelled += given_up
+    if not broken and not given_up and client.verdict.cancelled:
+        result.cancelled += whole
     result.requests += 0.0 if client.resend else whole
-    result.attempts += max(whole, client.attempts * whole, sum(weights))
+    result.attempts += max(client.attempts * whole, total)
     result.client_calls += client.weight
     result.client_failed += client.weight if client.verdict.failed else 0.0
     result.client_samples.append((client.duration_ns, client.weight))

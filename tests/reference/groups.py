@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.reference.calls import Side
 from tests.reference.failure import verdict
-from tests.reference.messaging import produces
+from tests.reference.messaging import creates, produces, sends
 from tests.reference.names import Known, Target, best
 from tests.reference.proxies import is_proxy
 from tests.reference.spans import Key, Span
 from tests.reference.tree import Tree, acts_calling
 from tests.reference.walk import PAIR, SAME, Found, one_call, outer, walk_up
 from tests.reference.weights import weight
+
+MOST = 256
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Server(Group):
     """One called side and what its way up found."""
 
     found: Found = field(default_factory=lambda: Found(""))
+    tops: list[Span] = field(default_factory=list)  # of one call seen twice: the outermost of each (R7.5)
 
 
 def representative(group: Group) -> Span:
@@ -110,30 +114,35 @@ def _seen_twice(groups: list[Server]) -> list[Server]:
     """R7.5: two called spans of one service under one caller "are two servers (a retry) unless they overlap in time and
     come from different telemetry sources: then they are one call seen twice".
 
-    Clarified: "under one caller" = the walk ended at the same span; to say nothing is a source of its own; matched in
-    order of start, each call at most once per source.
+    Clarified: "under one caller" = the walk ended at the same span; to say nothing is a source of its own; in order of
+    start each joins the first call that it shares time with and that its source has not told of; where more than
+    MOST are under one caller, each is a call.
     """
+    anchors = Counter(_anchor(group) for group in groups)
     merged: list[Server] = []
     for group in sorted(groups, key=lambda g: (g.head.start_ns, g.head.source, g.head.key)):
         twin = next((known for known in merged if _twins(known, group)), None)
-        if twin is None:
+        if twin is None or anchors[_anchor(group)] > MOST:
+            group.tops = [group.head]
             merged.append(group)
             continue
+        twin.tops.append(group.head)
         for depth, span in group.nested:
             twin.add(depth, span)
         twin.inner |= group.inner
     return merged
 
 
+def _anchor(group: Server) -> tuple[Key, str] | None:
+    return None if group.found.span is None else (group.found.span.key, group.service)
+
+
 def _twins(known: Server, other: Server) -> bool:
-    anchors = [group.found.span for group in (known, other)]
-    if anchors[0] is None or anchors[1] is None or anchors[0].key != anchors[1].key:
-        return False
-    if known.service != other.service or known.head.side != other.head.side:
+    if _anchor(known) is None or _anchor(known) != _anchor(other):
         return False
     one = other.head
-    overlap = any(s.start_ns < one.end_ns and one.start_ns < s.end_ns for s in known.spans)
-    return overlap and all(s.source != one.source for s in known.spans)
+    overlap = any(max(s.start_ns, one.start_ns) < min(s.end_ns, one.end_ns) for s in known.tops)
+    return overlap and all(s.source != one.source for s in known.tops)
 
 
 def clients(tree: Tree, of: list[Server], known: Known) -> dict[Key, Group]:
@@ -149,6 +158,27 @@ def clients(tree: Tree, of: list[Server], known: Known) -> dict[Key, Group]:
         else:
             groups[span.key] = Group()
         groups[span.key].add(tree.depth(span), span)
+    return _with_creations(calling, groups)
+
+
+def _with_creations(calling: list[Span], groups: dict[Key, Group]) -> dict[Key, Group]:
+    """R6.1: "A send … linked to, a create span of the same service is the same message".
+
+    Clarified: unless the send is nested in a creation, or around one; of several creations the lowest id.
+    """
+    creations = {(span.trace, span.id, span.service): groups[span.key] for span in calling if creates(span)}
+    linked: dict[int, list[tuple[str, Group, Group]]] = {}
+    for span in filter(sends, calling):
+        own = groups[span.key]
+        for trace, to in span.links if not any(creates(s) for s in own.spans) else ():
+            if trace == span.trace and (creation := creations.get((trace, to, span.service))) is not None:
+                linked.setdefault(id(own), []).append((to, own, creation))
+    for found in linked.values():
+        _, own, creation = min(found, key=lambda item: item[0])
+        for depth, span in own.nested:
+            creation.add(depth, span)
+            groups[span.key] = creation
+        creation.inner |= own.inner | {s.key for s in creation.spans if creates(s)}
     return groups
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tests.reference import messaging, names
 from tests.reference.calls import CALL, MESSAGING, Call, Side, version_of
@@ -49,6 +50,7 @@ def link(kept: list[Span], hops: str = "collapsed", now_ns: int | None = None) -
         for server in trace.servers:
             _server(trace, server, messages, known)
         _entries(trace)
+    _name_destinations(traces)
     creations = created(traces, messages)
     for trace in traces:
         _unpaired(trace, creations, known)
@@ -66,7 +68,8 @@ def _sides(spans: list[Span], hops: str) -> Linked:
 def learned(traces: list[Linked], now_ns: int | None) -> Known:
     """R5.3, R5.4, R4.3: services, their addresses, and who answered at which address.
 
-    Clarified: the calling span that the server was paired with teaches, not those around it.
+    Clarified: the calling span that the server was paired with teaches, not those around it; a message teaches
+    nothing, its peer is the broker.
     """
     known = Known()
     for trace in traces:
@@ -75,8 +78,9 @@ def learned(traces: list[Linked], now_ns: int | None) -> Known:
                 known.add(span)
                 known.now_ns = max(known.now_ns, span.start_ns)
         for server in trace.servers:
-            if server.found.what == PAIR and server.found.span is not None:
-                known.meet(server.found.span, server.service)
+            answered = server.found.span if server.found.what == PAIR and server.head.kind == "S" else None
+            if answered is not None:
+                known.meet(answered, server.service)
     known.now_ns = known.now_ns if now_ns is None else now_ns
     return known
 
@@ -106,10 +110,13 @@ def _server(trace: Linked, server: Server, messages: Messages, known: Known) -> 
     """R6.2 for what consumed, else R2.1 and R4."""
     told = deliveries(trace, server, messages)
     for there, message, consumer in told:
-        _deliver(there, trace, message, consumer)
+        if there is None or message is None:
+            _undelivered(trace, consumer, "")
+        else:
+            _deliver(there, trace, message, consumer)
     if server.head.kind == "N":
         if not told:
-            _undelivered(trace, server)
+            _undelivered(trace, server, server.found.service)
         return
     if server.found.what == PAIR and server.found.span is not None:
         client = trace.clients[server.found.span.key]
@@ -142,7 +149,8 @@ def _from_outside(server: Server, known: Known) -> Call:
     """R4.1: a true root gives `user`. R4.2: a lost parent `unknown`, incomplete. R4.3: a SERVER that names its caller
     has that name as source, else the one service that has its socket peer's address, `inferred`.
 
-    Clarified: of nested called spans the outermost that says something is believed.
+    Clarified: of nested called spans the outermost that names a caller is believed, else the outermost that states an
+    address.
     """
     for span in server.spans:
         if name := span.text("service.peer.name"):
@@ -150,9 +158,9 @@ def _from_outside(server: Server, known: Known) -> Call:
         elif not (name := span.text("peer.service")):
             continue
         return _call(names.resolve(name, span.namespace, known), server, CALL)
-    for span in server.spans:
-        if service := known.living_at(span.text("network.peer.address")):
-            return _call(service, server, CALL, inferred=True)
+    stated = (text for span in server.spans if (text := span.text("network.peer.address")))
+    if service := known.living_at(next(stated, "")):
+        return _call(service, server, CALL, inferred=True)
     lost = server.found.what == ORPHAN
     return _call("unknown" if lost else "user", server, CALL, incomplete=lost)
 
@@ -162,20 +170,36 @@ def _from_outside(server: Server, known: Known) -> Call:
 
 def _deliver(there: Linked, trace: Linked, message: Group, consumer: Server) -> None:
     """R6.4: "`collapsed`: producer → consumer, client side messages, server side deliveries"; R6.5: the destination "as
-    either end states it". Clarified: where they differ, the producer's.
+    either end states it". Clarified: where they differ, the producer's; if it states none, that which the first by name
+    of its consumers' is.
     """
     there.reached.add(id(message))
     via = destination_of(message) or destination_of(consumer)
     trace.calls.append(_call(message.service, consumer, MESSAGING, client=message, via=via))
 
 
-def _undelivered(trace: Linked, consumer: Server) -> None:
+def _name_destinations(traces: list[Linked]) -> None:
+    """R6.5, see :func:`_deliver`: a message has one destination, whoever of its consumers states it."""
+    stated: dict[Key, str] = {}
+    for call in (c for trace in traces for c in trace.calls if c.client and c.via):
+        assert call.client is not None
+        stated[call.client.key] = min(call.via, stated.get(call.client.key, call.via))
+    for trace in traces:
+        trace.calls = [
+            replace(call, via=stated.get(call.client.key, ""))
+            if call.client is not None and call.kind == MESSAGING
+            else call
+            for call in trace.calls
+        ]
+
+
+def _undelivered(trace: Linked, consumer: Server, caller: str) -> None:
     """R6.4: "a delivery without known producer from the destination … neither makes a `user` or `unknown` edge". R2.1:
     a calling service that left no producing span is known all the same.
     """
     via = destination_of(consumer)
-    if consumer.found.service:
-        trace.calls.append(_call(consumer.found.service, consumer, MESSAGING, via=via))
+    if caller:
+        trace.calls.append(_call(caller, consumer, MESSAGING, via=via))
     elif via:
         trace.calls.append(_call(via, consumer, MESSAGING))
 

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS spans (
     peer_kind LowCardinality(String),
     peer_rank Int8 CODEC(ZSTD(1)),
     destination LowCardinality(String),
+    messaging LowCardinality(String),
     peer_version LowCardinality(String),
     failure LowCardinality(String),
     flags LowCardinality(String),

@@ -1,0 +1,105 @@
+"""Random meshes with random requests, damaged on the way: the engine and the reference linker count the same.
+
+What fails is printed in the notation of the cases. ``MESHSCOPE_WORLDS=300`` tries so many worlds per harm, others than
+the ones that are always tried.
+"""
+
+from __future__ import annotations
+
+import os
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.collector.test_against_reference import derived
+from tests.reference import compare
+from tests.reference.damage import World, worlds
+from tests.reference.found import EXPANDED, FIGURES
+from tests.reference.notation import parse
+
+SUMS = (
+    "calls",
+    "failed",
+    "client_calls",
+    "client_failed",
+    "server_calls",
+    "server_failed",
+    "requests",
+    "attempts",
+)
+CLASSES = ("client_error", "server_error", "no_response", "timeout")
+HARMS = ("", "drop", "repeat", "skew", "alter", "renumber", "shuffle split")
+WANTED = int(os.environ.get("MESHSCOPE_WORLDS", "0"))
+
+Edge = tuple[str, str, str]
+Figures = dict[Edge, dict[str, float]]
+
+
+def by_reference(world: World, messages: str) -> Figures:
+    return {
+        edge: {
+            **{name: _rounded(found[name]) for name in (*SUMS, "cancelled")},  # type: ignore[literal-required]
+            **{name: _rounded(found["failures"].get(name, 0.0)) for name in CLASSES},
+        }
+        for edge, found in compare.figures(world.spans, messages).items()
+    }
+
+
+def by_engine(world: World, messages: str) -> Figures:
+    names = {f"failures_{name}": name for name in (*CLASSES, "cancelled")}
+    edges = derived(world.batches, messages).rename(names)
+    figures = [*SUMS, "cancelled", *CLASSES]
+    rows = edges.select("source", "target", "kind", *(pl.col(name) for name in figures)).iter_rows()
+    return {
+        (a, b, kind): dict(zip(figures, map(_rounded, values), strict=True)) for a, b, kind, *values in rows
+    }
+
+
+def comparable(figures: Figures, messages: str) -> Figures:
+    """Buckets keep one class of failure per message, and its attempts for both of its halves together."""
+    if messages == "collapsed":
+        return figures
+    kept = set(SUMS) - {"attempts"}
+    return {
+        edge: {name: n for name, n in found.items() if edge[2] == "call" or name in kept}
+        for edge, found in figures.items()
+    }
+
+
+def _rounded(value: object) -> float:
+    assert isinstance(value, float | int)
+    return round(value, 5) + 0.0
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_the_same_figures(harm: str) -> None:
+    @settings(
+        max_examples=WANTED or 10,
+        derandomize=not WANTED,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(worlds(harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
+    def agree(world: World, messages: str) -> None:
+        engine, reference = by_engine(world, messages), by_reference(world, messages)
+        assert comparable(engine, messages) == comparable(reference, messages)
+
+    agree()
+
+
+ONCE = [
+    pytest.param(view, *case, id=f"{name}, {view}")
+    for view, found in (("collapsed", FIGURES), ("expanded", EXPANDED))
+    for name, case in found.items()
+]
+
+
+@pytest.mark.parametrize(("view", "text", "edge", "figures"), ONCE)
+def test_figures_once_found_to_differ(view: str, text: str, edge: Edge, figures: dict[str, float]) -> None:
+    world = World([parse(text)])
+    for found in (by_engine(world, view)[edge], by_reference(world, view)[edge]):
+        assert {name: found[name] for name in figures} == figures
