@@ -102,16 +102,25 @@ def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], An
         try:
             accepted = await door.consumer.consume(await door.batch(signal, messages))
         except TimeoutError:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the request did not come in time")
+            return _refused(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the request did not come in time")
         except Rejected as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return _refused(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as error:
             context.set_trailing_metadata((("grpc-status-details-bin", _retry_info(error)),))
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            return _refused(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         answer: bytes = otlp.answer(signal, accepted).SerializeToString()
         return answer
 
     return export
+
+
+def _refused(
+    context: grpc.aio.ServicerContext[bytes, bytes], status: grpc.StatusCode, message: str
+) -> bytes:
+    """Without ``abort``: what that raises is kept by the call, and with it, in a cycle, the body that was refused."""
+    context.set_code(status)
+    context.set_details(message)
+    return b""  # not sent
 
 
 def _retry_info(error: Overloaded) -> bytes:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -171,3 +173,22 @@ async def test_a_full_queue_is_said_before_anything_is_read(pipeline: Pipeline) 
         assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         pipeline.release(64 << 20)
         assert await export(channel, BODY) == b""
+
+
+async def test_what_is_refused_is_not_kept(pipeline: Pipeline) -> None:
+    """Bodies were kept until the collector of garbage came: 20 × as much as was taken made 2 GB."""
+    body = bytes(1 << 20)
+    async with channel_to(pipeline, limit=2 << 20) as channel:
+        pipeline.hold(Signal.SPANS, (64 << 20) - len(body))
+        assert (await refused(channel, body)).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(20):
+                await refused(channel, body)
+            kept = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+        pipeline.release((64 << 20) - len(body))
+    assert kept < 5 << 20
