@@ -28,6 +28,7 @@ _PATIENCE: Final = 30.0  # s for the bytes of a request, the turn included
 _MAX_CALLS: Final = 4096  # also counts those that wait to be stored; gRPC itself refuses more
 _LIMITS: Final = (
     ("grpc.max_concurrent_streams", 64),  # per connection
+    ("grpc.http2.bdp_probe", 0),  # it lets calls whose turn has not come send a MiB each, instead of 64 KiB
     ("grpc.max_allowed_incoming_connections", 4096),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.keepalive_time_ms", 60_000),  # connections whose other end is gone …
