@@ -64,10 +64,15 @@ def of(records: pa.RecordBatch, offsets: Offsets | None = None) -> Expansion:
         names += int(np.diff(points) @ np.diff(offsets.of(f"{leaves}.name")))
         rows = points[rows]
     names += 2 * int(np.diff(rows) @ np.diff(offsets.of(f"{scopes}.scope.name")))
-    resources, per_group = _attributes(offsets, f"{group}.resource.attributes"), np.diff(rows[offsets.of(scopes)])
+    resources, per_group = (
+        _attributes(offsets, f"{group}.resource.attributes"),
+        np.diff(rows[offsets.of(scopes)]),
+    )
     copied, every = resources * per_group, int(rows[-1])
     written = sum(int(_texts(*column).sum()) for column in offsets.written())
-    counted = every + (offsets.end(f"{leaves}.links") if group == "resource_spans" else 0)  # looked up as records are
+    counted = every + (
+        offsets.end(f"{leaves}.links") if group == "resource_spans" else 0
+    )  # looked up as records are
     total = int(records.nbytes + counted * ROW + written + copied.sum() + names)
     if not len(copied):
         return Expansion(total, every)
