@@ -14,6 +14,7 @@ from typing import Final
 
 from collector import expansion
 from collector.consumer import Accepted, Batch, Consumer, Rejected, Signal
+from collector.offsets import Offsets
 from collector.telemetry import Counters
 from collector.trim import Limits, trim
 
@@ -73,8 +74,11 @@ def admit(batch: Batch, limits: Limits) -> tuple[Batch, Counter[str]]:
     """
     if batch.records.nbytes > limits.expanded_bytes:
         raise Rejected(_too_large(batch.records.nbytes, limits, "it has too many records or attributes"))
-    records, cut = trim(batch.records, limits)
-    found = expansion.of(records)
+    records, offsets, cut = batch.records, Offsets(batch.records), Counter[str]()
+    if not offsets.within(limits):
+        records, cut = trim(records, limits)
+        offsets = Offsets(records)
+    found = expansion.of(records, offsets)
     if found.bytes > limits.expanded_bytes:
         raise Rejected(_too_large(found.bytes, limits, _where(found)))
     return replace(batch, records=records, expanded=found.bytes), +cut

@@ -13,16 +13,19 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from collector.trim import Sizes, buffers, parts
+from collector.offsets import Bytes, Offsets
+from collector.trim import Sizes
 
 ROW: Final = 128  # bytes of a record beside its texts: ids, times, numbers, and the offsets of the texts
 ENTRY: Final = 32  # bytes of an attribute beside its texts, and of a number as text
-_RECORDS: Final = ("spans", "log_records", "metrics")
+_LEVELS: Final = {
+    "resource_spans": ("scope_spans", "spans"),
+    "resource_logs": ("scope_logs", "log_records"),
+    "resource_metrics": ("scope_metrics", "metrics"),
+}
 _POINTS: Final = ("gauge", "sum", "histogram", "exponential_histogram")
 _AT_ONCE: Final = 1 << 20  # bytes of lists and maps that are looked at in one go
-_WRITTEN: Final = ("array_value", "kvlist_value", "bytes_value")  # undecoded in columns, text in the store
 
 
 def _per_byte() -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -48,91 +51,50 @@ class Expansion:
     resource_rows: int = 0  # … and how many rows get them
 
 
-def of(records: pa.RecordBatch) -> Expansion:
-    """The expansion of one decoded export request."""
-    groups = _Level(records.column(0))
-    scopes = _Level(groups.values.field(1))
-    kind = next(i for i, field in enumerate(scopes.values.type) if field.name in _RECORDS)
-    leaves = _Level(scopes.values.field(kind))
-    each = _points(leaves.values) if scopes.values.type[kind].name == "metrics" else None
-    rows = np.ones(len(leaves.values), np.int64) if each is None else each
-    names = 0 if each is None else int((rows * _lengths(leaves.values.field(0))).sum())
-    per_scope = leaves.sums(rows)
-    names += 2 * int((per_scope * _lengths(scopes.values.field(0).field(0))).sum())
-    per_group = scopes.sums(per_scope)
-    resources = _attributes(groups.values.field(0).field(0))
-    copied = resources * per_group
-    written = _written(records.column(0))
-    counted = int(rows.sum()) + _links(leaves.values)  # a link is looked up as a record is
+def of(records: pa.RecordBatch, offsets: Offsets | None = None) -> Expansion:
+    """The expansion of one decoded export request, whose offsets may have been looked up already."""
+    offsets = offsets or Offsets(records)
+    group = records.schema.names[0]
+    scopes = f"{group}.{_LEVELS[group][0]}"
+    leaves = f"{scopes}.{_LEVELS[group][1]}"
+    rows = offsets.of(leaves)  # that come before each scope
+    names = 0
+    if group == "resource_metrics":
+        points = np.sum([offsets.of(f"{leaves}.{kind}.data_points") for kind in _POINTS], axis=0)
+        names += int(np.diff(points) @ np.diff(offsets.of(f"{leaves}.name")))
+        rows = points[rows]
+    names += 2 * int(np.diff(rows) @ np.diff(offsets.of(f"{scopes}.scope.name")))
+    resources, per_group = (
+        _attributes(offsets, f"{group}.resource.attributes"),
+        np.diff(rows[offsets.of(scopes)]),
+    )
+    copied, every = resources * per_group, int(rows[-1])
+    written = sum(int(_texts(*column).sum()) for column in offsets.written())
+    counted = every + (
+        offsets.end(f"{leaves}.links") if group == "resource_spans" else 0
+    )  # looked up as records are
     total = int(records.nbytes + counted * ROW + written + copied.sum() + names)
     if not len(copied):
-        return Expansion(total, int(rows.sum()))
+        return Expansion(total, every)
     worst = int(copied.argmax())
-    return Expansion(total, int(rows.sum()), written, worst, int(resources[worst]), int(per_group[worst]))
+    return Expansion(total, every, written, worst, int(resources[worst]), int(per_group[worst]))
 
 
-class _Level:
-    """Lists and their values."""
-
-    def __init__(self, lists: pa.ListArray) -> None:
-        self.offsets: Sizes
-        self.offsets, self.values = parts(lists) if len(lists) else (np.zeros(1, np.int64), lists.values)
-
-    def sums(self, of_values: Sizes) -> Sizes:
-        """Numbers of the values, added up per list."""
-        running = np.concatenate([[0], np.cumsum(of_values)])
-        added: Sizes = np.diff(running[self.offsets])
-        return added
+def _attributes(offsets: Offsets, path: str) -> Sizes:
+    """Bytes of the attributes of each row of a column."""
+    rows = offsets.of(path)
+    running = offsets.of(f"{path}.key") + offsets.of(f"{path}.value.string_value")
+    running += ENTRY * np.arange(len(running))
+    for column in offsets.written(path):
+        running[1:] += np.cumsum(_texts(*column))
+    added: Sizes = np.diff(running[rows])
+    return added
 
 
-def _points(metrics: pa.StructArray) -> Sizes:
-    """Data points per metric."""
-    found = np.zeros(len(metrics), np.int64)
-    for field in _POINTS:
-        kind = pc.struct_field(metrics, field)
-        found += _filled(pc.list_value_length(pc.struct_field(kind, "data_points")))
-    return found
-
-
-def _links(records: pa.StructArray) -> int:
-    """Links of spans; other records have none."""
-    at = records.type.get_field_index("links")
-    return 0 if at < 0 else len(_Level(records.field(at)).values)
-
-
-def _attributes(lists: pa.ListArray) -> Sizes:
-    """Bytes of the attributes of each row."""
-    level = _Level(lists)
-    value = level.values.field(1)
-    sizes = _lengths(level.values.field(0)) + ENTRY
-    for i, field in enumerate(value.type):
-        if pa.types.is_string(field.type):
-            sizes = sizes + _lengths(value.field(i))
-        elif field.name in _WRITTEN:
-            sizes = sizes + _texts(field.name, value.field(i))
-    return level.sums(sizes)
-
-
-def _written(column: pa.Array) -> int:
-    """Bytes of the texts that all lists, maps and bytes become, wherever in ``column`` they are."""
-    if not len(column):
-        return 0
-    if pa.types.is_list(column.type):
-        return _written(parts(column)[1])
-    if not pa.types.is_struct(column.type):
-        return 0
-    found = 0
-    for i, field in enumerate(column.type):
-        inner = column.field(i)
-        found += int(_texts(field.name, inner).sum()) if field.name in _WRITTEN else _written(inner)
-    return found
-
-
-def _texts(name: str, values: pa.Array) -> Sizes:
-    """Bytes, at most, of the text that each of ``values`` becomes; one value is at most a pair of brackets longer."""
-    offsets, data = buffers(values)
-    lengths = np.diff(offsets)
-    if name == "bytes_value" or not len(data):
+def _texts(name: str, offsets: Sizes, data: Bytes) -> Sizes:
+    """Bytes, at most, of the text that each value becomes; one value is at most a pair of brackets longer."""
+    lengths: Sizes = np.diff(offsets).astype(np.int64)
+    if name == "bytes_value":
         return 2 * lengths
     filled = np.nonzero(lengths)[0]
     starts = offsets[filled]
@@ -142,12 +104,3 @@ def _texts(name: str, values: pa.Array) -> Sizes:
         sums = np.add.reduceat(_PER_BYTE[part], starts[first:last] - starts[first], dtype=np.int64)
         lengths[filled[first:last]] = sums
     return lengths
-
-
-def _lengths(texts: pa.Array) -> Sizes:
-    return _filled(pc.binary_length(texts))
-
-
-def _filled(lengths: pa.Array) -> Sizes:
-    filled: Sizes = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return filled

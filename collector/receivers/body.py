@@ -65,23 +65,23 @@ async def read(
 
 
 async def _received(request: Request, limit: int, hold: Callable[[int], None], patience: Patience) -> bytes:
-    body = bytearray()
-    chunks = request.stream()
+    chunks: list[bytes] = []
+    size, now = 0, asyncio.get_running_loop().time
+    give_up = now() + patience.whole
     try:
-        async with asyncio.timeout(patience.whole):
-            while True:
-                async with asyncio.timeout(patience.chunk):
-                    chunk = await anext(chunks, None)
-                if chunk is None:
-                    return bytes(body)
-                if len(body) + len(chunk) > limit:
+        async with asyncio.timeout_at(min(now() + patience.chunk, give_up)) as waiting:
+            async for chunk in request.stream():
+                waiting.reschedule(min(now() + patience.chunk, give_up))
+                size += len(chunk)
+                if size > limit:
                     raise _too_large(limit)
                 if chunk:
                     hold(len(chunk))
-                    body += chunk
+                    chunks.append(chunk)
     except TimeoutError:
         told = f"the body did not come in time: {patience.chunk:g} s for a piece, {patience.whole:g} s in all"
         raise Refused(408, told) from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _inflated(body: bytes, limit: int) -> bytes:

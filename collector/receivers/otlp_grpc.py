@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -13,6 +13,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import otlp
 from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding, holding
+
+Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
 
 _SERVICES: Final = {
     Signal.SPANS: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -26,6 +28,7 @@ _PATIENCE: Final = 30.0  # s for the bytes of a request, the turn included
 _MAX_CALLS: Final = 4096  # also counts those that wait to be stored; gRPC itself refuses more
 _LIMITS: Final = (
     ("grpc.max_concurrent_streams", 64),  # per connection
+    ("grpc.http2.bdp_probe", 0),  # it lets calls whose turn has not come send a MiB each, instead of 64 KiB
     ("grpc.max_allowed_incoming_connections", 4096),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.keepalive_time_ms", 60_000),  # connections whose other end is gone …
@@ -82,12 +85,12 @@ class _Door:
         self._turn, self._patience = asyncio.Semaphore(receiving), patience
         self._decoding = Decoding()
 
-    async def batch(self, signal: Signal, messages: AsyncIterator[bytes]) -> Batch:
+    async def batch(self, signal: Signal, context: Context) -> Batch:
         """Raises TimeoutError, Rejected, Overloaded."""
         with holding(self.consumer, signal) as hold:
             async with asyncio.timeout(self._patience), self._turn:
-                body = await anext(messages, None)
-            if body is None:
+                body = await context.read()
+            if body is grpc.aio.EOF:
                 raise Rejected("the call has no message")
             hold(len(body))
             if len(body) <= PROTOBUF_AT_ONCE:
@@ -95,12 +98,11 @@ class _Door:
             return await self._decoding.batch(otlp.decode, signal, body)
 
 
-def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
-    async def export(
-        messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
-    ) -> bytes:
+def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
+    async def export(_: AsyncIterator[bytes], context: Context) -> bytes:
+        # The iterator is left alone: it keeps what it has yielded, and itself in a cycle.
         try:
-            accepted = await door.consumer.consume(await door.batch(signal, messages))
+            accepted = await door.consumer.consume(await door.batch(signal, context))
         except TimeoutError:
             return _refused(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the request did not come in time")
         except Rejected as error:
@@ -114,7 +116,7 @@ def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], An
     return export
 
 
-def _refused(context: grpc.aio.ServicerContext[bytes, bytes], status: grpc.StatusCode, message: str) -> bytes:
+def _refused(context: Context, status: grpc.StatusCode, message: str) -> bytes:
     """Without ``abort``: what that raises is kept by the call, and with it, in a cycle, the body that was refused."""
     context.set_code(status)
     context.set_details(message)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -171,3 +173,31 @@ async def test_a_full_queue_is_said_before_anything_is_read(pipeline: Pipeline) 
         assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         pipeline.release(64 << 20)
         assert await export(channel, BODY) == b""
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_bodies_are_not_kept(pipeline: Pipeline, room: bool) -> None:
+    """They were, in cycles, until the collector of garbage came: 20 × as much as could be taken made 2 GB."""
+    size = 1 << 20
+    body = BODY + b"\xfa\x7f" + bytes([size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14]) + bytes(size)
+    if not room:
+        pipeline.hold(Signal.SPANS, (64 << 20) - size)
+
+    async def send(times: int) -> None:
+        for _ in range(times):
+            if room:
+                await export(channel, body)
+            else:
+                assert (await refused(channel, body)).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    async with channel_to(pipeline, limit=2 << 20) as channel:
+        await send(1)
+        gc.disable()
+        tracemalloc.start()
+        try:
+            await send(20)
+            kept = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+    assert kept < 5 * size
