@@ -20,11 +20,12 @@ SOURCE: Final = ["source_high", "source_low"]
 _IDS: Final = {"trace": "trace_id", "span": "span_id", "parent": "parent_span_id"}
 READ: Final = (
     "arrived",
+    "address",
     *(_IDS.get(name, name) for name in linker.LINKED),
     "links.trace_id",
     "links.span_id",
 )
-"""The columns of :data:`collector.model.SPANS` that deriving needs."""
+"""The columns of :data:`collector.model.SPANS` that are read back: what decides calls, and who was where."""
 
 
 @dataclass(slots=True)

@@ -213,7 +213,9 @@ class Traces:
             last = generation.since + _GENERATION
             if last + self._keep >= now:
                 return
-            gone = [i for i in {*generation.ids} if (home := self._homes.get(i)) and home.generation == number]
+            gone = [
+                i for i in {*generation.ids} if (home := self._homes.get(i)) and home.generation == number
+            ]
             for trace_id in gone:
                 del self._homes[trace_id]
                 self._short_ids.forget(trace_id)
