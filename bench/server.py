@@ -93,7 +93,7 @@ def stored(data: Path) -> Stored:
             row = connection.execute(
                 text(
                     "SELECT sum(rows), sum(bytes_on_disk), count() FROM system.parts"
-                    " WHERE active AND table = 'spans' AND database = currentDatabase()"
+                    " WHERE active AND table = 'span_rows' AND database = currentDatabase()"
                 )
             ).one()
         return Stored(*map(int, row))

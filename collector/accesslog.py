@@ -18,7 +18,8 @@ from collector import calls as call_rows
 from collector import model, naming
 from collector.attributes import Attributes
 from collector.histogram import bin_of
-from collector.spans import children, owners, refusals
+from collector.reporters import owners
+from collector.spans import children, refusals
 
 _TEXTS: Final = {
     "reporter": "meshscope.reporter",

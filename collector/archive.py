@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from collector.rollup import Buckets
+from collector.spans import Flattened
 
 TraceId = tuple[int, int]
 """High and low half."""
@@ -50,8 +51,8 @@ class Met:
 class Archive(Protocol):
     """Spans, calls, and up to where the spans are counted. Writes return when the rows are on disk."""
 
-    def write_spans(self, table: pa.Table) -> None:
-        """Rows of :data:`collector.model.SPANS`."""
+    def write_spans(self, spans: Flattened) -> None:
+        """All of them or none."""
 
     def write_calls(self, calls: Buckets) -> None:
         """Signed buckets of one second."""

@@ -27,6 +27,7 @@ from collector.deriver import Deriver
 from collector.istio import Istio, Metered, counted_until
 from collector.repair import FUTURE
 from collector.rollup import Buckets, LiveWindow
+from collector.spans import Flattened
 from collector.telemetry import Counters
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ Answer = Accepted | ConsumeError
 class _Work:
     """What a commit is about to store. Each signal that it holds fills its part."""
 
-    spans: pa.Table | None = None
+    spans: Flattened | None = None
     calls: Buckets = field(default_factory=Buckets.empty)
     gauges: pl.DataFrame | None = None
     metered: Metered | None = None
@@ -105,8 +106,8 @@ class Committer:
         work, rows = _Work(), []
         if requests := records.get(Signal.SPANS):
             flattened = spans.flatten(requests, oldest, self._deriver.stamp(now))
-            work.spans, work.rejected[Signal.SPANS] = flattened.table, flattened.rejected
-            work.stored[Signal.SPANS] = flattened.table.num_rows
+            work.spans, work.rejected[Signal.SPANS] = flattened, flattened.rejected
+            work.stored[Signal.SPANS] = flattened.stored.num_rows
         if requests := records.get(Signal.LOGS):
             logs = accesslog.calls(requests, oldest, latest)
             work.rejected[Signal.LOGS] = logs.rejected
@@ -132,8 +133,8 @@ class Committer:
                 self._archive.write_calls(work.calls)
         except Exception as error:
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
-        if work.spans is not None and work.spans.num_rows:
-            self._deriver.add(work.spans)
+        if work.spans is not None and work.spans.stored.num_rows:
+            self._deriver.add(work.spans.table)
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())

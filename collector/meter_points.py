@@ -71,9 +71,7 @@ def read(
 
 def _texts(attributes: pa.ListArray) -> list[str]:
     """Every row's attributes as one text; the order in which one writer names them does not change."""
-    pairs = Attributes(attributes).map()
-    entries = pc.binary_join_element_wise(pairs.keys, pairs.items, "\1")
-    texts: list[str] = pc.binary_join(pa.ListArray.from_arrays(pairs.offsets, entries), "\0").to_pylist()
+    texts: list[str] = Attributes(attributes).pairs().to_pylist()
     return texts
 
 

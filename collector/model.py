@@ -1,6 +1,7 @@
 """The Arrow schemas that travel through the collector: every column, its unit, its source.
 
-SPANS    one row per span, as stored. Ids are raw bytes; an absent parent is eight zero bytes.
+SPANS    one row per span, what calls are derived from. Ids are raw bytes; an absent parent is eight zero bytes.
+STORED   one row per span, as stored: what few combinations decide is one text for all of it.
 CALLS    one row per changed (second, series): signed differences, ready to be summed.
 POINTS   one row per metric data point that we read (breaker gauges, versions).
 """
@@ -21,7 +22,7 @@ FAILED_CLASSES: Final = ("client_error", "server_error", "no_response", "timeout
 FAILURES: Final = (OK, CANCELLED, *FAILED_CLASSES)
 
 _TEXT = pa.string()
-_LABELS = pa.map_(pa.string(), pa.string())
+_CODED = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("ns", tz="UTC")
 
 SPANS: Final = pa.schema(
@@ -63,14 +64,47 @@ SPANS: Final = pa.schema(
             _TEXT,
         ),  # socket peer: of a calling span with port, of a called one if private (R4.3, R5.4)
         ("shared", pa.bool_()),  # Zipkin: the called half of a span id that two sides share
-        ("attributes", _LABELS),
-        ("resource", _LABELS),
-        ("events.time", pa.list_(_TIME)),
-        ("events.name", pa.list_(_TEXT)),
-        ("events.attributes", pa.list_(_LABELS)),
         ("links.trace_id", pa.list_(pa.binary(16))),
         ("links.span_id", pa.list_(pa.binary(8))),
-        ("links.attributes", pa.list_(_LABELS)),
+    ]
+)
+
+READING: Final = (
+    "kind",
+    "status",
+    "protocol",
+    "peer",
+    "peer_kind",
+    "peer_rank",
+    "destination",
+    "messaging",
+    "peer_version",
+    "failure",
+    "flags",
+    "proxy",
+    "role",
+    "attempts",
+    "resend",
+    "weight",
+    "peer_address",
+    "shared",
+)
+"""What a span's attributes, kind and status say, in the order of the text that the store keeps of it."""
+
+REPORTER: Final = ("service", "version", "instance", "address", "telemetry", "scope")
+"""What resource and scope say; the resource's keys and values follow in that text."""
+
+# Texts as collector.packing joins them.
+STORED: Final = pa.schema(
+    [
+        *(SPANS.field(n) for n in ("trace_id", "span_id", "parent_span_id", "start", "arrived", "duration")),
+        ("operation", _CODED),
+        ("reading", _CODED),  # READING
+        ("reporter", _CODED),  # REPORTER, then key, value, key, value … of the resource
+        ("attribute_keys", _CODED),  # each behind a UNIT
+        ("attribute_values", _TEXT),  # as many, joined with UNIT
+        ("event_texts", _TEXT),  # ns, name, key, value … of each event, joined with RECORD
+        ("link_texts", _TEXT),  # trace and span id in hex, key, value … of each link, joined with RECORD
     ]
 )
 

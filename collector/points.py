@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.attributes import Attributes
-from collector.spans import children, owners
+from collector.reporters import owners
+from collector.spans import children
 
 
 def flatten(requests: Sequence[pa.RecordBatch]) -> pl.DataFrame:

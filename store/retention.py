@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 def apply(engine: Engine, *, spans: timedelta, calls: timedelta) -> None:
     """Set both TTLs. Rows past them vanish with the next merges; a changed setting needs no migration."""
     with engine.connect() as connection:
-        for table, column, kept in (("spans", "start", spans), ("calls", "time", calls)):
+        for table, column, kept in (("span_rows", "start", spans), ("calls", "time", calls)):
             seconds = int(kept.total_seconds())
             connection.execute(
                 sa.text(f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + toIntervalSecond({seconds})")

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
+from collector.spans import Flattened
 from store import calls, history, progress, spans
 
 
@@ -19,8 +20,8 @@ class StoreSink:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def write_spans(self, table: pa.Table) -> None:
-        spans.write(self._engine, table)
+    def write_spans(self, spans_: Flattened) -> None:
+        spans.write(self._engine, spans_.stored)
 
     def write_calls(self, calls_: Buckets) -> None:
         calls.write(self._engine, calls_)

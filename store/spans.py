@@ -9,6 +9,6 @@ from store import telemetry
 
 
 def write(engine: Engine, table: pa.Table) -> None:
-    """Store rows of :data:`collector.model.SPANS`."""
+    """Store rows of :data:`collector.model.STORED`."""
     if table.num_rows:
-        telemetry.insert(engine, telemetry.spans, table.unify_dictionaries().combine_chunks())
+        telemetry.insert(engine, telemetry.span_rows, table.unify_dictionaries().combine_chunks())

@@ -16,7 +16,18 @@ _READ: Final = {"max_query_size": 1 << 30}  # bytes: a set of ids is one long te
 
 metadata = sa.MetaData()
 
-spans = sa.Table("spans", metadata, *(sa.Column(field.name) for field in model.SPANS))
+# What the view works out from the joined texts.
+_COMPUTED: Final = (
+    *model.READING,
+    *model.REPORTER,
+    "attributes",
+    "resource",
+    *(f"events.{name}" for name in ("time", "name", "attributes")),
+    *(f"links.{name}" for name in ("trace_id", "span_id", "attributes")),
+)
+
+span_rows = sa.Table("span_rows", metadata, *(sa.Column(name) for name in model.STORED.names))
+spans = sa.Table("spans", metadata, *(sa.Column(name) for name in (*model.STORED.names, *_COMPUTED)))
 progress = sa.Table("progress", metadata, sa.Column("settled"))
 calls = sa.Table("calls", metadata, *(sa.Column(field.name) for field in model.CALLS))
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from collector import frames, model
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
+from collector.spans import Flattened
 
 
 class Memory:
@@ -21,8 +22,8 @@ class Memory:
         self.calls: list[Buckets] = []
         self.progress = [0]
 
-    def write_spans(self, table: pa.Table) -> None:
-        self.spans.append(table)
+    def write_spans(self, spans: Flattened) -> None:
+        self.spans.append(spans.table)
 
     def write_calls(self, calls: Buckets) -> None:
         self.calls.append(calls)

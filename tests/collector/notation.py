@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from collector.consumer import Signal
 from collector.receivers.otlp import decode
-from collector.spans import flatten
+from collector.spans import Flattened, flatten
 from collector.traces import Traces
 
 START = 1_700_000_000 * 10**9
@@ -76,9 +76,14 @@ def _attributes(target: Iterable[object], values: dict[str, str]) -> None:
             item.key, item.value.string_value = key, value
 
 
+def flattened(text: str) -> Flattened:
+    """The spans of a case."""
+    return flatten([decode(Signal.SPANS, request(text).SerializeToString()).records])
+
+
 def table(text: str):  # type: ignore[no-untyped-def]
     """The SPANS table of a case."""
-    return flatten([decode(Signal.SPANS, request(text).SerializeToString()).records]).table
+    return flattened(text).table
 
 
 def calls(*batches: str) -> pl.DataFrame:

@@ -84,7 +84,7 @@ def test_the_first_key_that_a_row_has() -> None:
 def test_of_a_repeated_key_the_last_value_counts_and_all_are_kept() -> None:
     rows = read([("k", text("1")), ("k", text("2"))])
     assert rows.text("k").to_pylist() == ["2"]
-    assert rows.map().to_pylist() == [[("k", "1"), ("k", "2")]]
+    assert joined(rows) == [("\x1fk\x1fk", "1\x1f2")]
 
 
 def test_which_rows_have_a_key() -> None:
@@ -94,11 +94,36 @@ def test_which_rows_have_a_key() -> None:
     assert not rows.has("nothing").any()
 
 
-def test_maps_keep_the_order_and_the_rows() -> None:
-    rows = read([("b", text("1")), ("a", AnyValue(int_value=2))], [], [("c", text(""))])
-    assert rows.map().to_pylist() == [[("b", "1"), ("a", "2")], [], [("c", "")]]
+def joined(rows: Attributes) -> list[tuple[str, str]]:
+    return list(zip(rows.keys().to_pylist(), rows.values().to_pylist(), strict=True))
+
+
+def test_joined_texts_keep_the_order_and_the_rows() -> None:
+    rows = read([("b", text("1")), ("a", AnyValue(int_value=2))], [], [("c", text(""))], [("", text(""))])
+    assert joined(rows) == [("\x1fb\x1fa", "1\x1f2"), ("", ""), ("\x1fc", ""), ("\x1f", "")]
+    assert rows.pairs().to_pylist() == ["\x1fb\x1f1\x1fa\x1f2", "", "\x1fc\x1f", "\x1f\x1f"]
+
+
+def test_separators_are_escaped() -> None:
+    rows = read([("k\x1f", text("\x1d\x1e")), ("U", text("\x1fU"))])
+    assert joined(rows) == [("\x1fk\x1dU\x1fU", "\x1dE\x1dR\x1f\x1dUU")]
+    assert rows.text("k\x1f").to_pylist() == ["\x1d\x1e"]
+
+
+def test_keys_that_run_together_alike_are_other_keys() -> None:
+    """A row's keys are compared as one slice of bytes."""
+    rows = read(
+        [("ab", text("1")), ("c", text("2"))], [("a", text("1")), ("bc", text("2"))], [("abc", text("3"))]
+    )
+    assert len(set(rows.shape.tolist())) == 3
+    assert [rows.text(key).to_pylist() for key in ("ab", "a", "bc", "abc")] == [
+        ["1", None, None],
+        [None, "1", None],
+        [None, "2", None],
+        [None, None, "3"],
+    ]
 
 
 def test_nothing_at_all() -> None:
-    assert read().map().to_pylist() == []
+    assert joined(read()) == []
     assert read([]).text("k").to_pylist() == [None]

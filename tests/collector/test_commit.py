@@ -136,7 +136,7 @@ def test_what_the_store_did_not_take_counts_once_when_it_comes_again(parts: Part
     """Nothing of a commit that failed may stay behind in memory."""
     parts.commit([spans("1 C a [peer.service=x]")])
     late = spans("2<1 S b")
-    with parts.without("spans"):
+    with parts.without("span_rows"):
         for batches in ([late], [late, late]):
             assert [type(answer) for answer in parts.commit(batches)] == [Overloaded] * len(batches)
         assert drawn(parts.live.between(SECOND, SECOND + 9).sums) == {"a→x": "1/0"}
@@ -147,7 +147,7 @@ def test_what_the_store_did_not_take_counts_once_when_it_comes_again(parts: Part
 
 
 def test_who_needs_the_failing_table_only_is_refused(parts: Parts) -> None:
-    with parts.without("spans"):
+    with parts.without("span_rows"):
         answers = parts.commit([spans("1 S a"), logs(OUT), gauges({"m": 1})])
     assert [type(answer) for answer in answers] == [Overloaded, Accepted, Accepted]
     assert parts.stored() == {"a→b": "1/0"}

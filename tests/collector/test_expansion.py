@@ -13,6 +13,7 @@ from collector.receivers.otlp import decode
 from collector.spans import flatten
 from tests.collector.messages import attributes, gauge_request, log_request
 from tests.collector.notation import request
+from tests.collector.written_out import whole
 
 
 def test_every_span_gets_its_own_copy_of_the_resource() -> None:
@@ -24,7 +25,7 @@ def test_every_span_gets_its_own_copy_of_the_resource() -> None:
     records = decode(Signal.SPANS, message.SerializeToString()).records
     found = expansion.of(records)
     assert (found.rows, found.resource, found.resource_rows) == (102, 1, 100)
-    assert found.bytes == pytest.approx(flatten([records]).table.nbytes, rel=0.15)
+    assert found.bytes == pytest.approx(whole(flatten([records])).nbytes, rel=0.15)
     assert found.bytes > 1_000_000
 
 

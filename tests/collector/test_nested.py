@@ -12,6 +12,7 @@ from collector.spans import flatten
 from store import spans as stored
 from store import telemetry as tables
 from tests.collector.notation import request
+from tests.collector.written_out import whole
 
 
 def message() -> pb.ExportTraceServiceRequest:
@@ -28,7 +29,7 @@ def message() -> pb.ExportTraceServiceRequest:
 
 
 def test_each_span_has_its_own() -> None:
-    table = flatten([decode(Signal.SPANS, message().SerializeToString()).records]).table
+    table = whole(flatten([decode(Signal.SPANS, message().SerializeToString()).records]))
     assert table["events.name"].to_pylist() == [[], ["exception", "second"], []]
     assert table["events.attributes"].to_pylist()[1] == [[("exception.type", "ValueError")], []]
     assert table["links.trace_id"].to_pylist()[1] == [b"t" * 16, b"\0" * 16]
@@ -38,7 +39,7 @@ def test_each_span_has_its_own() -> None:
 def test_the_store_keeps_them(telemetry: Engine) -> None:
     found = message()
     found.resource_spans[1].scope_spans[0].spans[0].events[0].time_unix_nano = 6
-    stored.write(telemetry, flatten([decode(Signal.SPANS, found.SerializeToString()).records]).table)
+    stored.write(telemetry, flatten([decode(Signal.SPANS, found.SerializeToString()).records]).stored)
     columns = [tables.spans.c[name] for name in ("events.name", "events.attributes", "links.trace_id")]
     with telemetry.connect() as connection:
         rows = connection.execute(sa.select(*columns).where(tables.spans.c.service == "b")).all()

@@ -136,9 +136,9 @@ async def test_bytes_on_their_way_count_against_the_queue(telemetry: Engine) -> 
 
 async def test_a_store_that_fails_is_told_and_forgotten(telemetry: Engine) -> None:
     async with running(telemetry) as parts:
-        execute(telemetry, "RENAME TABLE spans TO away")
+        execute(telemetry, "RENAME TABLE span_rows TO away")
         assert [type(t) for t in await parts.outcomes("1 C a; 2<1 S b", "t2 1 S c")] == [Overloaded] * 2
-        execute(telemetry, "RENAME TABLE away TO spans")
+        execute(telemetry, "RENAME TABLE away TO span_rows")
         assert await parts.outcomes("1 C a; 2<1 S b", "t2 1 S c") == [Accepted()] * 2
         assert await parts.drawn() == {"a→b": "1/0", "user→c": "1/0"}
         assert parts.value("requests_total", signal="spans", outcome="refused") == 2

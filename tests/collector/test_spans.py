@@ -11,6 +11,7 @@ from collector.receivers.otlp import decode
 from collector.spans import LATEST, MALFORMED, TOO_LATE, TOO_OLD, Flattened, flatten
 from tests.collector.messages import attributes
 from tests.collector.notation import START, request, table
+from tests.collector.written_out import whole
 
 Change = Callable[[Any, Any], object]  # of the first group of a request, and its span
 
@@ -27,7 +28,7 @@ def flat(*requests: pa.RecordBatch, oldest: int = 1) -> Flattened:
 
 
 def first(change: Change) -> dict[str, Any]:
-    row: dict[str, Any] = flat(changed(change, "1 C a 5")).table.to_pylist()[0]
+    row: dict[str, Any] = whole(flat(changed(change, "1 C a 5"))).to_pylist()[0]
     return row
 
 

@@ -17,6 +17,7 @@ from collector.spans import flatten
 from collector.trim import LEFT_OUT, Limits, shortened, trim
 from tests.collector.messages import attributes, gauge_request, log_request
 from tests.collector.notation import request
+from tests.collector.written_out import whole
 
 SMALL = Limits(value_bytes=40, name_bytes=20, attributes=4, events=2, links=2)
 
@@ -29,7 +30,7 @@ def trimmed(message: Any, signal: Signal = Signal.SPANS) -> tuple[pa.RecordBatch
 
 def row(message: Any) -> tuple[dict[str, Any], dict[str, int]]:
     records, cut = trimmed(message)
-    return flatten([records]).table.to_pylist()[0], cut
+    return whole(flatten([records])).to_pylist()[0], cut
 
 
 def test_what_is_within_the_limits_is_handed_on_as_it_is() -> None:
@@ -77,7 +78,7 @@ def test_the_first_attributes_events_and_links_are_kept() -> None:
         attributes(third.events.add(name=f"e{i}"), {f"k{j}": "" for j in range(i + 2)})
         third.links.add(trace_id=bytes([1] * 16), span_id=bytes([i + 1] * 8))
     records, cut = trimmed(message)
-    rows = flatten([records]).table.to_pylist()
+    rows = whole(flatten([records])).to_pylist()
     assert dict(rows[0]["attributes"]) == {f"k{i}": f"v{i}" for i in range(4)}
     assert dict(rows[1]["attributes"]) == {"own": "x"}
     assert rows[2]["events.name"] == ["e0", "e1"]
@@ -101,14 +102,14 @@ def test_texts_are_cut_between_characters(texts: list[str | None], most: int, sk
     array = pa.array(texts, pa.string()).slice(min(skipped, len(texts)))
     cut = shortened(array, np.full(len(array), most))
     cut.validate(full=True)
-    for whole, kept in zip(array.to_pylist(), cut.to_pylist(), strict=True):
-        if whole is None:
+    for sent, kept in zip(array.to_pylist(), cut.to_pylist(), strict=True):
+        if sent is None:
             assert kept is None
             continue
-        assert whole.startswith(kept)
+        assert sent.startswith(kept)
         left = most - len(kept.encode())
         assert left >= 0
-        assert kept == whole or len(whole[len(kept)].encode()) > left
+        assert kept == sent or len(sent[len(kept)].encode()) > left
 
 
 @pytest.mark.parametrize("limits", [Limits(), SMALL])

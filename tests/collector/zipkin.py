@@ -17,6 +17,7 @@ from collector.receivers.zipkin import decode
 from collector.spans import flatten
 from collector.traces import Traces
 from tests.collector.notation import START, drawn
+from tests.collector.written_out import whole
 
 _KINDS = {"S": "SERVER", "C": "CLIENT", "P": "PRODUCER", "N": "CONSUMER"}
 _SPAN = re.compile(
@@ -75,7 +76,7 @@ def _trace_id(text: str) -> str:
 
 def table(report: list[dict[str, Any]]) -> pa.Table:
     """The SPANS table of a report."""
-    return flatten([decode(orjson.dumps(report)).records]).table
+    return whole(flatten([decode(orjson.dumps(report)).records]))
 
 
 def drawn_from(*reports: list[dict[str, Any]]) -> pl.DataFrame:

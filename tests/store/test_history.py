@@ -31,7 +31,7 @@ def archives(telemetry: Engine) -> tuple[StoreSink, Memory]:
     for arrived, text in BATCHES.items():
         batch = decode(Signal.SPANS, to_otlp(parse(text)).SerializeToString())
         for archive in both:
-            archive.write_spans(spans.flatten([batch.records], arrived=arrived).table)
+            archive.write_spans(spans.flatten([batch.records], arrived=arrived))
     for archive in both:
         archive.write_calls(buckets(calls("1 C a 20; 2<1 S b 10 !; 3 S c +2500")))
     return both

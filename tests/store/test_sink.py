@@ -34,7 +34,7 @@ def test_what_was_written_survives_closing(tmp_path: Path) -> None:
     engine = telemetry_engine(None, tmp_path)
     migrate(engine, "telemetry")
     sink = StoreSink(engine)
-    sink.write_spans(notation.table("1 C a; 2<1 S b"))
+    sink.write_spans(notation.flattened("1 C a; 2<1 S b"))
     sink.write_calls(made_at(now))
     engine.dispose()
     engine = telemetry_engine(None, tmp_path)

@@ -7,10 +7,10 @@ from sqlalchemy.engine import Engine
 
 from collector import model
 from store import telemetry as store
-from tests.collector.notation import table
+from tests.collector.notation import flattened
 
 
-@pytest.mark.parametrize(("name", "schema"), [("spans", model.SPANS), ("calls", model.CALLS)])
+@pytest.mark.parametrize(("name", "schema"), [("span_rows", model.STORED), ("calls", model.CALLS)])
 def test_tables_have_the_columns_of_the_model(telemetry: Engine, name: str, schema: pa.Schema) -> None:
     with telemetry.connect() as connection:
         found = connection.execute(sa.text(f"DESCRIBE TABLE {name}")).fetchall()
@@ -18,8 +18,15 @@ def test_tables_have_the_columns_of_the_model(telemetry: Engine, name: str, sche
     assert [column.name for column in store.metadata.tables[name].columns] == schema.names
 
 
+def test_the_view_of_spans_has_what_can_be_read(telemetry: Engine) -> None:
+    with telemetry.connect() as connection:
+        found = connection.execute(sa.text("DESCRIBE TABLE spans")).fetchall()
+    assert [row[0] for row in found] == [column.name for column in store.spans.columns]
+    assert set(model.SPANS.names) <= {row[0] for row in found}
+
+
 def test_rows_come_back_as_columns(telemetry: Engine) -> None:
-    store.insert(telemetry, store.spans, table("1 C a; 2<1 S b"))
+    store.insert(telemetry, store.span_rows, flattened("1 C a; 2<1 S b").stored)
     query = sa.select(store.spans.c.service, store.spans.c.kind).order_by(store.spans.c.service)
     assert store.read(telemetry, query).to_pydict() == {"service": ["a", "b"], "kind": [3, 2]}
 
@@ -29,9 +36,9 @@ def test_rows_come_back_as_columns(telemetry: Engine) -> None:
 )
 def test_literals_are_quoted(telemetry: Engine, name: str) -> None:
     """Reading compiles values into the statement."""
-    rows = table("1 C a; 2 S b").to_pydict()
+    rows = flattened("1 C a; 2 S b").stored.to_pydict()
     rows["operation"] = [name, "other"]
-    store.insert(telemetry, store.spans, pa.table(rows, schema=model.SPANS))
+    store.insert(telemetry, store.span_rows, pa.table(rows, schema=model.STORED))
     query = sa.select(store.spans.c.operation).where(store.spans.c.operation == name)
     assert store.read(telemetry, query)["operation"].to_pylist() == [name]
 

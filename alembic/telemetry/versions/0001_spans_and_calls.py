@@ -13,58 +13,112 @@ depends_on = None
 # Merging a row costs more than inserting it. With the default (as few as 5 parts) a span is written again and again.
 MERGES = "SETTINGS min_parts_to_merge_at_once = 32"
 
+# Joined texts: units between texts, records between lists; both, and the escape, are escaped within a text.
+ESCAPE, RECORD, UNIT = r"'\x1d'", r"'\x1e'", r"'\x1f'"
+
+
+def unescaped(text: str) -> str:
+    plain = f"replaceAll({text}, concat({ESCAPE}, 'U'), {UNIT})"
+    plain = f"replaceAll({plain}, concat({ESCAPE}, 'R'), {RECORD})"
+    return f"replaceAll({plain}, concat({ESCAPE}, 'E'), {ESCAPE})"
+
+
+def listed(text: str) -> str:
+    units = f"splitByChar({UNIT}, {text})"
+    return f"if(position({text}, {ESCAPE}) = 0, {units}, arrayMap(unit -> {unescaped('unit')}, {units}))"
+
+
+def in_turns(pairs: str) -> str:
+    """A map from key, value, key, value …"""
+    every_second = [
+        f"arrayFilter((unit, i) -> bitAnd(i, 1) = {odd}, {pairs}, arrayEnumerate({pairs}))" for odd in (1, 0)
+    ]
+    return f"mapFromArrays({', '.join(every_second)})"
+
+
+def each(records: str, value: str) -> str:
+    """An array: ``value`` of each ``record``."""
+    return f"arrayMap(record -> {value}, arrayFilter(r -> r != '', splitByChar({RECORD}, {records})))"
+
+
+def fields(text: str, types: dict[str, str]) -> dict[str, str]:
+    """One column for each unit of a joined text. Strings in, strings out: worked out once per different text."""
+    unit = r"extract({}, '^(?:[^\x1f]*\x1f){{{}}}([^\x1f]*)')"
+    return {
+        name: f"CAST({unescaped(unit.format(text, place))}, '{kind}')"
+        for place, (name, kind) in enumerate(types.items())
+    }
+
+
+WORD = "LowCardinality(String)"
+KINDS = {"kind": "Int8", "status": "Int8", "peer_rank": "Int8", "attempts": "UInt16", "weight": "Float64"}
+KINDS |= dict.fromkeys(("proxy", "resend", "shared"), "Bool")
+READING = [
+    "kind",
+    "status",
+    "protocol",
+    "peer",
+    "peer_kind",
+    "peer_rank",
+    "destination",
+    "messaging",
+    "peer_version",
+    "failure",
+    "flags",
+    "proxy",
+    "role",
+    "attempts",
+    "resend",
+    "weight",
+    "peer_address",
+    "shared",
+]
+REPORTER = ("service", "version", "instance", "address", "telemetry", "scope")
+KEYS = f"arrayPopFront({listed('attribute_keys')})"
+VALUES = f"arrayResize({listed('attribute_values')}, length(splitByChar({UNIT}, attribute_keys)) - 1, '')"
+UNITS = f"splitByChar({UNIT}, record)"
+REST = in_turns(f"arraySlice({listed('record')}, 3)")
+
 # In the order of traces a trace is found without an index of its own, and its ids and attributes compress best.
-SPANS = f"""
-CREATE TABLE IF NOT EXISTS spans (
+# Every column has its own price per insert and merge, however little it holds: what few combinations decide is one
+# text for all of it. Computed columns have theirs too (ALIAS, per insert): they are in a view.
+ROWS = f"""
+CREATE TABLE IF NOT EXISTS span_rows (
     trace_id FixedString(16) CODEC(ZSTD(1)),
     span_id FixedString(8) CODEC(NONE),
     parent_span_id FixedString(8) CODEC(ZSTD(1)),
     start DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     arrived DateTime('UTC') CODEC(Delta, ZSTD(1)) COMMENT 'when it was stored',
     duration UInt64 CODEC(ZSTD(1)) COMMENT 'ns',
-    kind Int8 CODEC(ZSTD(1)),
-    status Int8 CODEC(ZSTD(1)),
-    service LowCardinality(String),
-    version LowCardinality(String),
-    instance LowCardinality(String),
-    operation LowCardinality(String),
-    protocol LowCardinality(String),
-    peer LowCardinality(String),
-    peer_kind LowCardinality(String),
-    peer_rank Int8 CODEC(ZSTD(1)),
-    destination LowCardinality(String),
-    messaging LowCardinality(String),
-    peer_version LowCardinality(String),
-    failure LowCardinality(String),
-    flags LowCardinality(String),
-    proxy Bool,
-    role LowCardinality(String),
-    attempts UInt16 CODEC(ZSTD(1)),
-    resend Bool,
-    weight Float64 CODEC(ZSTD(1)),
-    scope LowCardinality(String),
-    telemetry LowCardinality(String),
-    address LowCardinality(String),
-    peer_address LowCardinality(String),
-    shared Bool,
-    attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    resource Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    events Nested(
-        time DateTime64(9, 'UTC'),
-        name LowCardinality(String),
-        attributes Map(LowCardinality(String), String)
-    ) CODEC(ZSTD(1)),
-    links Nested(
-        trace_id FixedString(16),
-        span_id FixedString(8),
-        attributes Map(LowCardinality(String), String)
-    ) CODEC(ZSTD(1)),
+    operation LowCardinality(String) CODEC(ZSTD(1)),
+    reading LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'kind … shared',
+    reporter LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service … scope, then keys and values of the resource',
+    attribute_keys LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'each behind a unit separator',
+    attribute_values String CODEC(ZSTD(1)),
+    event_texts String CODEC(ZSTD(1)) COMMENT 'time (ns), name, keys and values',
+    link_texts String CODEC(ZSTD(1)) COMMENT 'trace id, span id (hex), keys and values',
     INDEX arrived arrived TYPE minmax GRANULARITY 1
 ) ENGINE = MergeTree
 PARTITION BY toDate(start)
 ORDER BY (toStartOfFiveMinutes(start), trace_id)
 {MERGES}
 """
+
+COMPUTED = {
+    **fields("reading", {name: KINDS.get(name, WORD) for name in READING}),
+    **fields("reporter", dict.fromkeys(REPORTER, WORD)),
+    "attributes": f"mapFromArrays({KEYS}, {VALUES})",
+    "resource": in_turns(f"arraySlice({listed('reporter')}, 7)"),
+    "events.time": each("event_texts", f"fromUnixTimestamp64Nano(toInt64({UNITS}[1]), 'UTC')"),
+    "events.name": each("event_texts", unescaped(f"{UNITS}[2]")),
+    "events.attributes": each("event_texts", REST),
+    "links.trace_id": each("link_texts", f"toFixedString(unhex({UNITS}[1]), 16)"),
+    "links.span_id": each("link_texts", f"toFixedString(unhex({UNITS}[2]), 8)"),
+    "links.attributes": each("link_texts", REST),
+}
+
+SELECTED = ", ".join(["*", *(f"{value} AS `{name}`" for name, value in COMPUTED.items())])
+SPANS = f"CREATE VIEW IF NOT EXISTS spans AS FROM span_rows SELECT {SELECTED}"
 
 # Signed differences: rows of one key add up, in merges and in every query.
 CALLS = f"""
@@ -113,6 +167,7 @@ TTL settled + INTERVAL 1 DAY
 
 
 def upgrade() -> None:
+    op.execute(ROWS)
     op.execute(SPANS)
     op.execute(CALLS)
     op.execute(PROGRESS)
@@ -121,4 +176,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TABLE IF EXISTS progress")
     op.execute("DROP TABLE IF EXISTS calls")
-    op.execute("DROP TABLE IF EXISTS spans")
+    op.execute("DROP VIEW IF EXISTS spans")
+    op.execute("DROP TABLE IF EXISTS span_rows")

@@ -14,6 +14,7 @@ from collector.spans import flatten
 from collector.traces import Traces
 from tests.collector.messages import gauge_request, log_request
 from tests.collector.notation import request
+from tests.collector.written_out import whole
 
 
 @pytest.mark.parametrize("signal", Signal)
@@ -110,7 +111,7 @@ def test_full_success_is_an_empty_answer(signal: Signal) -> None:
 def test_a_request_is_decoded_as_protobuf_itself_does() -> None:
     text = "1 S shop/a [k=v] 5 +3 !; t2 7<6 C b ot=th:8"
     message = request(text)
-    table = flatten([otlp.decode(Signal.SPANS, message.SerializeToString()).records]).table
+    table = whole(flatten([otlp.decode(Signal.SPANS, message.SerializeToString()).records]))
     found = [s for group in message.resource_spans for scope in group.scope_spans for s in scope.spans]
     assert isinstance(message, trace_service_pb2.ExportTraceServiceRequest)
     for row, span in zip(table.to_pylist(), found, strict=True):

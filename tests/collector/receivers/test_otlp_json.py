@@ -11,6 +11,7 @@ from collector.receivers.otlp import decode_json
 from collector.receivers.otlp_json import canonical
 from collector.spans import flatten
 from tests.collector.notation import START
+from tests.collector.written_out import whole
 
 TRACE, SPAN, PARENT = "0af7651916cd43dd8448eb211c80319C", "B7AD6B7169203331", "00f067aa0ba902b7"
 SENT: dict[str, Any] = {
@@ -32,7 +33,7 @@ def body(**changes: Any) -> bytes:
 
 
 def read(sent: bytes) -> dict[str, Any]:
-    row: dict[str, Any] = flatten([decode_json(Signal.SPANS, sent).records]).table.to_pylist()[0]
+    row: dict[str, Any] = whole(flatten([decode_json(Signal.SPANS, sent).records])).to_pylist()[0]
     return row
 
 

@@ -13,6 +13,7 @@ from collector.receivers.pieces import PIECE, pieces
 from collector.spans import flatten
 from tests.collector.messages import attributes, gauge_request, log_request
 from tests.collector.notation import request
+from tests.collector.written_out import whole
 
 
 def world(seed: int) -> trace_service_pb2.ExportTraceServiceRequest:
@@ -36,9 +37,10 @@ def world(seed: int) -> trace_service_pb2.ExportTraceServiceRequest:
 def test_together_they_are_the_whole(seed: int, most: int) -> None:
     body = world(seed).SerializeToString()
     parts = list(pieces(body, most))
-    whole = flatten([decode(Signal.SPANS, body).records])
+    uncut = flatten([decode(Signal.SPANS, body).records])
     split = flatten([decode(Signal.SPANS, part).records for part in parts])
-    assert split.table.equals(whole.table)
+    assert split.table.equals(uncut.table)
+    assert whole(split).equals(whole(uncut))
     largest = max(
         (span.ByteSize() for g in world(seed).resource_spans for s in g.scope_spans for span in s.spans),
         default=0,
