@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -16,18 +17,18 @@ _MOST: Final = 4 << 20  # characters of keys and texts; then everything is forgo
 
 
 class Memo:
-    """A growing frame of different rows, and which of them belongs to which key. Safe to use from several threads."""
+    """A growing table of different rows, and which of them belongs to which key. Safe to use from several threads."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most, self._lock = most, Lock()
-        self._frame = pl.DataFrame()
+        self._table = pa.table({})
         self._row_of: dict[tuple[str, ...], int] = {}
         self._row_of_text: dict[str, int] = {}
         self._size = 0
 
     def look_up(
         self, keys: Sequence[tuple[str, ...]], make: Callable[[Ints], pl.DataFrame]
-    ) -> tuple[pl.DataFrame, Ints]:
+    ) -> tuple[pa.Table, Ints]:
         """The rows of ``keys``.
 
         Args:
@@ -43,7 +44,7 @@ class Memo:
             if new := [place for place, key in enumerate(keys) if key not in self._row_of]:
                 self._add([keys[place] for place in new], make(np.array(new)))
             rows = np.fromiter((self._row_of[key] for key in keys), dtype=np.int64, count=len(keys))
-            return self._frame, rows
+            return self._table, rows
 
     def _add(self, keys: Sequence[tuple[str, ...]], made: pl.DataFrame) -> None:
         texts, fresh = made["text"].to_list(), []
@@ -53,10 +54,11 @@ class Memo:
                 fresh.append(place)
             self._row_of[key] = self._row_of_text[text]
             self._size += sum(map(len, key)) + len(text)
-        parts = [made[fresh]] if self._frame.is_empty() else [self._frame, made[fresh]]
-        self._frame = pl.concat(parts, rechunk=True)
+        rows = made[fresh].to_arrow(compat_level=pl.CompatLevel.oldest())
+        parts = [self._table, rows] if self._table.num_rows else [rows]
+        self._table = pa.concat_tables(parts).combine_chunks()
 
     def _forget(self) -> None:
-        self._frame, self._size = pl.DataFrame(), 0
+        self._table, self._size = pa.table({}), 0
         self._row_of.clear()
         self._row_of_text.clear()

@@ -22,7 +22,7 @@ _STATUSES: Final = model.STATUS_ERROR + 1
 _KNOWN: Final = Memo()
 
 
-def readings(attributes: Attributes, spans: Any) -> tuple[pl.DataFrame, Ints]:
+def readings(attributes: Attributes, spans: Any) -> tuple[pa.Table, Ints]:
     """The different readings of spans.
 
     Returns:
@@ -50,8 +50,8 @@ def readings(attributes: Attributes, spans: Any) -> tuple[pl.DataFrame, Ints]:
     facts = ",".join([*entries, "" if hosts is None else "url"])
     parts = [[facts] * len(one), map(str, small[one].tolist())]
     parts += [pc.fill_null(column.take(pa.array(one)), _ABSENT).to_pylist() for column in columns]
-    frame, rows = _KNOWN.look_up(list(zip(*parts, strict=True)), made)
-    return frame, rows[which]
+    table, rows = _KNOWN.look_up(list(zip(*parts, strict=True)), made)
+    return table, rows[which]
 
 
 def _number(numbers: pa.Array, known: int) -> Ints:

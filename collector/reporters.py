@@ -26,7 +26,7 @@ def owners(lists: pa.ListArray, of_row: NDArray[Any]) -> pl.DataFrame:
     return said[of_row] if len(of_row) else said.clear()
 
 
-def reporters(resources: pa.ListArray, scopes: pa.Array, of_scope: NDArray[Any]) -> tuple[pl.DataFrame, Ints]:
+def reporters(resources: pa.ListArray, scopes: pa.Array, of_scope: NDArray[Any]) -> tuple[pa.Table, Ints]:
     """The different reporters of scopes: resource and scope name.
 
     Args:
@@ -50,8 +50,8 @@ def reporters(resources: pa.ListArray, scopes: pa.Array, of_scope: NDArray[Any])
         lists = resources.take(pa.array(row))
         return _reporters(Attributes(lists), pl.Series("scope", name.take(pa.array(new)), pl.String))
 
-    frame, rows = _KNOWN.look_up(list(known), made)
-    return frame, rows[which]
+    table, rows = _KNOWN.look_up(list(known), made)
+    return table, rows[which]
 
 
 def _owners(attributes: Attributes) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ from collector.reporters import reporters
 
 _NO_PARENT: Final = b"\0" * 8
 _IDS: Final = ("trace_id", "span_id", "parent_span_id", "start", "arrived", "duration")
+_FACTS: Final = pa.schema([f for f in model.SPANS if f.name not in _IDS and not f.name.startswith("links.")])
 
 MALFORMED: Final = "trace_id must have 16 bytes and span_id 8, neither all zero"
 TOO_OLD: Final = "the span is older than the retention"
@@ -34,24 +35,29 @@ LATEST: Final = 4_102_444_800 * 10**9  # ns: the store keeps days in 16 bits and
 
 @dataclass(frozen=True)
 class Flattened:
-    """Rows of spans, and what was refused of each request: a count per request and reason.
-
-    ``readings`` has one row for each different combination of what decides calls besides ids and times
-    (:data:`collector.model.SPANS`), ``reading`` says for each span which of them is its own.
-    """
+    """Rows of spans, and what was refused of each request: a count per request and reason."""
 
     stored: pa.Table
-    readings: pl.DataFrame
+    """:data:`collector.model.STORED`"""
+    facts: pa.Table
+    """Different combinations of what decides calls besides ids and times; columns of :data:`collector.model.SPANS`."""
     reading: NDArray[np.int32]
+    """For each span its row in ``facts``."""
     rejected: dict[str, list[int]]
     links: dict[str, pa.Array]
+    """``links.trace_id`` and ``links.span_id`` of each span."""
+
+    @cached_property
+    def readings(self) -> pl.DataFrame:
+        """``facts`` as a frame."""
+        return cast(pl.DataFrame, pl.from_arrow(self.facts))
 
     @cached_property
     def table(self) -> pa.Table:
         """Rows of :data:`collector.model.SPANS`: the reading of each span written out."""
-        rows = self.readings[self.reading] if len(self.reading) else self.readings.clear()
+        rows = self.facts.take(pa.array(self.reading))
         columns = {name: self.stored[name] for name in _IDS} | self.links
-        columns |= {name: rows[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in rows.columns}
+        columns |= dict(zip(rows.column_names, rows.columns, strict=True))
         return pa.table([_cast(columns[field.name], field.type) for field in model.SPANS], schema=model.SPANS)
 
 
@@ -75,8 +81,8 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 
         kept = np.nonzero(named & ~old & ~late)[0]
         spans, scope_of_span = spans.take(pa.array(kept)), scope_of_span[kept]
     names = pc.cast(scopes.field("scope").field("name"), pa.string())
-    frame, rows = reporters(groups.field("resource").field("attributes"), names, group_of_scope)
-    return _flattened(spans, _Coded(frame, rows[scope_of_span]), arrived, rejected)
+    table, rows = reporters(groups.field("resource").field("attributes"), names, group_of_scope)
+    return _flattened(spans, _Coded(table, rows[scope_of_span]), arrived, rejected)
 
 
 def children(lists: pa.Array) -> tuple[np.ndarray[Any, Any], Any]:
@@ -106,20 +112,24 @@ def _valid_ids(spans: Any) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Coded:
-    """For each span its row in a frame of different rows."""
+    """For each span its row in a table of different rows."""
 
-    frame: pl.DataFrame
+    table: pa.Table
     rows: Ints
 
     def texts(self) -> pa.DictionaryArray:
         """The column ``text``, without those that no span has."""
         codes = pa.array(self.rows).dictionary_encode()
-        here = (
-            self.frame["text"][codes.dictionary.to_numpy()]
-            if len(self.rows)
-            else pl.Series([], dtype=pl.String)
-        )
-        return pa.DictionaryArray.from_arrays(codes.indices, pa.array(here.to_arrow(), pa.string()))
+        here = self._columns()["text"].take(codes.dictionary).combine_chunks()
+        return pa.DictionaryArray.from_arrays(codes.indices, pc.cast(here, pa.string()))
+
+    def facts(self, one: Ints) -> dict[str, pa.Array]:
+        """All other columns, for these spans."""
+        there = self._columns().take(pa.array(self.rows[one]))
+        return {name: there[name] for name in there.column_names if name != "text"}
+
+    def _columns(self) -> pa.Table:
+        return self.table if self.table.num_columns else pa.table({"text": pa.array([], pa.string())})
 
 
 def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, list[int]]) -> Flattened:
@@ -138,15 +148,20 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
         "link_texts": nested.links(spans.field("links")),
     }
     one, which = distinct((reading.rows, reported.rows, operation), len(spans))
-    names = pl.Series("operation", operations.dictionary.take(pa.array(operation[one])), pl.String)
-    parts = [reading.frame[reading.rows[one]], reported.frame[reported.rows[one]], names.to_frame()]
+    names = operations.dictionary.take(pa.array(operation[one]))
     return Flattened(
         pa.table([columns[name] for name in model.STORED.names], schema=model.STORED),
-        pl.concat([part.drop("text", strict=False) for part in parts], how="horizontal"),
+        _facts(reading.facts(one) | reported.facts(one) | {"operation": names}),
         which.astype(np.int32),
         rejected,
         nested.link_ids(spans.field("links")),
     )
+
+
+def _facts(columns: dict[str, pa.Array]) -> pa.Table:
+    if not len(columns["operation"]):
+        return _FACTS.empty_table()
+    return pa.table([_cast(columns[field.name], field.type) for field in _FACTS], schema=_FACTS)
 
 
 def _ids_and_times(spans: Any, arrived: int) -> dict[str, pa.Array]:

@@ -13,8 +13,8 @@ depends_on = None
 # Merging a row costs more than inserting it. With the default (as few as 5 parts) a span is written again and again.
 MERGES = "SETTINGS min_parts_to_merge_at_once = 32"
 
-# One file for each small part: making 15 files costs as much as filling them. Up to 1 GiB (some five million spans) the columns
-# of a part stay in one file; merging them one by one costs more.
+# One file for each small part: making 15 files costs as much as filling them. Up to 1 GiB (some five million spans)
+# the columns of a part stay in one file; merging them one by one costs more.
 FEW_FILES = f"min_bytes_for_full_part_storage = {100 << 20}, min_bytes_for_wide_part = {1 << 30}, index_granularity = 16384"
 
 # Joined texts: units between texts, records between lists; both, and the escape, are escaped within a text.
