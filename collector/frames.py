@@ -22,7 +22,6 @@ READ: Final = (
     "arrived",
     "address",
     *(_IDS.get(name, name) for name in linker.LINKED),
-    "address",  # who reports from where
     "links.trace_id",
     "links.span_id",
 )

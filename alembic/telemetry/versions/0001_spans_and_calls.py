@@ -15,7 +15,9 @@ MERGES = "SETTINGS min_parts_to_merge_at_once = 32"
 
 # One file for each small part: making 15 files costs as much as filling them. Up to 1 GiB (some five million spans)
 # the columns of a part stay in one file; merging them one by one costs more.
-FEW_FILES = f"min_bytes_for_full_part_storage = {100 << 20}, min_bytes_for_wide_part = {1 << 30}, index_granularity = 16384"
+PACKED, COMPACT = 100 << 20, 1 << 30  # bytes before compression
+FEW_FILES = f"min_bytes_for_full_part_storage = {PACKED}, min_bytes_for_wide_part = {COMPACT}"
+GRANULES = "index_granularity = 16384"
 
 # Joined texts: units between texts, records between lists; both, and the escape, are escaped within a text.
 ESCAPE, RECORD, UNIT = r"'\x1d'", r"'\x1e'", r"'\x1f'"
@@ -105,7 +107,7 @@ CREATE TABLE IF NOT EXISTS span_rows (
 ) ENGINE = MergeTree
 PARTITION BY toDate(start)
 ORDER BY (toStartOfFiveMinutes(start), trace_id)
-{MERGES}, {FEW_FILES}
+{MERGES}, {FEW_FILES}, {GRANULES}
 """
 
 COMPUTED = {
