@@ -53,6 +53,8 @@ LINKED: Final = (
 )
 """The columns of a span that decide calls."""
 
+_NESTED: Final = 64  # spans of one call inside each other that are looked through for its server
+
 
 def link(spans: pl.DataFrame) -> pl.DataFrame:
     """Derive the calls of whole traces.
@@ -179,8 +181,10 @@ class Linker:
         nested &= self.service[above] == self.service
         inner = np.nonzero(nested & (self.proxy == self.proxy[above]))[0]
         apart = names.contradict(self.spans[inner], self.spans[above[inner]])
-        inner = inner[apart & ~self._reaches(inner, self.spans["peer"].to_numpy()[above[inner]])]
-        nested[inner] = False
+        inner = inner[apart]
+        if len(inner):
+            around, named = np.where(nested, above, -1), self.spans["peer"].gather(above[inner])
+            nested[inner[~self._reaches(inner, named, around)]] = False
         merged = np.where(nested, above, -1)
         creates = (self.spans["messaging"] == "create").to_numpy()
         return deliveries.with_creations(merged, self.links, self.spans, creates & ~self.out)
@@ -229,15 +233,26 @@ class Linker:
         same &= self.call_of[np.where(at < 0, 0, at)] == self.call_of[self.walk.at[head]]
         return pl.Series(same)
 
-    def _reaches(self, calling: Ints, named: NDArray[Any]) -> Bools:
-        """Whether a server of each of these calling spans is the service that is named."""
+    def _reaches(self, calling: Ints, named: pl.Series, around: Ints) -> Bools:
+        """Whether a server at or below each of these calling spans is the service that is named.
+
+        ``around``: the calling span of its service that each calling span is nested in, −1 for none.
+        """
         server = np.nonzero((self.forest.side == CALLED) & (self.walk.end == AT_CALLING))[0]
-        pairs = pl.DataFrame({"at": self.walk.at[server], "named": self.spans["service"][server]})
-        asked = pl.DataFrame({"at": calling, "named": named}, schema={"at": pl.Int64, "named": pl.String})
-        found = asked.join(
-            pairs.unique().with_columns(yes=True), on=["at", "named"], how="left", maintain_order="left"
-        )
-        return found["yes"].fill_null(value=False).to_numpy()
+        at, wanted = self.walk.at[server], _members(calling, self.forest.size)
+        pairs = []
+        for _ in range(_NESTED):
+            here = wanted[at]
+            pairs.append(
+                pl.DataFrame({"at": at[here], "service": self.spans["service"].gather(server[here])})
+            )
+            inside = around[at] >= 0
+            server, at = server[inside], around[at[inside]]
+            if not len(at):
+                break
+        found = pl.DataFrame({"at": calling, "named": named}).join(pl.concat(pairs).unique(), on="at")
+        reached = found.filter(pl.Series(names.same(found["named"], found["service"])))["at"].to_numpy()
+        return _members(reached, self.forest.size)[calling]
 
     def _nested_called(self) -> Ints:
         """R2.1: a called span under a called span of its service is the same call if the instance can be the same."""

@@ -52,7 +52,7 @@ def deliveries(trace: Linked, server: Server, messages: Messages) -> list[Delive
 
     Clarified: a link whose producing span is not stored is a delivery all the same, without known producer. A CONSUMER
     inside a SERVER of its service (one call by R2.1) still delivers what it links to, except the message that the
-    SERVER answers.
+    SERVER answers; of several the outermost does.
     """
     consumers = [(depth, span) for depth, span in server.nested if span.kind == "N"]
     to = dict.fromkeys(sorted(to for _, span in consumers for to in span.links))
@@ -68,7 +68,7 @@ def deliveries(trace: Linked, server: Server, messages: Messages) -> list[Delive
     else:
         for _, own in walked:
             found.pop(id(own), None)
-        server = Server(nested=consumers, found=server.found)
+        server = Server(nested=consumers[:1], found=server.found)
     nowhere: list[Delivery] = [(None, None, server) for message in linked if message is None]
     return [*((there, group, server) for there, group in found.values()), *nowhere]
 

@@ -57,6 +57,37 @@ PROXIES = {
 }
 
 NAMES = {
+    "R2.3 a name without its namespace says less": Case(
+        "1 C y/a [peer.service=b]; 2<1 C y/a [service.peer.name=b, service.peer.namespace=y]",
+        {"y/a→y/b": "1/0"},
+    ),
+    "R2.3 two namespaces contradict": Case(
+        "1 C a [peer.service=x/b]; 2<1 C a [service.peer.name=b, service.peer.namespace=y]",
+        {"a→x/b": "1/0", "a→y/b": "1/0"},
+    ),
+    "R2.3 the Kubernetes form of a host": Case(
+        "1 C a [peer.service=b]; 2<1 C a [server.address=b.x.svc.cluster.local, server.port=80]",
+        {"a→b": "1/0"},
+    ),
+    "R2.3 two Kubernetes forms contradict": Case(
+        "1 C a [server.address=b.x]; 2<1 C a [server.address=b.y.svc]", {"a→b.x": "1/0", "a→b.y.svc": "1/0"}
+    ),
+    "R2.3 two ports contradict": Case(
+        "1 C a [server.address=b, server.port=80]; 2<1 C a [server.address=b, server.port=81]",
+        {"a→b:80": "1/0", "a→b:81": "1/0"},
+    ),
+    "R2.3 what other traces tell changes nothing": Case(
+        "t1 1 C a [peer.service=b]; t1 2<1 C a [server.address=10.0.0.9]; t2 1 C x [network.peer.address=10.0.0.9,"
+        "network.peer.port=80]; t2 2<1 S b",
+        {"a→b": "1/0", "a→10.0.0.9": "1/0", "x→b": "1/0"},
+    ),
+    "R2.3 the inner server is what the outer names, with a port": Case(
+        "1 C a [server.address=b, server.port=80]; 2<1 C a [server.address=10.0.0.9]; 3<2 S x/b",
+        {"a→x/b": "1/0"},
+    ),
+    "R2.3 the inner server is what the outer names, further inside": Case(
+        "1 C a [peer.service=b]; 2<1 C a [server.address=10.0.0.9]; 3<2 C a; 4<3 S b", {"a→b": "1/0"}
+    ),
     "R5.1 of two names that are as good the earlier span's": Case(
         "1 C a; 2<1 C a [server.address=d] +1; 3<1 C a [server.address=e]", {"a→e": "1/0"}
     ),
@@ -122,6 +153,9 @@ MESSAGES = {
     ),
     "R6.2 a consumer inside a server": Case(
         f"t1 1 P a [{KAFKA}]; t2 1 S b; t2 2<1 N b ->t1/1", {"user→b": "1/0", "a⇢b": "1/0"}
+    ),
+    "R6.2 of two consumers inside a server the outer one": Case(
+        f"1 S b; 2<1 N b; 3<2 N b [{KAFKA}] ->t9/1", {"user→b": "1/0"}
     ),
     "R6.4 a producer that names its peer too": Case(
         f"1 P a [{KAFKA}, peer.service=mq]", {"a⇢kafka:orders": "1/0"}

@@ -145,14 +145,14 @@ def _twins(known: Server, other: Server) -> bool:
     return overlap and all(s.source != one.source for s in known.tops)
 
 
-def clients(tree: Tree, of: list[Server], known: Known) -> dict[Key, Group]:
+def clients(tree: Tree, of: list[Server]) -> dict[Key, Group]:
     """R2.3: the client sides of a trace, by the key of each calling span."""
     calling = sorted((span for span in tree.spans.values() if acts_calling(span)), key=tree.depth)
     below = _services_below(tree, of)
     groups: dict[Key, Group] = {}
     for span in calling:
         around = outer(tree, span)
-        if around is not None and one_call(tree, span, around, below.get(span.key, set()), known):
+        if around is not None and one_call(span, around, below.get(span.key, set())):
             groups[span.key] = groups[around.key]
             groups[span.key].inner.add(around.key)
         else:

@@ -44,7 +44,7 @@ def link(kept: list[Span], hops: str = "collapsed", now_ns: int | None = None) -
     traces = [_sides(spans, hops) for _, spans in sorted(by_trace.items())]
     known = learned(traces, now_ns)
     for trace in traces:
-        trace.clients = clients(trace.tree, trace.servers, known)
+        trace.clients = clients(trace.tree, trace.servers)
     messages = sent(traces)
     for trace in traces:
         for server in trace.servers:

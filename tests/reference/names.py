@@ -72,6 +72,11 @@ def target(span: Span, known: Known) -> Target | None:
     return Target(name, stated.rank, stated.system, stated.place, stated.facet, stated.database)
 
 
+def said(span: Span) -> Target | None:
+    """What a calling span itself says, nothing resolved."""
+    return _stated(span, Known())
+
+
 def _stated(span: Span, known: Known) -> Target | None:
     if peer := span.text("service.peer.name"):
         return Target(qualified(peer, span.text("service.peer.namespace")), PEER)
@@ -174,11 +179,33 @@ def best(nested: Iterable[tuple[int, Span]], known: Known) -> Target | None:
 
 def agree(one: Target, other: Target) -> bool:
     """R2.3: "Names agree when equal, when one merely says less (host / host:port; system / system + host)"."""
-    return one.name == other.name or says_less(one, other) or says_less(other, one)
+    return same_name(one.name, other.name) or says_less(one, other) or says_less(other, one)
 
 
 def says_less(less: Target, more: Target) -> bool:
-    if more.name != host_of(more.name) == less.name:
-        return True
     same_facet = not less.facet or not more.facet or less.facet == more.facet
     return bool(less.system) and less.system == more.system and not less.place and same_facet
+
+
+def same_name(one: str, other: str) -> bool:
+    """R2.3: equal, or one of them does without the port or the namespace of the other.
+
+    Clarified: `ns/x` and the Kubernetes form `x.ns[.svc…]` state the same namespace; other dotted names none.
+    """
+    if one == other:
+        return True
+    ends = [_parts(name) for name in (one, other)]
+    return all(
+        a == b or (optional and not (a and b)) for optional, a, b in zip((0, 1, 1), *ends, strict=True)
+    )
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Short name, namespace and port of a name."""
+    host = host_of(name)
+    port = name[len(host) + 1 :]
+    namespace, slash, short = host.rpartition("/")
+    labels = host.split(".")
+    if not slash and (len(labels) == 2 or labels[2:3] == ["svc"]):
+        return labels[0], labels[1], port
+    return short, namespace, port

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.reference.messaging import receives
-from tests.reference.names import Known, agree, resolve, target
+from tests.reference.names import agree, said, same_name
 from tests.reference.proxies import is_proxy
 from tests.reference.spans import CALLED, Key, Span
 from tests.reference.tree import Tree, acts_calling, acts_local
@@ -95,15 +95,16 @@ def outer(tree: Tree, inner: Span) -> Span | None:
     return None
 
 
-def one_call(tree: Tree, inner: Span, around: Span, servers: set[str], known: Known) -> bool:
+def one_call(inner: Span, around: Span, servers: set[str]) -> bool:
     """R2.3: "part of the *same call* unless both name a target (R5) and the names contradict"; they agree too "when the
     inner span's server is what the outer one names". ``servers``: services paired at or below the inner span.
 
-    Clarified: an application's span and its own proxy's are never two calls (R7.2: a hop).
+    Clarified: an application's span and its own proxy's are never two calls (R7.2: a hop). Names are compared as they
+    are stated, so that what comes of other traces changes nothing (R5.4: they "are resolved when read").
     """
     if is_proxy(inner) != is_proxy(around):
         return True
-    outside, inside = target(around, known), target(inner, known)
+    outside, inside = said(around), said(inner)
     if outside is None or inside is None or agree(outside, inside):
         return True
-    return resolve(outside.name, around.namespace, known) in servers
+    return any(same_name(outside.name, server) for server in servers)
