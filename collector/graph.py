@@ -139,7 +139,8 @@ def _half(sums: pl.DataFrame, side: str, ends: dict[str, pl.Expr]) -> pl.DataFra
         **ends,
         calls=seen,
         failed=bad,
-        requests=seen,
+        # R3.3: a message that is sent again is no new request; a delivery is one.
+        requests=pl.min_horizontal("requests", seen) if side == "client" else seen,
         attempts=seen,
         **{f"{other}_calls": zero, f"{other}_failed": zero},
     )

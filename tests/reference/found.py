@@ -223,6 +223,11 @@ EXPANDED: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
         ("a", "b", "messaging"),
         {"calls": 1, "client_calls": 1, "server_calls": 1, "requests": 1},
     ),
+    "R3.3 a message that is sent again": (
+        f"1 C a [http.request.resend_count=1]; 2<1 P a [{KAFKA}]; 3<2 N b",
+        ("a", "kafka:orders", "messaging"),
+        {"calls": 1, "client_calls": 1, "requests": 0},
+    ),
     "R6.4 a message with a destination that two services got": (
         f"1 P a [{KAFKA}]; 2<1 N a; 3<1 N b",
         ("a", "kafka:orders", "messaging"),
