@@ -332,7 +332,8 @@ class Linker:
         )
         # One edge per (source, target, kind), R3.5.
         consumes, service = self.kind[server] == model.CONSUMER, self.service[server]
-        by = (self.id[server], self.start[server], -weight, seen < 0, service, consumes, client)
+        shows = np.where(seen < 0, server, self.seen_server[seen])
+        by = (self.id[shows], self.start[shows], -weight, seen < 0, service, consumes, client)
         order = np.lexsort(by)
         server, seen, client, weight = server[order], seen[order], client[order], weight[order]
         leads = _changes(client) | _changes(consumes[order])

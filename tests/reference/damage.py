@@ -108,7 +108,10 @@ def skew(draw: Draw, spans: list[Span]) -> list[Span]:  # type: ignore[type-arg]
 
 
 def renumber(draw: Draw, spans: list[Span]) -> list[Span]:  # type: ignore[type-arg]
-    """Some spans get the parent or the id of another one: orphans, shared ids, cycles."""
+    """Some spans get the parent or the id of another one: orphans, shared ids, cycles.
+
+    Never two different spans of one identity: what R1.2 leaves open, each engine decides in its own way.
+    """
     result = list(spans)
     for _ in range(draw(st.integers(0, 2)) if spans else 0):
         at, other = draw(st.integers(0, len(spans) - 1)), draw(st.sampled_from(spans))
@@ -117,8 +120,8 @@ def renumber(draw: Draw, spans: list[Span]) -> list[Span]:  # type: ignore[type-
             result[at] = result[at].replace(parent=other.id)
         elif change == "orphan":
             result[at] = result[at].replace(parent=f"{999:016x}")
-        else:
-            result[at] = result[at].replace(id=other.id)
+        elif (renamed := result[at].replace(id=other.id)).key not in {span.key for span in result}:
+            result[at] = renamed
     return result
 
 

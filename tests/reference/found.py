@@ -270,6 +270,11 @@ FIGURES: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
         ("a", "b", "messaging"),
         {"calls": 1, "client_calls": 1, "server_calls": 1, "requests": 1, "attempts": 1},
     ),
+    "R3.2 the client's failure is told of the server that shows first": (
+        "1 C a !; 2<1 S b sdk=x; 4<1 S b 5 [http.response.status_code=499] sdk=y; 3<1 S b sdk=x",
+        ("a", "b", "call"),
+        {"calls": 2, "failed": 1, "cancelled": 1},
+    ),
     "R3.3 the outermost span says whether it is a re-send": (
         "1 C a px [http.request.resend_count=1]; 2<1 C a [peer.service=b]",
         ("a", "b", "call"),
