@@ -216,6 +216,7 @@ class Linker:
         row = links["row"].to_numpy()
         has_a_row = (self.served_by[row] == row) & (self.walk.end[row] != AT_CALLING)
         seen: pl.DataFrame = self.spans.select(LINKED)[self.seen_server[row]]
+        seen = seen.with_columns(destination=self.spans["node"].gather(row))
         first = pl.col("nth") == pl.col("nth").min().over("row")
         told = links.select(*deliveries.TARGET, "row", sampled=first & pl.Series(has_a_row))
         return pl.concat([seen, told], how="horizontal")

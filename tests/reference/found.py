@@ -157,6 +157,9 @@ MESSAGES = {
     "R6.2 of two consumers inside a server the outer one": Case(
         f"1 S b; 2<1 N b; 3<2 N b [{KAFKA}] ->t9/1", {"user→b": "1/0"}
     ),
+    "R6.5 a linked consumer whose inner one states the destination": Case(
+        f"1 P a; t2 1 N b ->t1/1; t2 2<1 N b [{KAFKA}]", {"a⇢b": "1/0"}
+    ),
     "R6.4 a producer that names its peer too": Case(
         f"1 P a [{KAFKA}, peer.service=mq]", {"a⇢kafka:orders": "1/0"}
     ),
