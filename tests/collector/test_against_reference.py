@@ -10,6 +10,7 @@ import pytest
 
 from collector import graph
 from collector.consumer import Accepted, Signal
+from collector.directory import Names
 from collector.receivers.otlp import decode
 from collector.rollup import Buckets, LiveWindow
 from tests.collector.collecting import Collector
@@ -21,16 +22,19 @@ from tests.reference.notation import to_otlp
 from tests.reference.spans import Span
 
 
-def derived(batches: Iterable[list[Span]], messages: str = "collapsed") -> pl.DataFrame:
-    """The edges that the engine makes of these spans, batch by batch."""
+def kept(batches: Iterable[list[Span]]) -> tuple[Buckets, Names]:
+    """What the engine keeps of these spans, batch by batch: buckets of one second, and who is known by which name."""
     engine = Collector(Memory(), LiveWindow(keep=10**10), retention=10.0**10)
     for batch in batches:
         (answer,) = engine.commit([decode(Signal.SPANS, to_otlp(batch).SerializeToString())])
         assert answer == Accepted()
-    names = engine.directory.names(time.time())
-    edges = graph.build(
-        engine.live.between(0, 2**40), messaging=messages, unidentified=True, names=names
-    ).edges
+    return engine.live.between(0, 2**40), engine.directory.names(time.time())
+
+
+def derived(batches: Iterable[list[Span]], messages: str = "collapsed") -> pl.DataFrame:
+    """The edges that the engine makes of these spans."""
+    window, names = kept(batches)
+    edges = graph.build(window, messaging=messages, unidentified=True, names=names).edges
     return edges.filter(pl.col("calls").abs() > 1e-9)
 
 
