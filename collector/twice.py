@@ -17,7 +17,7 @@ MOST: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class _Servers:
-    """Called spans by their caller and service, in the order of their start."""
+    """Called spans by their caller, service and kind, in the order of their start."""
 
     row: Ints
     bucket: Ints
@@ -30,12 +30,12 @@ class _Servers:
 
 
 def seen_twice(spans: pl.DataFrame, server: Ints, caller: Ints, size: int) -> Ints:
-    """Servers of one service under one caller that overlap in time and come from different sources.
+    """Servers of one service and kind under one caller that overlap in time and come from different sources.
 
     In the order of their start each joins the first call that it overlaps and that its source has not told of.
 
     Args:
-        spans: columns ``service``, ``telemetry``, ``start``, ``duration``, ``span``.
+        spans: columns ``service``, ``kind``, ``telemetry``, ``start``, ``duration``, ``span``.
         server: rows of called spans, the outermost of each call.
         caller: the row where the walk of each of them ended.
         size: number of spans.
@@ -56,6 +56,7 @@ def seen_twice(spans: pl.DataFrame, server: Ints, caller: Ints, size: int) -> In
 def _candidates(spans: pl.DataFrame, server: Ints, caller: Ints) -> _Servers:
     found = spans[server].select(
         "service",
+        "kind",
         "start",
         source=pl.col("telemetry"),
         end=pl.col("start") + pl.col("duration").cast(pl.Int64),
@@ -63,12 +64,13 @@ def _candidates(spans: pl.DataFrame, server: Ints, caller: Ints) -> _Servers:
         row=pl.Series(server, dtype=pl.Int64),
         caller=pl.Series(caller, dtype=pl.Int64),
     )
-    by = ["caller", "service"]
+    by = ["caller", "service", "kind"]
     told = pl.col("source").n_unique().over(by) > 1
     found = found.filter(told & (pl.len().over(by) <= MOST)).sort(*by, "start", "source", "id")
+    changes = np.logical_or.reduce([_changes(found[name].to_numpy()) for name in by])
     return _Servers(
         found["row"].to_numpy(),
-        np.cumsum(_changes(found["caller"].to_numpy()) | _changes(found["service"].to_numpy())) - 1,
+        np.cumsum(changes) - 1,
         found["source"].rank("dense").cast(pl.Int64).to_numpy(),
         found["start"].to_numpy(),
         found["end"].to_numpy(),

@@ -113,6 +113,9 @@ TWICE = {
     "R7.5 what takes no time shares none": Case(
         "1 C a 40; 2<1 S b 10 sdk=x; 3<1 S b 0 +5 sdk=y", {"a→b": "2/0"}
     ),
+    "R7.5 a server and a consumer are two": Case(
+        "1 S x; 2<1 S b sdk=y; 3<1 N b sdk=z", {"user→x": "1/0", "x→b": "1/0", "x⇢b": "1/0"}
+    ),
     "R7.5 under another span of the same call": Case(
         "1 C a 40; 2<1 S b 9 sdk=x; 3<1 C a 30; 4<3 S b 8 sdk=y", {"a→b": "2/0"}
     ),

@@ -133,8 +133,9 @@ def _seen_twice(groups: list[Server]) -> list[Server]:
     return merged
 
 
-def _anchor(group: Server) -> tuple[Key, str] | None:
-    return None if group.found.span is None else (group.found.span.key, group.service)
+def _anchor(group: Server) -> tuple[Key, str, str] | None:
+    """A call and a message are not one thing seen twice."""
+    return None if group.found.span is None else (group.found.span.key, group.service, group.head.kind)
 
 
 def _twins(known: Server, other: Server) -> bool:
