@@ -18,6 +18,7 @@ from tests.reference.calls import CALL, Side
 from tests.reference.damage import World, worlds
 from tests.reference.figures import Samples, edges
 from tests.reference.linker import calls
+from tests.reference.meshes import FEATURES
 
 QS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 ACCURACY = 0.022
@@ -58,7 +59,7 @@ def read(rows: pl.DataFrame, prefix: str = "") -> Iterable[Quantiles]:
 
 
 @several
-@given(worlds())
+@given(worlds(FEATURES - {"addresses"}))  # see test_random_worlds, the last test
 def test_of_edges(world: World) -> None:
     """Merged over time and operations; of messages the client's side, a batch has one sample on one of its edges."""
     rows = derived(world.batches)
@@ -72,7 +73,7 @@ def test_of_edges(world: World) -> None:
 
 
 @several
-@given(worlds())
+@given(worlds(FEATURES - {"addresses"}))  # see test_random_worlds, the last test
 def test_of_services_and_operations(world: World) -> None:
     """Merged over callers and time: every called span once."""
     names = {span.key: span.name for span in world.spans}

@@ -17,6 +17,7 @@ from tests.collector.test_against_reference import derived
 from tests.reference import compare
 from tests.reference.damage import World, worlds
 from tests.reference.found import EXPANDED, FIGURES
+from tests.reference.meshes import FEATURES
 from tests.reference.notation import parse
 
 SUMS = (
@@ -75,6 +76,8 @@ def _rounded(value: object) -> float:
 
 @pytest.mark.parametrize("harm", HARMS)
 def test_the_same_figures(harm: str) -> None:
+    features = FEATURES - {"addresses"} if "split" in harm else FEATURES  # see the last test
+
     @settings(
         max_examples=WANTED or 10,
         derandomize=not WANTED,
@@ -83,7 +86,7 @@ def test_the_same_figures(harm: str) -> None:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    @given(worlds(harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
+    @given(worlds(features, harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
     def agree(world: World, messages: str) -> None:
         engine, reference = by_engine(world, messages), by_reference(world, messages)
         assert comparable(engine, messages) == comparable(reference, messages)
@@ -103,3 +106,16 @@ def test_figures_once_found_to_differ(view: str, text: str, edge: Edge, figures:
     world = World([parse(text)])
     for found in (by_engine(world, view)[edge], by_reference(world, view)[edge]):
         assert {name: found[name] for name in figures} == figures
+
+
+@pytest.mark.xfail(
+    strict=True, reason="R1.1: the directory keeps what a call taught that was taken back since"
+)
+def test_what_was_learned_from_a_call_that_is_taken_back() -> None:
+    """R5.4: the late server makes the sidecar no end of a call, so nobody was met at its address."""
+    address = "network.peer.address=10.0.0.9, network.peer.port=80"
+    early = (
+        f"1 C a; 2<1 C p [node_id=sidecar~x, {address}]; 3<2 S p [node_id=sidecar~x]; t2 1 C a [{address}]"
+    )
+    world = World([parse(early), parse("4<3 S b")])
+    assert by_engine(world, "collapsed").keys() == by_reference(world, "collapsed").keys()
