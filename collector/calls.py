@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from collector import model
+from collector import model, naming
 from collector.histogram import bin_of
 
 COLLAPSED_ONLY: Final = "+"
@@ -44,7 +44,7 @@ TOLD: Final = (
 )
 """The columns of a span that a call tells of; ``row`` says whether that side was seen."""
 
-NAMED: Final = ("peer", "peer_kind", "messaging")
+NAMED: Final = ("peer", "peer_kind", "peer_rank", "peer_address", "messaging")
 CLIENT_GROUP: Final = ("resend", "produces", "node")
 SERVER_GROUP: Final = ("kind", "node")
 TARGET: Final = ("service", "weight", "trace", "start", "caller_address", "answered")
@@ -129,8 +129,10 @@ def _columns() -> dict[str, pl.Expr]:
         .then(destination)
         .otherwise(pl.lit("")),
         # R4.3: who that is becomes known when the name is read.
-        "caller_address": pl.when(~seen_client & pl.col("entry").is_in([USER, UNKNOWN]))
-        .then(pl.when(messaging).then(pl.lit("")).otherwise("t_caller_address"))
+        "caller_address": pl.when(~seen_client & ~messaging & pl.col("entry").is_in([USER, UNKNOWN]))
+        .then("t_caller_address")
+        .when(seen_client & ~seen_server & pl.col("target").is_null() & _may_be_known())
+        .then("n_peer_address")
         .otherwise(pl.lit("")),
         # R5.4: a paired call teaches who answers at an address; a message's peer is the broker.
         "learned": pl.when(seen_client & seen_server & ~messaging).then("t_answered").otherwise(pl.lit("")),
@@ -173,6 +175,11 @@ def _is_lost() -> pl.Expr:
 def _nowhere() -> pl.Expr:
     """A broker without an address (R6.6)."""
     return (pl.col("n_messaging") == "receive") & (pl.col("n_peer") == "")
+
+
+def _may_be_known() -> pl.Expr:
+    """R5.1: whether the service that is known for the address goes before the name; only private ones are kept."""
+    return pl.col("n_peer_rank").is_in(naming.AFTER_ADDRESS) & naming.private(pl.col("n_peer_address"))
 
 
 def _role(column: str) -> pl.Expr:

@@ -82,14 +82,16 @@ def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
     """A pair of ends and what they become; None where nothing changes."""
     source, target, address, source_kind, target_kind = row
     new = [source, target, "", source_kind, target_kind]
-    if caller := names.addresses.get(address):
-        new[0], new[3] = caller, "service"
+    known = names.addresses.get(address)
+    if known and source_kind in ("user", "unknown"):
+        new[0], new[3] = known, "service"
     elif source_kind == NAMED_ONLY:
         new[0], new[3] = names.resolve(source, target.rpartition("/")[0]), "service"
-    if target_kind in (NAMED_ONLY, "external"):
+    if known and new[0] == source:  # R5.1: the address of a target that only a URL or a cluster names
+        new[1], new[4] = known, "service"
+    elif target_kind in (NAMED_ONLY, "external"):
         new[1] = names.resolve(target, source.rpartition("/")[0])
-        known = target_kind == NAMED_ONLY or new[1] in names.services
-        new[4] = "service" if known else target_kind
+        new[4] = "service" if target_kind == NAMED_ONLY or new[1] in names.services else target_kind
     return None if new == list(row) else (*row, *new)
 
 

@@ -121,7 +121,7 @@ SERIES_KEY: Final = (
     "source_kind",
     "target_kind",
     "via",  # the messaging destination between them, "" if none
-    "caller_address",  # of a called span whose caller is not known otherwise, "" if not stated
+    "caller_address",  # of a caller not known otherwise; else of a target that a URL or cluster names (R5.1); ""
 )
 SUMS: Final = (
     "calls",

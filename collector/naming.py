@@ -54,6 +54,9 @@ ZIPKIN: Final = "zipkin"
 SHARED: Final = "zipkin.shared"
 """Attribute of the called half of a span id that two sides share."""
 
+AFTER_ADDRESS: Final = (6, 8)
+"""Ranks of URLs and clusters: the service that is known for the socket peer's address goes before them (R5.1)."""
+
 GRPC_SERVER_ERRORS: Final = (2, 4, 12, 13, 14, 15)
 _GRPC_CODES: Final = {code.name: code.value[0] for code in grpc.StatusCode}
 _SENDING: Final = ("send", "publish")
@@ -269,12 +272,16 @@ def weight(tracestate: str) -> pl.Expr:
     return pl.coalesce(float(2**56) / kept, older, pl.lit(1.0))
 
 
+def private(address: pl.Expr) -> pl.Expr:
+    """Whether an address is one of a private network: there are not so many of them."""
+    return address.str.contains(r"^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:)")
+
+
 def peer_address() -> pl.Expr:
     """Socket peer that can belong to a service: no loopback; of a called span private addresses only (R4.3, R5.4)."""
     address = pl.col("network_address").fill_null("")
-    private = address.str.contains(r"^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:)")
     loopback = address.str.contains(r"^(127\.|::1$|localhost$)")
     calling = pl.col("kind").is_in(_CALLING) & ~loopback & present(address) & present(pl.col("network_port"))
-    called = pl.col("kind").is_in([model.SERVER, model.CONSUMER]) & private
+    called = pl.col("kind").is_in([model.SERVER, model.CONSUMER]) & private(address)
     with_port = pl.concat_str(address, pl.lit(":"), pl.col("network_port"))
     return pl.when(calling).then(with_port).when(called).then(address).otherwise(pl.lit(""))

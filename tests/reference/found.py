@@ -57,6 +57,13 @@ PROXIES = {
 }
 
 NAMES = {
+    "R5.1 who is known for the address goes before the URL": Case(
+        "t1 1 C a [network.peer.address=10.0.0.9, network.peer.port=80]; t1 2<1 S b;"
+        "t2 1 C c [url.full=http://d:80/u, network.peer.address=10.0.0.9, network.peer.port=80];"
+        "t3 1 C c [url.full=http://d:80/u, network.peer.address=10.0.0.8, network.peer.port=80];"
+        "t4 1 C c [server.address=e, network.peer.address=10.0.0.9, network.peer.port=80]",
+        {"a→b": "1/0", "c→b": "1/0", "c→d:80": "1/0", "c→e": "1/0"},
+    ),
     "R2.3 a name without its namespace says less": Case(
         "1 C y/a [peer.service=b]; 2<1 C y/a [service.peer.name=b, service.peer.namespace=y]",
         {"y/a→y/b": "1/0"},
