@@ -131,6 +131,8 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         requests="counts",
         attempts=pl.col("counts") * pl.col("tries"),
         inferred=pl.lit(0.0),
+        bytes_out=pl.lit(0.0),
+        bytes_in=pl.lit(0.0),
         client_bin=pl.when(outbound).then("bin"),
         server_bin=pl.when(~outbound).then("bin"),
     )

@@ -145,6 +145,8 @@ def _columns() -> dict[str, pl.Expr]:
         "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
         "attempts": weight * pl.col("attempts"),
         "inferred": weight * pl.col("inferred"),
+        "bytes_out": pl.lit(0.0),
+        "bytes_in": pl.lit(0.0),
         "again": messaging & seen_client & (destination != "") & pl.col("with_client") & ~pl.col("leads"),
         "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
         # R6.3: a consumer of many messages has one latency.

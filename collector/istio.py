@@ -2,7 +2,7 @@
 
 ``istio_requests`` and the count of ``istio_request_duration_milliseconds`` are estimates of one thing: calls;
 ``istio_tcp_connections_opened`` of connections, which are calls too. Reporter ``source`` tells of the client's side,
-``destination`` and ``waypoint`` of the server's.
+``destination`` and ``waypoint`` of the server's. Of the bytes of TCP connections the source's end counts (J8).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collector.rollup import BINS_SCHEMA, CLIENT, SERIES, SERVER, SUMS, SUMS_SCH
 from collector.spans import refusals
 
 CALLS: Final = ("istio_requests", "istio_request_duration_milliseconds", "istio_tcp_connections_opened")
+BYTES: Final = {"istio_tcp_sent_bytes": "bytes_out", "istio_tcp_received_bytes": "bytes_in"}
 OUT_OF_TIME: Final = "the point is older than the retention, in the future, or says no time"
 
 Totals = Mapping[Edge, Mapping[Estimate, float]]
@@ -63,7 +64,7 @@ class Istio:
             oldest: points of times (unix ns) before this are refused …
             latest: … and those from this on.
         """
-        found = meter_points.read(requests, _counts_calls, istio_names.LABELS)
+        found = meter_points.read(requests, _is_ours, istio_names.LABELS)
         if found is None:
             return Metered(Buckets.empty())
         times = np.array([point.time for point in found.points], dtype=np.float64)
@@ -99,6 +100,8 @@ class Istio:
         counts = []
         for row in sorted(adding, key=lambda row: seconds[row]):
             source, target, protocol, side, metric, reporter, failure = facts[row]
+            if metric.removesuffix("_total") in BYTES:
+                continue
             edge = (source, target, protocol)
             counts.append((failure, Count(edge, (side, f"{reporter} {metric}"), row, adding[row].value)))
         bad = [count for failure, count in counts if failure in model.FAILED_CLASSES]
@@ -126,8 +129,18 @@ def _more(points: Sequence[Point], good: np.ndarray[Any, np.dtype[np.bool_]]) ->
     )
 
 
-def _counts_calls(name: str) -> bool:
-    return name.removesuffix("_total") in CALLS
+def _is_ours(name: str) -> bool:
+    return name.removesuffix("_total") in (*CALLS, *BYTES)
+
+
+def _bytes(adding: Sequence[Added]) -> dict[str, pl.Expr]:
+    """What the source's end sent and received."""
+    added = pl.Series([float(a.value) for a in adding], dtype=pl.Float64)
+    name = pl.col("metric").str.strip_suffix("_total")
+    return {
+        column: pl.when((name == metric) & (pl.col("reporter") == "source")).then(added).otherwise(0.0)
+        for metric, column in BYTES.items()
+    }
 
 
 def _buckets(
@@ -157,6 +170,7 @@ def _buckets(
             for what in ("calls", "failed")
         ),
         attempts=pl.col("calls"),
+        **_bytes([adding[row] for row in rows]),
     )
     sums = sums.with_columns(requests=pl.col("client_calls"))
     missing = [pl.lit(0.0).alias(name) for name in SUMS if name not in sums.columns]

@@ -133,6 +133,8 @@ SUMS: Final = (
     "requests",
     "attempts",
     "inferred",  # of calls: those whose edge is inferred (R2.2, R4.3)
+    "bytes_out",  # towards the target, of TCP connections as the source's end counts them (R12)
+    "bytes_in",  # and back
 )
 _HISTOGRAM = pa.map_(pa.int16(), pa.float64())
 

@@ -290,10 +290,25 @@ def test_tcp_connections_are_calls() -> None:
     assert found.sums["protocol"].to_list() == ["tcp"]
 
 
-@pytest.mark.xfail(strict=True, reason="J8: the model has no columns for bytes yet")
-def test_j8_bytes_sent_go_towards_the_destination() -> None:
-    found = metered(Writer().count(700, name="istio_tcp_sent_bytes_total", since=-1))
-    assert found.sums.select("source", "bytes_out").rows() == [("default/a", 700.0)]
+SENT, RECEIVED = "istio_tcp_sent_bytes", "istio_tcp_received_bytes_total"
+
+
+def test_j8_bytes_sent_at_the_source_go_towards_the_destination() -> None:
+    at_source, at_destination = labels(response_code=""), labels(reporter="destination", response_code="")
+    found = metered(
+        Writer()
+        .count(4, at_source, name=OPENED, since=-1)
+        .count(700, at_source, name=SENT, since=-1)
+        .count(30, at_source, name=RECEIVED, since=-1)
+        .count(31, at_destination, name=SENT, since=-1)
+        .count(701, at_destination, name=RECEIVED, since=-1)
+    )
+    window = graph.build(found).edges.select("source", "target", "calls", "bytes_out", "bytes_in")
+    assert window.rows() == [("default/a", "default/b", 4.0, 700.0, 30.0)]
+
+
+def test_bytes_are_no_calls() -> None:
+    assert edges(Writer().count(700, name=SENT, since=-1)) == {}
 
 
 OTHERS = ["istio_requests_totals", "my_istio_requests", "istio_request_bytes", "envoy.cluster.upstream_rq"]

@@ -152,6 +152,8 @@ CREATE TABLE IF NOT EXISTS calls (
     requests SimpleAggregateFunction(sum, Float64),
     attempts SimpleAggregateFunction(sum, Float64),
     inferred SimpleAggregateFunction(sum, Float64),
+    bytes_out SimpleAggregateFunction(sum, Float64),
+    bytes_in SimpleAggregateFunction(sum, Float64),
     client_histogram SimpleAggregateFunction(sumMap, Map(Int16, Float64)) COMMENT 'bin: calls',
     server_histogram SimpleAggregateFunction(sumMap, Map(Int16, Float64)) COMMENT 'bin: calls'
 ) ENGINE = AggregatingMergeTree
