@@ -15,6 +15,7 @@ from collector.rollup import SERVER
 from tests.collector.test_against_reference import derived, kept
 from tests.collector.test_random_worlds import WANTED
 from tests.reference.calls import CALL, Side
+from tests.reference.copies import stored
 from tests.reference.damage import World, worlds
 from tests.reference.figures import Samples, edges
 from tests.reference.linker import calls
@@ -76,7 +77,7 @@ def test_of_edges(world: World) -> None:
 @given(worlds(FEATURES - {"addresses"}))  # see test_random_worlds, the last test
 def test_of_services_and_operations(world: World) -> None:
     """Merged over callers and time: every called span once."""
-    names = {span.key: span.name for span in world.spans}
+    names = {span.key: span.name for span in stored(world.spans)}
     called: set[Side] = {call.server for call in calls(world.spans) if call.server and call.kind == CALL}
     window, known = kept(world.batches)
     bins = graph.resolved(window, known).bins
