@@ -69,7 +69,7 @@ class Archive(Protocol):
         ...
 
     def spans_of(self, wanted: Wanted) -> pa.Table:
-        """Columns :data:`collector.frames.READ` of stored spans."""
+        """Columns :data:`collector.coded.READ` of stored spans."""
         ...
 
     def linking(self, ids: Sequence[TraceId], earliest: int) -> list[TraceId]:

@@ -1,21 +1,26 @@
 """The two sides of a call, next to each other → one row of a call: the edge named, both sides weighed.
 
-Input columns are :data:`TOLD` with the prefix ``c_`` (the calling span) and ``s_`` (the called one), null where that
-side was not seen; :data:`NAMED` with ``n_`` (the calling span that names the target best); :data:`CLIENT_GROUP` with
-``client_`` and :data:`SERVER_GROUP` with ``server_`` (what the spans of a side say together, on its outermost);
-:data:`TARGET` with ``t_`` (a span of the target, if there is any); ``target`` (its service); and what the linker says
-of each call.
+What a call is named by (services, operations, kinds …) depends on what its spans *say* alone, and few different things
+are said: the names are worked out once for each combination (:func:`_names`), the figures for each call
+(:func:`_figures`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from collector import model, naming
+from collector.distinct import different, distinct
 from collector.histogram import bin_of
+
+Ints = NDArray[np.int64]
 
 COLLAPSED_ONLY: Final = "+"
 """The ``via`` of what is left out where destinations are drawn."""
@@ -26,60 +31,167 @@ NAMED_ONLY: Final = "named"
 USER: Final = "user"
 UNKNOWN: Final = "unknown"
 
-
-TOLD: Final = (
-    "trace",
-    "start",
-    "duration",
-    "service",
-    "version",
-    "operation",
-    "protocol",
-    "peer_version",
-    "failure",
-    "flags",
-    "role",
-    "weight",
-    "sampled",
-)
-"""The columns of a span that a call tells of; ``row`` says whether that side was seen."""
-
-NAMED: Final = ("peer", "peer_kind", "peer_rank", "peer_address", "messaging")
-CLIENT_GROUP: Final = ("resend", "produces", "node")
-SERVER_GROUP: Final = ("kind", "node")
-TARGET: Final = ("service", "weight", "trace", "start", "caller_address", "answered")
+NAMES: Final = (*model.SERIES_KEY, "learned")
+_KEY: Final = {"trace": pl.Int64, "time": pl.Int64, "series": pl.UInt32}
+_BINS: Final = {"client_bin": pl.Int16, "server_bin": pl.Int16}
 
 
-def shape(rows: pl.DataFrame) -> pl.DataFrame:
-    """Name the edge, weigh both sides, keep the columns of a call; ``rows`` also has those of the linker's calls."""
-    shaped = rows.select(**_columns()).filter(~pl.col("ignored")).drop("ignored")
-    if not shaped["again"].any():
-        return shaped.drop("again")
-    return _told_once(shaped)
+@dataclass(frozen=True)
+class Calls:
+    """Rows that add to edges.
+
+    ``rows``: ``trace`` (number), ``time`` (s), ``series``, the sums of :data:`collector.model.SUMS`, ``client_bin`` and
+    ``server_bin`` (histogram bins, null where that side was not seen). ``names``: the key of each series, and the
+    address (``learned``) at which it shows its target.
+    """
+
+    names: pl.DataFrame
+    rows: pl.DataFrame
+
+    @staticmethod
+    def together(parts: Sequence[Calls], join: Callable[[list[pl.DataFrame]], pl.DataFrame]) -> Calls:
+        """``parts`` as one."""
+        rows, first = [], 0
+        for part in parts:
+            rows.append(part.rows if not first else part.rows.with_columns(pl.col("series") + first))
+            first += part.names.height
+        return Calls(join([part.names for part in parts]), join(rows))
+
+    def compact(self) -> Calls:
+        """Every series once, those without a row left out."""
+        used, series = different(self.rows.select("series"))
+        names, number = different(self.names[used["series"]])
+        return Calls(names, self.rows.with_columns(series=number.gather(series)))
+
+    def negated(self) -> Calls:
+        """What takes these back."""
+        return Calls(self.names, self.rows.with_columns(-pl.col(*model.SUMS)))
+
+    def named(self) -> pl.DataFrame:
+        """Rows with the names of their series."""
+        names = self.names.select(pl.all().gather(self.rows["series"]))
+        return pl.concat(
+            [self.rows.select("trace", "time"), names, self.rows.drop("trace", "time", "series")],
+            how="horizontal",
+        )
 
 
-def _told_once(shaped: pl.DataFrame) -> pl.DataFrame:
+def nothing() -> Calls:
+    """No calls."""
+    rows = {**_KEY, **dict.fromkeys(model.SUMS, pl.Float64), **_BINS}
+    return Calls(pl.DataFrame(schema=dict.fromkeys(NAMES, pl.String)), pl.DataFrame(schema=rows))
+
+
+C_SAID: Final = ("service", "operation", "protocol", "peer_version", "failure", "flags", "role")
+S_SAID: Final = ("service", "version", "operation", "protocol", "failure", "flags", "role")
+N_SAID: Final = ("peer", "peer_kind", "peer_rank", "peer_address", "messaging")
+CODES: Final = (
+    "c", "s", "n", "t",  # facts of the calling and the called span, of the one that names best, of one of the target
+    "client_node", "server_node",  # destinations (a number of those that are named)
+    "caller_address", "answered",  # facts whose peer address that is
+    "entry",  # who called, where no client span says so (see entry_of_service and its neighbours)
+    "client_produces", "server_kind", "failed", "cancelled", "by_name",
+)  # fmt: skip
+"""What names a call, as numbers; −1 for what was not seen."""
+
+NOBODY, SILENT, ENTRY_USER, ENTRY_UNKNOWN, _FACTS_FROM = -1, 0, 1, 2, 3
+
+
+def entry_of_service(fact: Ints) -> Ints:
+    """The entry "the service of this fact"."""
+    return _FACTS_FROM + 2 * fact
+
+
+def entry_of_peer(fact: Ints) -> Ints:
+    """The entry "whom this fact names as its peer"."""
+    return _FACTS_FROM + 2 * fact + 1
+
+
+def shape(codes: dict[str, Ints], figures: pl.DataFrame, facts: pl.DataFrame, nodes: pl.Series) -> Calls:
+    """Name the edges, weigh both sides.
+
+    Args:
+        codes: :data:`CODES`, a number for each call.
+        figures: what :func:`_figures` reads, a row for each call.
+        facts: columns :data:`collector.linker.FACTS`.
+        nodes: the destinations that the codes name.
+    """
+    one, which = distinct((code + 1 for code in codes.values()), figures.height)
+    said = _said({name: code[one] for name, code in codes.items()}, facts, nodes)
+    named = said.select(**_names())
+    facts_of_rows = named.select(*_DECIDED)[which]
+    rows = pl.concat([figures, facts_of_rows], how="horizontal").with_columns(
+        series=pl.Series(which, dtype=pl.UInt32)
+    )
+    rows = rows.filter(~pl.col("ignored")).select(**_figures())
+    names = named.select(NAMES)
+    if not rows["again"].any():
+        return Calls(names, rows.drop("again"))
+    return _told_once(names, rows)
+
+
+def _told_once(names: pl.DataFrame, rows: pl.DataFrame) -> Calls:
     """A message that several services got shows its client's side on each edge, but once at its destination (R6.4)."""
-    again = shaped.filter("again")
+    again = rows.filter("again")
     client = ["client_calls", "client_failed", "requests"]
     others = [name for name in model.SUMS if name not in client]
-    nothing, no_bin = pl.lit(0.0), pl.lit(None, pl.Int16)
-    servers = again.with_columns(*(nothing.alias(name) for name in client), client_bin=no_bin)
+    no_bin, nowhere = pl.lit(None, pl.Int16), names.with_columns(via=pl.lit(COLLAPSED_ONLY))
+    servers = again.with_columns(*(pl.lit(0.0).alias(name) for name in client), client_bin=no_bin)
     clients = again.with_columns(
-        *(nothing.alias(n) for n in others), server_bin=no_bin, via=pl.lit(COLLAPSED_ONLY)
+        *(pl.lit(0.0).alias(name) for name in others),
+        server_bin=no_bin,
+        series=pl.col("series") + names.height,
     )
-    return pl.concat([shaped.filter(~pl.col("again")), servers, clients]).drop("again")
+    parts = [rows.filter(~pl.col("again")), servers, clients]
+    return Calls(pl.concat([names, nowhere]), pl.concat(parts).drop("again"))
+
+
+def _said(codes: dict[str, Ints], facts: pl.DataFrame, nodes: pl.Series) -> pl.DataFrame:
+    """The texts behind one of each combination of codes; null for what was not seen."""
+
+    def taken(column: pl.Series, code: Ints) -> pl.Series:
+        return column.gather(pl.Series(code).replace(-1, None))
+
+    columns = {"seen_client": pl.Series(codes["c"] >= 0), "seen_server": pl.Series(codes["s"] >= 0)}
+    for side, names in (("c", C_SAID), ("s", S_SAID), ("n", N_SAID), ("t", ("service",))):
+        columns |= {f"{side}_{name}": taken(facts[name], codes[side]) for name in names}
+    columns |= {name: taken(nodes, codes[name]) for name in ("client_node", "server_node")}
+    columns |= {
+        name: taken(facts["peer_address"], codes[name]).fill_null("")
+        for name in ("caller_address", "answered")
+    }
+    columns |= {
+        name: pl.Series(codes[name] > 0) for name in ("client_produces", "failed", "cancelled", "by_name")
+    }
+    columns |= {"server_kind": pl.Series(codes["server_kind"]), "entry": _entries(codes["entry"], facts)}
+    return pl.DataFrame(columns)
+
+
+def _entries(entry: Ints, facts: pl.DataFrame) -> pl.Series:
+    fact = pl.Series(np.maximum(entry - _FACTS_FROM, 0) // 2)
+    if facts.is_empty():
+        return pl.Series([None] * len(entry), dtype=pl.String)
+    texts = pl.DataFrame(
+        {"entry": entry, "service": facts["service"].gather(fact), "peer": facts["peer"].gather(fact)}
+    )
+    code = pl.col("entry")
+    return texts.select(
+        pl.when(code == NOBODY).then(None)
+        .when(code == SILENT).then(pl.lit(""))
+        .when(code == ENTRY_USER).then(pl.lit(USER))
+        .when(code == ENTRY_UNKNOWN).then(pl.lit(UNKNOWN))
+        .when((code - _FACTS_FROM) % 2 == 0).then("service")
+        .otherwise("peer")
+    ).to_series()  # fmt: skip
+
+
+_DECIDED: Final = ("ignored", "messaging", "at_destination", "c_failed", "s_failed")
 
 
 @cache
-def _columns() -> dict[str, pl.Expr]:
-    """One expression per column, made once; in one place, because nearly all of them share the terms above them."""
-    seen_client, seen_server = pl.col("c_row").is_not_null(), pl.col("s_row").is_not_null()
-    client_weight = pl.when(pl.col("with_client") & seen_client).then(pl.col("c_weight")).otherwise(0.0)
-    server_weight = pl.when(seen_server).then(pl.col("s_weight")).otherwise(0.0)
-    # R9: a call weighs what the heavier of its two sides says; an entry that shows neither (R2.2), what its span says.
-    sides = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
-    weight = pl.when(seen_client | seen_server).then(sides).otherwise(pl.col("t_weight").fill_null(0.0))
+def _names() -> dict[str, pl.Expr]:
+    """What spans say → the key of the series, and what :func:`_figures` asks of it. Each expression is made once."""
+    seen_client, seen_server = pl.col("seen_client"), pl.col("seen_server")
     messaging = _is_message()
     # R6.5: as either end states it; where they differ, the producer.
     destination = pl.coalesce(_non_empty("client_node"), _non_empty("server_node"), pl.lit(""))
@@ -100,14 +212,9 @@ def _columns() -> dict[str, pl.Expr]:
         .when("cancelled").then(pl.lit(model.CANCELLED))
         .otherwise(pl.lit(model.OK))
     )  # fmt: skip
-    c_failed = pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
-    s_failed = pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False)
-    resent = pl.col("client_resend").fill_null(value=False)
     return {
-        "trace": pl.coalesce("c_trace", "s_trace", "t_trace"),
-        "time": pl.coalesce("c_start", "s_start", "t_start") // 1_000_000_000,
         "source": source,
-        "target": pl.coalesce("s_service", "target", peer),
+        "target": pl.coalesce("s_service", "t_service", peer),
         "kind": pl.when(messaging).then(pl.lit("messaging")).otherwise(pl.lit("call")),
         "protocol": pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
         "operation": pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
@@ -122,7 +229,7 @@ def _columns() -> dict[str, pl.Expr]:
         .otherwise(_entry_kind(source, destination)),
         "target_kind": pl.when(seen_server)
         .then(_role("s_role"))
-        .when(pl.col("target").is_not_null())
+        .when(pl.col("t_service").is_not_null())
         .then(pl.lit("service"))
         .otherwise(_target_kind()),
         "via": pl.when(messaging & seen_server & (source != destination))
@@ -130,31 +237,58 @@ def _columns() -> dict[str, pl.Expr]:
         .otherwise(pl.lit("")),
         # R4.3: who that is becomes known when the name is read.
         "caller_address": pl.when(~seen_client & ~messaging & pl.col("entry").is_in([USER, UNKNOWN]))
-        .then("t_caller_address")
-        .when(seen_client & ~seen_server & pl.col("target").is_null() & _may_be_known())
+        .then("caller_address")
+        .when(seen_client & ~seen_server & pl.col("t_service").is_null() & _may_be_known())
         .then("n_peer_address")
         .otherwise(pl.lit("")),
         # R5.4: a paired call teaches who answers at an address; a message's peer is the broker.
-        "learned": pl.when(seen_client & seen_server & ~messaging).then("t_answered").otherwise(pl.lit("")),
+        "learned": pl.when(seen_client & seen_server & ~messaging).then("answered").otherwise(pl.lit("")),
+        # R6.6: receiving and settling talk to the broker; without its address there is no edge.
+        # R11: a Zipkin span without a local service gives no edge.
+        "ignored": (~seen_server & _nowhere().fill_null(value=False))
+        | (pl.coalesce("s_service", "t_service") == "").fill_null(value=False),
+        "messaging": messaging,
+        "at_destination": destination != "",
+        "c_failed": pl.col("c_failure").is_in(model.FAILED_CLASSES).fill_null(value=False),
+        "s_failed": pl.col("s_failure").is_in(model.FAILED_CLASSES).fill_null(value=False),
+    }
+
+
+@cache
+def _figures() -> dict[str, pl.Expr]:
+    """Times and weights of both sides (null where a side was not seen) → the sums and bins of a call."""
+    seen_client, seen_server = pl.col("c_weight").is_not_null(), pl.col("s_weight").is_not_null()
+    client_weight = pl.when(pl.col("with_client") & seen_client).then(pl.col("c_weight")).otherwise(0.0)
+    server_weight = pl.when(seen_server).then(pl.col("s_weight")).otherwise(0.0)
+    # R9: a call weighs what the heavier of its two sides says; an entry that shows neither (R2.2), what its span says.
+    sides = pl.max_horizontal(pl.col("c_weight").fill_null(0.0), server_weight)
+    weight = pl.when(seen_client | seen_server).then(sides).otherwise(pl.col("t_weight").fill_null(0.0))
+    messaging = pl.col("messaging")
+    return {
+        "trace": pl.col("trace"),
+        "time": pl.col("start") // 1_000_000_000,
+        "series": pl.col("series"),
         "calls": weight,
         "failed": weight * pl.col("failed"),
         "client_calls": client_weight,
-        "client_failed": client_weight * c_failed,
+        "client_failed": client_weight * pl.col("c_failed"),
         "server_calls": server_weight,
-        "server_failed": server_weight * s_failed,
-        "requests": pl.when(seen_client & (~pl.col("with_client") | resent)).then(0.0).otherwise(weight),
+        "server_failed": server_weight * pl.col("s_failed"),
+        "requests": pl.when(seen_client & (~pl.col("with_client") | pl.col("resend")))
+        .then(0.0)
+        .otherwise(weight),
         "attempts": weight * pl.col("attempts"),
         "inferred": weight * pl.col("inferred"),
         "bytes_out": pl.lit(0.0),
         "bytes_in": pl.lit(0.0),
-        "again": messaging & seen_client & (destination != "") & pl.col("with_client") & ~pl.col("leads"),
+        "again": messaging
+        & seen_client
+        & pl.col("at_destination")
+        & pl.col("with_client")
+        & ~pl.col("leads"),
         "client_bin": pl.when(client_weight > 0).then(bin_of(pl.col("c_duration"))),
         # R6.3: a consumer of many messages has one latency.
-        "server_bin": pl.when(seen_server & pl.col("s_sampled")).then(bin_of(pl.col("s_duration"))),
-        # R6.6: receiving and settling talk to the broker; without its address there is no edge.
-        # R11: a Zipkin span without a local service gives no edge.
-        "ignored": (~seen_server & _nowhere().fill_null(value=False))
-        | (pl.coalesce("s_service", "target") == "").fill_null(value=False),
+        "server_bin": pl.when(seen_server & pl.col("sampled")).then(bin_of(pl.col("s_duration"))),
     }
 
 
@@ -165,7 +299,7 @@ def _is_message() -> pl.Expr:
 
 
 def _is_unanswered() -> pl.Expr:
-    nothing = pl.col("s_row").is_null() & pl.col("t_service").is_null()
+    nothing = ~pl.col("seen_server") & pl.col("t_service").is_null()
     return pl.col("client_produces").fill_null(value=False) & nothing
 
 

@@ -22,6 +22,7 @@ import structlog
 from collector import accesslog, points, rollup, spans
 from collector.archive import Archive
 from collector.breakers import Breakers
+from collector.coded import Coded
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
 from collector.deriver import Deriver
 from collector.istio import Istio, Metered, counted_until
@@ -134,7 +135,7 @@ class Committer:
         except Exception as error:
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
         if work.spans is not None and work.spans.stored.num_rows:
-            self._deriver.add(work.spans.table)
+            self._deriver.add(Coded.flattened(work.spans))
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())

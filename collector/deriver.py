@@ -14,12 +14,11 @@ from typing import Final, TypeVar, cast
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
-from collector import frames, repair, rollup
+from collector import repair, rollup
 from collector.archive import Archive, TraceId
+from collector.coded import Coded
 from collector.consumer import Overloaded
 from collector.directory import Directory
 from collector.recall import Recall
@@ -52,7 +51,7 @@ class Deriver:
         self._keep = keep
         self._archive, self._live, self._directory, self._counters = archive, live, directory, counters
         self._lock = threading.Lock()
-        self._added: list[pa.Table] = []
+        self._added: list[Coded] = []
         self._waiting = 0
         self._settled = 0
         self._arrived = 0
@@ -74,12 +73,11 @@ class Deriver:
         self._arrived = max(self._arrived, int(now))
         return self._arrived
 
-    def add(self, table: pa.Table) -> None:
-        """Rows of :data:`collector.model.SPANS` that were just stored."""
-        kept = table.select(frames.READ)
+    def add(self, spans: Coded) -> None:
+        """Spans that were just stored."""
         with self._lock:
-            self._added.append(kept)
-            self._waiting += kept.num_rows
+            self._added.append(spans)
+            self._waiting += spans.height
 
     def start(self) -> None:
         """Count what is stored and was not counted, and know what is there. Nothing may be stored meanwhile."""
@@ -99,17 +97,16 @@ class Deriver:
         Raises:
             Overloaded: the store does not answer; what it has is not known any more (see :attr:`sure`).
         """
-        while tables := self._next():
-            rows = sum(table.num_rows for table in tables)
+        while batches := self._next():
             try:
-                self._count(pa.concat_tables(tables))
+                self._count(Coded.together(batches))
             except BaseException:  # whether their calls are stored is not known
                 self._sure = False
                 raise
             with self._lock:
-                del self._added[: len(tables)]
-                self._waiting -= rows
-            latest = _latest(tables[-1])
+                del self._added[: len(batches)]
+                self._waiting -= sum(batch.height for batch in batches)
+            latest = _latest(batches[-1])
             if latest >= self._settled + _SETTLE:
                 self._settle(latest)
 
@@ -129,39 +126,40 @@ class Deriver:
         self._traces = Traces(self._keep, seen)
         self._recall = Recall(self._archive, self._traces, seen)
 
-    def _next(self) -> list[pa.Table]:
+    def _next(self) -> list[Coded]:
         with self._lock:
-            sizes = np.cumsum([table.num_rows for table in self._added])
+            sizes = np.cumsum([batch.height for batch in self._added])
             return self._added[: max(1, int(np.searchsorted(sizes, AT_ONCE, side="right")))]
 
-    def _count(self, table: pa.Table) -> None:
+    def _count(self, spans: Coded) -> None:
         """One trace never takes others with it: when deriving fails its halves are tried on their own."""
-        future, table = _divided(table, repair.in_graph(table))
-        self._counters.spans.labels("future").inc(future.num_rows)
-        if not table.num_rows:
+        counted = spans.only(spans.in_graph(repair.FUTURE))
+        self._counters.spans.labels("future").inc(spans.height - counted.height)
+        if not counted.height:
             return
-        latest = _latest(table)
-        back = self._stored(lambda: self._recall.before(table, _earliest(table), latest))
+        latest = _latest(counted)
+        back = self._stored(lambda: self._recall.before(counted, _earliest(counted), latest))
         try:
-            derived = self._traces.derive(table)
-            calls = rollup.buckets(derived.rows)
+            derived = self._traces.derive(counted)
+            calls = rollup.added(derived.calls)
         except BaseException as error:  # a panic of Polars is no Exception
-            self._divide(table, error)
+            self._divide(counted, error)
             return
         self._stored(lambda: self._archive.write_calls(calls))
         self._traces.keep(derived, latest)
         self._live.add(calls, time.time())
-        self._remember(table, derived)
-        self._tell(table, derived, back)
+        self._remember(counted, derived)
+        self._tell(counted, derived, back)
 
-    def _divide(self, table: pa.Table, error: BaseException) -> None:
-        ids = frames.identity(table).ids
+    def _divide(self, spans: Coded, error: BaseException) -> None:
+        ids = spans.identity.ids
         log.warning("derivation_failed", traces=len(ids), error=repr(error)[:500], exc_info=True)
         if len(ids) == 1:
-            self._counters.spans.labels("failed").inc(table.num_rows)
+            self._counters.spans.labels("failed").inc(spans.height)
             return
-        for half in _divided(table, frames.having(table, ids[: len(ids) // 2])):
-            self._count(half)
+        first = spans.of_traces(ids[: len(ids) // 2])
+        self._count(spans.only(first))
+        self._count(spans.only(~first))
 
     def _stored(self, action: Callable[[], T]) -> T:
         try:
@@ -169,30 +167,25 @@ class Deriver:
         except Exception as error:
             raise Overloaded(f"the store does not answer: {type(error).__name__}") from error
 
-    def _remember(self, table: pa.Table, derived: Derived) -> None:
+    def _remember(self, spans: Coded, derived: Derived) -> None:
         """Who reported, and who was seen at which address."""
-        told = cast(pl.DataFrame, pl.from_arrow(table.select(["service", "address"]))).unique()
-        learned = derived.rows.filter(pl.col("learned") != "")
+        told = spans.facts.select("service", "address").unique()
+        learned = derived.calls.names.filter(pl.col("learned") != "")
         met = learned.select(address="learned", service="target").unique()
         seen = pl.concat([told.filter(pl.col("address") != "").select("address", "service"), met])
         self._directory.note(told["service"].to_list(), seen, time.time())
 
-    def _tell(self, table: pa.Table, derived: Derived, back: list[TraceId]) -> None:
+    def _tell(self, spans: Coded, derived: Derived, back: list[TraceId]) -> None:
         self._counters.open_spans.set(self._traces.spans)
-        late = pc.sum(frames.having(table, back)).as_py() if back else 0
-        copies = table.num_rows - derived.more
+        late = int(spans.of_traces(back).sum()) if back else 0
+        copies = spans.height - derived.more
         for outcome, count in (("linked", derived.more), ("duplicate", copies), ("late", late)):
             self._counters.spans.labels(outcome).inc(count)
 
 
-def _divided(table: pa.Table, first: pa.Array) -> tuple[pa.Table, pa.Table]:
-    """Rows that are not, and rows that are marked."""
-    return table.filter(pc.invert(first)), table.filter(first)
+def _earliest(spans: Coded) -> int:
+    return int(cast(int, spans.rows["arrived"].min()))
 
 
-def _earliest(table: pa.Table) -> int:
-    return int(pc.min(table["arrived"].cast(pa.int64())).as_py())
-
-
-def _latest(table: pa.Table) -> int:
-    return int(pc.max(table["arrived"].cast(pa.int64())).as_py())
+def _latest(spans: Coded) -> int:
+    return int(cast(int, spans.rows["arrived"].max()))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -46,3 +47,10 @@ def _counted(kind: Ints) -> Ints:
     """The same kinds numbered without gaps. A hash table is several times faster than sorting."""
     indices = pa.array(kind).dictionary_encode().indices
     return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def different(said: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The different rows of a frame, in their order, and for each row which of them it is (u32)."""
+    numbered = said.unique(maintain_order=True).with_row_index("number")
+    found = said.join(numbered, on=said.columns, how="left", maintain_order="left", nulls_equal=True)
+    return numbered.drop("number"), found["number"]

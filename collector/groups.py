@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from collector.walk import Bools, Ints
@@ -74,12 +73,3 @@ class Groups:
         application = self.first(~proxy)
         other = self.deepest() if else_innermost else self.first(np.ones(len(self.head), dtype=bool))
         return np.where(application >= 0, application, other)
-
-    def texts(self, column: pl.Series) -> pl.Series:
-        """Per head the first text that is said, the outermost span's first; "" where none is."""
-        row = self.first((column != "").to_numpy())
-        return column.gather(pl.Series(np.maximum(row, 0))).zip_with(pl.Series(row >= 0), _silence(len(row)))
-
-
-def _silence(count: int) -> pl.Series:
-    return pl.Series([""], dtype=pl.String).new_from_index(0, count)

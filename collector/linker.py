@@ -8,7 +8,7 @@ Over 300 lines: one class holds the arrays that all rules share; each rule is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Final
@@ -18,55 +18,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from collector import calls, deliveries, groups, hops, model, names, parents, walk
-from collector.calls import UNKNOWN, USER
+from collector.calls import Calls
+from collector.coded import SPAN
 from collector.groups import Groups
 from collector.twice import seen_twice
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
-LINKED: Final = (
-    "trace",  # number of the trace, the same for all of its spans
-    "span",  # u64
-    "parent",  # u64, 0 for none
-    "start",  # ns
-    "duration",  # ns
-    "kind",
-    "service",
-    "version",
-    "instance",
-    "operation",
-    "protocol",
-    "peer",
-    "peer_kind",
-    "peer_rank",
-    "peer_version",
-    "destination",
-    "messaging",
-    "failure",
-    "flags",
-    "proxy",
-    "role",
-    "attempts",
-    "resend",
-    "weight",
-    "telemetry",
-    "peer_address",
-)
-"""The columns of a span that decide calls."""
-
 _NESTED: Final = 64  # spans of one call inside each other that are looked through for its server
-
-
-def link(spans: pl.DataFrame) -> pl.DataFrame:
-    """Derive the calls of whole traces.
-
-    Args:
-        spans: columns :data:`LINKED`, each span once, all spans of each trace.
-
-    Returns:
-        Rows with ``trace``, ``time`` (s), the series key and sums of :mod:`collector.model`, and ``client_bin`` and
-        ``server_bin`` (histogram bins, null where that side was not seen).
-    """
-    return _no_calls() if spans.is_empty() else Linker(spans).calls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +41,50 @@ class _Calls:
     inferred: Bools
     attempts: NDArray[np.float64]
     by_name: Bools  # the caller is known by a name only
-    entry: pl.Series  # who called, where no client span says so
+    entry: Ints  # who called, where no client span says so (see collector.calls)
 
 
 class Linker:
-    """The traces of one derivation as arrays, and the rules over them."""
+    """The traces of one derivation as arrays, and the rules over them.
+
+    Texts are compared as numbers that are in the order of the texts, 0 for "".
+    """
 
     def __init__(
-        self, spans: pl.DataFrame, links: pl.DataFrame | None = None, stubs: pl.DataFrame | None = None
+        self,
+        spans: pl.DataFrame,
+        facts: pl.DataFrame,
+        links: pl.DataFrame | None = None,
+        stubs: pl.DataFrame | None = None,
     ) -> None:
-        """``links``: columns of :data:`collector.deliveries.LINK`; ``stubs``: consumers elsewhere that link to here."""
-        spans = deliveries.with_stubs(spans, stubs)
+        """The rules that do not need each other's calls.
+
+        Args:
+            spans: columns :data:`collector.frames.SPANS`, each span once, all spans of each trace.
+            facts: columns :data:`collector.coded.FACTS`.
+            links: columns of :data:`collector.deliveries.LINK`.
+            stubs: consumers elsewhere that link to here.
+        """
+        spans, facts = deliveries.with_stubs(spans, facts, stubs)
+        self.facts, self.fact = facts, spans["fact"].to_numpy()
         self.stub = spans["stub"].to_numpy()
-        self.kind = spans["kind"].to_numpy()
+        self.kind = self._said(facts["kind"])
         # R6.6: receiving and settling count as local spans, and talk to the broker beside.
-        self.broker = (spans["messaging"] == "receive").to_numpy()
+        self.broker = self._said(facts["messaging"] == "receive")
         of_kind = walk.SIDE_OF_KIND[self.kind]
         side = np.where(self.broker, LOCAL, of_kind).astype(np.int8)
-        self.spans = spans.with_row_index("row").with_columns(side=pl.Series(of_kind))
+        codes = {name: self._said(_codes(facts[name])) for name in ("service", "instance", "telemetry")}
+        self.spans = spans.with_row_index("row").with_columns(
+            side=pl.Series(of_kind), kind=pl.Series(self.kind), **_series(codes)
+        )
         self.rows = np.arange(spans.height)
-        self.service = spans["service"].rank("dense").cast(pl.Int32).to_numpy()
-        self.proxy = spans["proxy"].to_numpy()
+        self.service, self.instance = codes["service"], codes["instance"]
+        self.proxy = self._said(facts["proxy"])
         self.id, self.start = spans["span"].to_numpy(), spans["start"].to_numpy()
-        self.attempts = spans["attempts"].to_numpy().astype(np.float64)
-        self.failed = ~spans["failure"].is_in([model.OK, model.CANCELLED]).to_numpy()
-        self.cancelled = (spans["failure"] == model.CANCELLED).to_numpy()
-        self.weight = spans["weight"].to_numpy()
+        self.attempts = self._said(facts["attempts"]).astype(np.float64)
+        self.failed = self._said(~facts["failure"].is_in([model.OK, model.CANCELLED]))
+        self.cancelled = self._said(facts["failure"] == model.CANCELLED)
+        self.weight, self.sampled = self._said(facts["weight"]), spans["sampled"].to_numpy()
         self.forest, self.out = self._planted(side)
         self.walk = walk.walk_up(self.forest)
         self.links = self._linking(links)
@@ -118,11 +94,15 @@ class Linker:
         self.served_by = walk.representatives(self._nested_called())
         self._group()
 
+    def _said(self, column: pl.Series) -> NDArray[Any]:
+        """What each span says, of a column of facts."""
+        return column.to_numpy()[self.fact] if len(column) else np.empty(0, column.to_numpy().dtype)
+
     def _planted(self, side: NDArray[np.int8]) -> tuple[walk.Forest, Bools]:
         """Who is whose parent, and which spans are none's: on a cycle (R2.4), or hops (R7.2, R7.4)."""
         parent, has_parent = parents.find(self.spans)
         forest = walk.forest(np.where(self.stub, -1, parent), has_parent, side, self.service)
-        sidecar = self.proxy & (self.spans["role"] == "sidecar").to_numpy()
+        sidecar = self.proxy & self._said(self.facts["role"] == "sidecar")
         proxies = hops.Proxies(self.kind, self.proxy, sidecar, self.spans["trace"].to_numpy(), ~self.stub)
         forest, gone = hops.without(forest, proxies)
         out = gone | forest.cyclic
@@ -142,7 +122,7 @@ class Linker:
 
     def _group(self) -> None:
         """What the spans of one side say together."""
-        spans = self.spans
+        spans, facts = self.spans, self.facts
         order = groups.Spans(
             depth=walk.depths(self.forest.parent),
             start=self.start,
@@ -151,25 +131,36 @@ class Linker:
             id=self.id,
         )
         self.clients, self.servers = Groups(order, self.call_of), Groups(order, self.served_by)
-        self.named_by = self.clients.best(spans["peer_rank"].to_numpy())  # R5.1
+        self.named_by = self.clients.best(self._said(facts["peer_rank"]))  # R5.1
         self.seen_client = self.clients.representative(self.proxy, else_innermost=False)  # R7.3
         self.seen_server = self.servers.representative(self.proxy, else_innermost=True)
-        serves = pl.Series(self.kind == model.SERVER)
-        self.caller = self.servers.texts(spans["peer"].set(~serves, "")).set(~serves, "")  # R4.3
-        produces = spans["messaging"].is_in(["create", "send"]).to_numpy()
-        calling = pl.Series(self.forest.side == CALLING)
-        answers = pl.Series((self.walk.end == AT_CALLING) & (self.forest.side == CALLED))
-        calls_at = spans["peer_address"].gather(pl.Series(np.maximum(self.walk.at, 0)))
-        of_client, of_server = (g.texts(spans["destination"]) for g in (self.clients, self.servers))
-        node = of_client.zip_with(calling, of_server)
+        serves, named = self.kind == model.SERVER, self._said(facts["peer"] != "")
+        placed = self._said(facts["peer_address"] != "")
+        self.caller = np.where(serves, self._fact(self.servers.first(serves & named)), -1)  # R4.3
+        self.caller_address = self._fact(self.servers.first(serves & placed))
+        answers = (self.walk.end == AT_CALLING) & (self.forest.side == CALLED)
+        self.answered = np.where(answers, self._fact(self.walk.at), -1)  # R5.4: where its caller met it
+        self.produces = (
+            self.clients.first(self._said(facts["messaging"].is_in(["create", "send"]))) >= 0
+        )  # R6.1
+        self.node = self._destinations()
+
+    def _destinations(self) -> Ints:
+        """R6.5: the destination of each span's side, as a number of ``self.nodes``; 0 for none."""
+        self.nodes, code = _numbered(self.facts["destination"])
+        said = self._said(pl.Series(code))
+        if not said.any():
+            return np.zeros(len(said), dtype=np.int64)
+        of_client, of_server = (g.first(said > 0) for g in (self.clients, self.servers))
+        row = np.where(self.forest.side == CALLING, of_client, of_server)
+        node = np.where(row < 0, 0, said[row])
         got = np.nonzero((self.kind == model.CONSUMER) & (self.walk.end == AT_CALLING))[0]
         got = got[self.served_by[got] == got]
-        self.spans = spans.with_columns(
-            caller_address=self.servers.texts(spans["peer_address"].set(~serves, "")),
-            answered=calls_at.set(~answers, ""),  # R5.4: where its caller met it
-            produces=pl.Series(self.clients.first(produces) >= 0),  # R6.1
-            node=deliveries.destinations(node, self.call_of[self.walk.at[got]], got),  # R6.5
-        )
+        return deliveries.destinations(node, self.call_of[self.walk.at[got]], got)
+
+    def _fact(self, rows: Ints) -> Ints:
+        """The facts of these rows, −1 for none."""
+        return np.where(rows < 0, -1, self.fact[rows].astype(np.int64))
 
     def _nested_calling(self) -> Ints:
         """R2.3: a calling span under a calling span of its service is the same call, unless both name other targets.
@@ -180,20 +171,24 @@ class Linker:
         nested = (self.forest.side == CALLING) & (self.walk.end == AT_CALLING)
         nested &= self.service[above] == self.service
         inner = np.nonzero(nested & (self.proxy == self.proxy[above]))[0]
-        apart = names.contradict(self.spans[inner], self.spans[above[inner]])
+        apart = names.contradict(self.facts, self.fact[inner], self.fact[above[inner]])
         inner = inner[apart]
         if len(inner):
-            around, named = np.where(nested, above, -1), self.spans["peer"].gather(above[inner])
+            around, named = np.where(nested, above, -1), self.facts["peer"].gather(self.fact[above[inner]])
             nested[inner[~self._reaches(inner, named, around)]] = False
         merged = np.where(nested, above, -1)
-        creates = (self.spans["messaging"] == "create").to_numpy()
-        return deliveries.with_creations(merged, self.links, self.spans, creates & ~self.out)
+        creates = self._said(self.facts["messaging"] == "create") & ~self.out
+        sends = self._said(self.facts["messaging"] == "send")
+        return deliveries.with_creations(merged, self.links, self.spans, sends, creates)
 
     def _linking(self, links: pl.DataFrame | None) -> pl.DataFrame:
         """Links with the rows of the spans that have them."""
         known = deliveries.no_links() if links is None else links
-        rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "service", "row", "side")
-        return known.join(rows, on=["trace", "span", "service"])
+        rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "row", "side", "fact", "service")
+        if known.is_empty():
+            return known.drop("service").join(rows.clear(), on=["trace", "span"])
+        named = known.rename({"service": "name"}).join(rows, on=["trace", "span"])
+        return named.filter(self.facts["service"].gather(named["fact"]) == named["name"]).drop("name")
 
     def deliveries(self) -> pl.DataFrame:
         """R6.2: each message that a consumer got through a link, as a stub for the trace of its producer.
@@ -215,8 +210,8 @@ class Linker:
         links = links.filter(~self._to_own_message(links))
         row = links["row"].to_numpy()
         has_a_row = (self.served_by[row] == row) & (self.walk.end[row] != AT_CALLING)
-        seen: pl.DataFrame = self.spans.select(LINKED)[self.seen_server[row]]
-        seen = seen.with_columns(destination=self.spans["node"].gather(row))
+        seen = self._written(self.seen_server[row])
+        seen = seen.with_columns(destination=self.nodes.gather(pl.Series(self.node[row])))
         first = pl.col("nth") == pl.col("nth").min().over("row")
         told = links.select(*deliveries.TARGET, "row", sampled=first & pl.Series(has_a_row))
         return pl.concat([seen, told], how="horizontal")
@@ -234,6 +229,11 @@ class Linker:
         same &= self.call_of[np.where(at < 0, 0, at)] == self.call_of[self.walk.at[head]]
         return pl.Series(same)
 
+    def _written(self, rows: Ints) -> pl.DataFrame:
+        """These spans with what they say written out: columns :data:`collector.coded.LINKED`."""
+        spans = self.spans[rows].select(*SPAN, "fact")
+        return pl.concat([spans.drop("fact"), self.facts[spans["fact"]]], how="horizontal")
+
     def _reaches(self, calling: Ints, named: pl.Series, around: Ints) -> Bools:
         """Whether a server at or below each of these calling spans is the service that is named.
 
@@ -245,7 +245,9 @@ class Linker:
         for _ in range(_NESTED):
             here = wanted[at]
             pairs.append(
-                pl.DataFrame({"at": at[here], "service": self.spans["service"].gather(server[here])})
+                pl.DataFrame(
+                    {"at": at[here], "service": self.facts["service"].gather(self.fact[server[here]])}
+                )
             )
             inside = around[at] >= 0
             server, at = server[inside], around[at[inside]]
@@ -260,8 +262,8 @@ class Linker:
         above = self.walk.at
         nested = (self.forest.side == CALLED) & (self.walk.end == AT_CALLED)
         nested &= self.service[above] == self.service
-        instance = self.spans["instance"].to_numpy()
-        silent = (instance == "") | (instance[above] == "")
+        instance = self.instance
+        silent = (instance == 0) | (instance[above] == 0)
         proxied = self.proxy | self.proxy[above]
         consumers = (self.kind == model.CONSUMER) & (self.kind[above] == model.CONSUMER)  # R6.2
         one = silent | proxied | consumers | (instance == instance[above])
@@ -277,7 +279,7 @@ class Linker:
         stated = np.where(self.proxy, self.attempts, 1.0)[innermost]
         return np.bincount(self.call_of[innermost], stated, self.forest.size).astype(np.float64)
 
-    def calls(self) -> pl.DataFrame:
+    def calls(self) -> Calls:
         """All rows of all rules."""
         live = ~self.out & ~(self.stub & (self.walk.end != AT_CALLING))
         called = (self.forest.side == CALLED) & (self.served_by == self.rows) & live
@@ -295,9 +297,9 @@ class Linker:
                 self._jobs(live & (self.forest.side == LOCAL) & ~self.broker & ~entries),
             ]
         )
-        return pl.concat([rows, *self._linked_deliveries(told)])
+        return Calls.together([rows, *self._linked_deliveries(told)], pl.concat)
 
-    def _linked_deliveries(self, told: Bools) -> list[pl.DataFrame]:
+    def _linked_deliveries(self, told: Bools) -> list[Calls]:
         """Links as deliveries from the destination; those whose producer is stored here are taken back."""
         parts = []
         links = self.deliveries()
@@ -307,8 +309,7 @@ class Linker:
             parts.append(self._rows([self._served(row, row, _users(len(row)))], sampled=False))
         if told.any():
             row = np.nonzero(told)[0]
-            back = self._rows([self._served(row, row, _users(len(row)))])
-            parts.append(back.with_columns(-pl.col(*model.SUMS)))
+            parts.append(self._rows([self._served(row, row, _users(len(row)))]).negated())
         return parts
 
     def _entries(self) -> Bools:
@@ -358,7 +359,7 @@ class Linker:
             inferred=self.forest.side[server] != CALLED,
             attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
             by_name=np.zeros(len(server), dtype=bool),
-            entry=_nobody(len(server)),
+            entry=np.full(len(server), calls.NOBODY),
         )
 
     def _ends(self, seen: Ints, client: Ints, edge: Ints, first: Bools) -> tuple[Bools, Bools]:
@@ -387,22 +388,22 @@ class Linker:
             inferred=~every,
             attempts=np.maximum(self.tries[client], 1.0),
             by_name=~every,
-            entry=_nobody(len(client)),
+            entry=np.full(len(client), calls.NOBODY),
         )
 
     def _unpaired_servers(self, alone: Bools) -> _Calls:
         """R4, R2.1, R2.2: roots, missing callers, callers without a client span."""
         server = np.nonzero(alone)[0]
         inside = np.isin(self.walk.end[server], (AT_CALLED, BEHIND_LOCAL))
-        named = ~inside & (self.caller.gather(server) != "").to_numpy()
+        named = ~inside & (self.caller[server] >= 0)
         return self._served(server, self._shown(server), self._entry(server), named)
 
     def _jobs(self, local: Bools) -> _Calls:
         """R3.4: a parentless local span is a job that its service served; it has no edge."""
         job = np.nonzero(local & ~self.forest.has_parent_id)[0]
-        return self._served(job, job, pl.Series([""], dtype=pl.String).new_from_index(0, len(job)))
+        return self._served(job, job, np.full(len(job), calls.SILENT))
 
-    def _served(self, target: Ints, seen: Ints, entry: pl.Series, by_name: Bools | None = None) -> _Calls:
+    def _served(self, target: Ints, seen: Ints, entry: Ints, by_name: Bools | None = None) -> _Calls:
         nothing, none = np.full(len(target), -1), np.zeros(len(target), dtype=bool)
         return _Calls(
             client=nothing,
@@ -418,50 +419,78 @@ class Linker:
             entry=entry,
         )
 
-    def _rows(self, parts: list[_Calls], *, sampled: bool = True) -> pl.DataFrame:
+    def _rows(self, parts: list[_Calls], *, sampled: bool = True) -> Calls:
         """All calls at once: what it costs to name and weigh them hardly depends on how many they are."""
-        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(_Calls)}
-        entry = pl.concat(columns.pop("entry"))
-        arrays = {name: np.concatenate(pieces) for name, pieces in columns.items()}
-        client, server, target = (arrays.pop(name) for name in ("client", "server", "target"))
-        sides = [
-            self._side(np.where(client < 0, -1, self.seen_client[client]), "c_", ("row", *calls.TOLD)),
-            self._side(np.where(server < 0, -1, self.seen_server[server]), "s_", ("row", *calls.TOLD)),
-            self._side(np.where(client < 0, -1, self.named_by[client]), "n_", calls.NAMED),
-            self._side(client, "client_", calls.CLIENT_GROUP),
-            self._side(server, "server_", calls.SERVER_GROUP),
-            self._side(target, "t_", calls.TARGET),
-        ]
-        rows = pl.concat(sides, how="horizontal").with_columns(
-            target=pl.col("t_service"),
-            entry=entry,
-            **{name: pl.Series(a) for name, a in arrays.items()},
-        )
-        return calls.shape(rows if sampled else rows.with_columns(s_sampled=pl.lit(value=False)))
+        a = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(_Calls)}
+        client, server, target = a["client"], a["server"], a["target"]
+        shown_client = np.where(client < 0, -1, self.seen_client[client])
+        shown_server = np.where(server < 0, -1, self.seen_server[server])
+        named = np.where(client < 0, -1, self.named_by[client])
+        codes = {
+            **{
+                name: self._fact(rows)
+                for name, rows in zip("csnt", (shown_client, shown_server, named, target), strict=True)
+            },
+            "client_node": np.where(client < 0, -1, self.node[client]),
+            "server_node": np.where(server < 0, -1, self.node[server]),
+            "caller_address": np.where(target < 0, -1, self.caller_address[target]),
+            "answered": np.where(target < 0, -1, self.answered[target]),
+            "entry": a["entry"],
+            "client_produces": (client >= 0) & self.produces[client],
+            "server_kind": np.where(server < 0, -1, self.kind[server]),
+            **{name: a[name] for name in ("failed", "cancelled", "by_name")},
+        }
+        first = np.where(shown_client >= 0, shown_client, np.where(shown_server >= 0, shown_server, target))
+        resend = self._said(self.facts["resend"])
+        figures = {
+            **{name: a[name] for name in ("with_client", "leads", "failed", "attempts", "inferred")},
+            "trace": self.spans["trace"].to_numpy()[first],
+            "start": self.start[first],
+            "resend": (client >= 0) & resend[client],
+            **self._weighed("c", shown_client),
+            **self._weighed("s", shown_server),
+            **self._weighed("t", target),
+            "sampled": sampled & self.sampled[shown_server],
+        }
+        codes = {name: code.astype(np.int64) for name, code in codes.items()}
+        return calls.shape(codes, pl.DataFrame(figures), self.facts, self.nodes)
 
-    def _side(self, rows: Ints, prefix: str, columns: Sequence[str]) -> pl.DataFrame:
-        index = pl.Series(rows).replace(-1, None)
-        return self.spans.select(pl.col(columns).gather(index).name.prefix(prefix))
+    def _weighed(self, side: str, rows: Ints) -> dict[str, pl.Series]:
+        """Weight and duration (ns) of these spans, null for none."""
+        there = pl.Series(rows).replace(-1, None)
+        weight, duration = pl.Series(self.weight), self.spans["duration"]
+        return {f"{side}_weight": weight.gather(there), f"{side}_duration": duration.gather(there)}
 
-    def _entry(self, server: Ints) -> pl.Series:
-        """Name of the caller of a server that has no client span; a linked delivery has none (R6.4)."""
-        end, at = self.walk.end[server], self.walk.at[server]
-        service, peer = self.spans["service"].to_numpy(), self.caller.gather(server).to_numpy()
-        outside = np.where(peer != "", peer, np.where(end == ROOT, USER, UNKNOWN))
+    def _entry(self, server: Ints) -> Ints:
+        """The caller of a server that has no client span; a linked delivery has none (R6.4)."""
+        end, at, named = self.walk.end[server], self.walk.at[server], self.caller[server]
+        unnamed = np.where(end == ROOT, calls.ENTRY_USER, calls.ENTRY_UNKNOWN)
+        outside = np.where(named >= 0, calls.entry_of_peer(named), unnamed)
         inside = ((end == AT_CALLED) | (end == BEHIND_LOCAL)) & ~self._is_linked(server)
-        return pl.Series(np.where(inside, service[at], outside), dtype=pl.String)
+        return np.where(inside, calls.entry_of_service(self._fact(at)), outside)
 
     def _is_linked(self, server: Ints) -> Bools:
         links = self.deliveries()
         return np.isin(server, [] if links.is_empty() else links["row"].to_numpy())
 
 
-def _users(count: int) -> pl.Series:
-    return pl.Series([USER], dtype=pl.String).new_from_index(0, count)
+def _users(count: int) -> Ints:
+    return np.full(count, calls.ENTRY_USER)
 
 
-def _nobody(count: int) -> pl.Series:
-    return pl.Series([None], dtype=pl.String).new_from_index(0, count)
+def _codes(texts: pl.Series) -> pl.Series:
+    """Numbers in the order of the texts, 0 for ""."""
+    return pl.Series(_numbered(texts)[1])
+
+
+def _numbered(texts: pl.Series) -> tuple[pl.Series, Ints]:
+    """The different texts in their order, "" first, and for each text which of them it is."""
+    known = pl.concat([pl.Series([""]), texts]).unique().sort()
+    return known, known.search_sorted(texts).cast(pl.Int64).to_numpy()
+
+
+def _series(arrays: Mapping[str, NDArray[Any]]) -> dict[str, pl.Series]:
+    return {name: pl.Series(array) for name, array in arrays.items()}
 
 
 def _changes(values: NDArray[Any]) -> Bools:
@@ -473,11 +502,3 @@ def _members(rows: Ints, size: int) -> Bools:
     mask = np.zeros(size, dtype=bool)
     mask[rows] = True
     return mask
-
-
-def _no_calls() -> pl.DataFrame:
-    text = dict.fromkeys(model.SERIES_KEY, pl.String)
-    sums = dict.fromkeys(model.SUMS, pl.Float64)
-    bins = {"client_bin": pl.Int16, "server_bin": pl.Int16}
-    keys = {"trace": pl.Int64, "time": pl.Int64, **text, "learned": pl.String}
-    return pl.DataFrame(schema={**keys, **sums, **bins})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import Any
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from collector.distinct import distinct
 from collector.walk import Bools
 
 
-def contradict(inner: pl.DataFrame, outer: pl.DataFrame) -> Bools:
+def contradict(facts: pl.DataFrame, inner: NDArray[Any], outer: NDArray[Any]) -> Bools:
     """Row by row: both name a target, and the names disagree.
 
     Names agree when they are equal or when one merely says less: a host without its port, a service without its
@@ -15,15 +20,25 @@ def contradict(inner: pl.DataFrame, outer: pl.DataFrame) -> Bools:
     they are stated: who else there is may become known later.
 
     Args:
-        inner: columns ``peer`` and ``protocol`` of calling spans.
-        outer: the same of the spans that they are nested in.
+        facts: columns ``peer`` and ``protocol``.
+        inner: the facts of calling spans.
+        outer: those of the spans that they are nested in.
     """
+    one, which = distinct((inner, outer), len(inner))
+    if not len(one):
+        return np.zeros(0, dtype=bool)
+    inside, outside = facts[inner[one]], facts[outer[one]]
     both = pl.DataFrame(
-        {"a": inner["peer"], "b": outer["peer"], "a_system": inner["protocol"], "b_system": outer["protocol"]}
+        {
+            "a": inside["peer"],
+            "b": outside["peer"],
+            "a_system": inside["protocol"],
+            "b_system": outside["protocol"],
+        }
     )
     a, b = pl.col("a"), pl.col("b")
     agree = _same("a", "b") | _names_system(a, "b_system") | _names_system(b, "a_system")
-    found: Bools = both.select(x=(a != "") & (b != "") & ~agree)["x"].to_numpy()
+    found: Bools = both.select(x=(a != "") & (b != "") & ~agree)["x"].to_numpy()[which]
     return found
 
 

@@ -12,8 +12,8 @@ def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
     """Parents by span id, inside one trace.
 
     Args:
-        spans: columns ``row``, ``trace``, ``span``, ``parent``, ``side``, ``service``,
-            ``instance``.
+        spans: columns ``row``, ``trace``, ``span``, ``parent``, ``side``, ``service``
+            and ``instance`` (texts as numbers, 0 for "").
 
     Returns:
         Row number of each span's parent (−1: none stored), and whether it names a parent at all.
@@ -46,7 +46,7 @@ def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
 def _of_children(spans: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
     """A child of a shared id belongs to the half of its own service, best of its own instance, else the called one."""
     same = pl.col("service") == pl.col("service_right")
-    here = (pl.col("instance") != "") & (pl.col("instance") == pl.col("instance_right"))
+    here = (pl.col("instance") != 0) & (pl.col("instance") == pl.col("instance_right"))
     pairs = spans.join(shared.drop("parent"), left_on=["trace", "parent"], right_on=["trace", "span"])
     # CALLED, CALLING, LOCAL, as they are numbered.
     order = [~(same & here), ~same, -pl.col("side_right"), pl.col("service_right")]

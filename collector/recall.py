@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
-from collector import frames
 from collector.archive import Archive, TraceId, Wanted
+from collector.coded import Coded, Identity
 from collector.seen import Seen
 from collector.traces import Traces
 
@@ -28,35 +27,35 @@ class Recall:
     def __init__(self, archive: Archive, traces: Traces, seen: Seen) -> None:
         self._archive, self._traces, self._seen = archive, traces, seen
 
-    def before(self, table: pa.Table, arrived: int, now: float) -> list[TraceId]:
-        """Hold every trace that deriving ``table`` is going to change, as it was counted.
+    def before(self, spans: Coded, arrived: int, now: float) -> list[TraceId]:
+        """Hold every trace that deriving ``spans`` is going to change, as it was counted.
 
         Args:
-            table: columns :data:`collector.frames.READ`, just stored.
+            spans: just stored.
             arrived: the second (unix) in which the first of them was.
             now: for :meth:`collector.traces.Traces.keep`.
 
         Returns:
             The traces of these spans that had been let go of.
         """
-        touched = frames.identity(table)
+        touched = spans.identity
         lost = self._lost(touched)
-        linked = {*frames.targets(table), *self._traces.linked_from(touched.ids)}
+        linked = {*spans.targets, *self._traces.linked_from(touched.ids)}
         if not lost.any() and not linked:
             return []
         found = self._spans(touched, lost, arrived)
-        linked |= {*frames.targets(found)}
+        linked |= {*found.targets}
         asked = [i for i, gone in zip(touched.ids, lost, strict=True) if gone]
         ends = int(touched.start.min()), int(touched.start.max())
         away = [i for i in linked if i not in self._traces.held and i not in set(asked)]
-        more = self._archive.spans_of(_around(away, ends, arrived)) if away else found.slice(0, 0)
+        more = [Coded.of(self._archive.spans_of(_around(away, ends, arrived)))] if away else []
         self._tell([*asked, *away], ends, arrived)
-        both = pa.concat_tables([found, more])
-        if both.num_rows:
+        both = Coded.together([found, *more])
+        if both.height:
             self._traces.recall(both, now)
-        return frames.identity(found).ids
+        return found.identity.ids
 
-    def _lost(self, touched: frames.Identity) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _lost(self, touched: Identity) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which of these traces may be stored, but are not held."""
         held = np.array([i in self._traces.held for i in touched.ids], dtype=bool)
         known = touched.start >= self._seen.since * 10**9
@@ -65,19 +64,19 @@ class Recall:
         return found | (held & touched.zipkin & self._seen.among(touched.lows))
 
     def _spans(
-        self, touched: frames.Identity, lost: np.ndarray[tuple[int], np.dtype[np.bool_]], arrived: int
-    ) -> pa.Table:
+        self, touched: Identity, lost: np.ndarray[tuple[int], np.dtype[np.bool_]], arrived: int
+    ) -> Coded:
         ids = [i for i, gone in zip(touched.ids, lost, strict=True) if gone]
         halves = [int(low) for low in touched.lows[lost & touched.zipkin]]
         ends = (int(touched.start.min()), int(touched.start.max()))
-        return self._archive.spans_of(_around(ids, ends, arrived, halves))
+        return Coded.of(self._archive.spans_of(_around(ids, ends, arrived, halves)))
 
     def _tell(self, asked: list[TraceId], ends: tuple[int, int], arrived: int) -> None:
         """Traces that come back, or come late, are told of the consumers that link to them."""
         sources = self._archive.linking(asked, ends[0] - AROUND)
         sources = [i for i in sources if i not in self._traces.held and i not in set(asked)]
         if sources:
-            spans = self._archive.spans_of(_around(sources, ends, arrived))
+            spans = Coded.of(self._archive.spans_of(_around(sources, ends, arrived)))
             self._traces.tell(spans, set(asked))
 
 

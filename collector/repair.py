@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
-from collector import frames, rollup
+from collector import rollup
 from collector.archive import Archive, TraceId, Wanted
+from collector.calls import Calls
+from collector.coded import Coded
 from collector.rollup import Buckets
 from collector.traces import Traces
 
@@ -51,26 +51,19 @@ def _touched(archive: Archive, ids: list[TraceId]) -> list[int]:
     """The seconds in which calls may have changed: of these traces, and of those that are linked with them."""
     if not ids:
         return []
-    linked = {*frames.targets(archive.spans_of(Wanted(ids))), *archive.linking(ids, 0)}
+    linked = {*Coded.of(archive.spans_of(Wanted(ids))).targets, *archive.linking(ids, 0)}
     return archive.seconds_of([*{*ids, *linked}])
 
 
 def recount(archive: Archive, seconds: Sequence[int]) -> Buckets:
     """What the calls of these seconds (unix) lack, or have too much, beside the stored spans."""
     ids = archive.traces_in(seconds)
-    spans = archive.spans_of(Wanted(ids))
-    known = frames.identity(spans)
+    spans = Coded.of(archive.spans_of(Wanted(ids)))
+    known = spans.identity
     if known.zipkin.any():
-        spans = archive.spans_of(Wanted(ids, [int(low) for low in known.lows[known.zipkin]]))
-    linked = {*frames.targets(spans), *archive.linking(ids, 0)} - {*ids}
-    spans = pa.concat_tables([spans, archive.spans_of(Wanted([*linked]))])
-    rows = Traces().derive(spans.filter(in_graph(spans))).rows
-    found = rollup.buckets(rows.filter(pl.col("time").is_in([*seconds])))
+        spans = Coded.of(archive.spans_of(Wanted(ids, [int(low) for low in known.lows[known.zipkin]])))
+    linked = {*spans.targets, *archive.linking(ids, 0)} - {*ids}
+    spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*linked])))])
+    derived = Traces().derive(spans.only(spans.in_graph(FUTURE))).calls
+    found = rollup.added(Calls(derived.names, derived.rows.filter(pl.col("time").is_in([*seconds]))))
     return Buckets.merge([found, archive.counted_in(seconds).negated()])
-
-
-def in_graph(spans: pa.Table) -> pa.Array:
-    """Which of them did not start in the future when they arrived."""
-    arrived = pc.multiply(spans["arrived"].cast(pa.int64()), 10**9)
-    ahead = pc.subtract(spans["start"].cast(pa.int64()), arrived)
-    return pc.less_equal(ahead, FUTURE * 10**9)

@@ -13,6 +13,7 @@ from typing import Final
 import polars as pl
 
 from collector import model
+from collector.calls import Calls
 from collector.slab import Slab, numbered
 
 SERIES: Final = list(model.SERIES_KEY)
@@ -60,11 +61,21 @@ class Buckets:
 
 
 def buckets(rows: pl.DataFrame) -> Buckets:
-    """Signed call rows (see :func:`collector.linker.link`) as buckets."""
+    """Signed call rows (see :meth:`collector.calls.Calls.named`) as buckets."""
     if rows.is_empty():
         return Buckets.empty()
     series, number = numbered(rows.select(SERIES))
-    rows = rows.with_columns(number)
+    return _added(series, rows.with_columns(number))
+
+
+def added(calls: Calls) -> Buckets:
+    """Signed calls as buckets."""
+    if calls.rows.is_empty():
+        return Buckets.empty()
+    return _added(calls.names.select(SERIES), calls.rows)
+
+
+def _added(series: pl.DataFrame, rows: pl.DataFrame) -> Buckets:
     sides = [
         rows.select(
             "time",

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
-from collector import frames, linker, model, naming, pieces, walk
+from collector import deliveries, frames, linker, model, naming, pieces, walk
 from collector.archive import TraceId
-from collector.frames import ID, NOTHING, Frames
+from collector.calls import Calls
+from collector.coded import FACTS, ID, Coded
+from collector.distinct import different
+from collector.frames import NOTHING, Frames
 from collector.seen import Seen
 from collector.stubs import Stubs
 
@@ -33,13 +35,8 @@ _GENERATION: Final = (
     1.0  # s; what a batch costs grows with the traces of one generation, not with all that are open
 )
 _PIECES: Final = 16
-
-
-class _Home(NamedTuple):
-    """Where a trace is held: its generation, and its number in the frames there."""
-
-    generation: int
-    trace: int
+_NUMBER: Final = 44  # bits of a trace's number
+_LOWEST: Final = (1 << _NUMBER) - 1
 
 
 @dataclass(slots=True)
@@ -53,13 +50,18 @@ class _Generation:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What a batch makes of the traces it touches; ``rows`` is the difference."""
+    """What a batch makes of the traces it touches; ``calls`` is the difference, signed."""
 
-    rows: pl.DataFrame
+    calls: Calls
     numbers: dict[TraceId, int]
     held: Frames
     zipkin: list[TraceId]  # those that Zipkin spans bear
     more: int  # spans that were not known before; the rest of the batch are copies (R1.2)
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The difference with the names of its series, without the trace."""
+        return self.calls.named().drop("trace")
 
 
 class Traces:
@@ -69,7 +71,9 @@ class Traces:
         """``seen`` is told which traces are let go of."""
         self._keep = keep
         self._seen = Seen() if seen is None else seen
-        self._homes: dict[TraceId, _Home] = {}
+        # Trace → its generation and its number in the frames there, as one integer: the garbage collector does not
+        # have to look through hundreds of thousands of those.
+        self._homes: dict[TraceId, int] = {}
         self._generations: dict[int, _Generation] = {}  # the oldest first
         self._newest = 0
         self._numbers = itertools.count(1)
@@ -90,38 +94,30 @@ class Traces:
         """The traces that held ones among ``ids`` link to."""
         return self._load(dict.fromkeys(ids, 0)).stubs.select(ID).unique().rows()
 
-    def derive(self, table: pa.Table) -> Derived:
-        """Derive the calls of every trace that has a span in ``table``, and what that changes.
-
-        Args:
-            table: columns :data:`collector.frames.READ`.
-
-        Returns:
-            ``rows`` are signed, as :func:`collector.linker.link` gives them, without the trace.
-        """
-        compact = frames.compact(table)
-        zipkin = compact.filter(pl.col("telemetry") == naming.ZIPKIN).select(ID).unique().rows()
-        new, numbers = self._numbered(compact, self._short_ids.together(zipkin))
+    def derive(self, spans: Coded) -> Derived:
+        """Derive the calls of every trace that has a span among ``spans``, and what that changes."""
+        zipkin = spans.only(
+            (spans.facts["telemetry"] == naming.ZIPKIN).gather(spans.rows["fact"])
+        ).identity.ids
+        ids, numbers = self._numbered(spans.rows, self._short_ids.together(zipkin))
         before = self._load(numbers)
-        spans = _distinct(pl.concat([before.spans, new]))
-        more = spans.height - before.spans.height
-        links = pl.concat([before.links, frames.links(table, numbers)]).unique()
-        linked = linker.Linker(spans, links) if spans.height else None
-        if linked is None:
-            return Derived(before.calls.drop("trace"), numbers, before, zipkin, more)
+        whole = Frames.together([before, _frames(spans, ids)], pl.concat)
+        whole = _distinct(whole)
+        more = whole.spans.height - before.spans.height
+        if whole.spans.is_empty():
+            return Derived(before.calls, numbers, before, zipkin, more)
+        linked = linker.Linker(whole.spans, whole.facts, whole.links)
         stubs = self._stubs(linked, numbers)
         if stubs.is_empty() and before.stubs.is_empty() and not self._elsewhere.tell(numbers):
-            held = Frames(spans, linked.calls(), links, stubs)
+            held = replace(whole, calls=linked.calls(), stubs=stubs)
             return Derived(_difference(before.calls, held.calls), numbers, held, zipkin, more)
         others = dict(zip(self._linked(stubs, before.stubs, numbers), self._numbers, strict=False))
         producers = self._load(others)
         numbers |= others
-        spans, links = pl.concat([spans, producers.spans]), pl.concat([links, producers.links])
-        stubs = pl.concat([stubs, producers.stubs])
-        told = linker.Linker(spans, links, self._told(stubs, numbers))
-        held = Frames(spans, told.calls(), links, stubs)
-        rows = _difference(pl.concat([before.calls, producers.calls]), held.calls)
-        return Derived(rows, numbers, held, zipkin, more)
+        whole = Frames.together([replace(whole, calls=before.calls, stubs=stubs), producers], pl.concat)
+        told = linker.Linker(whole.spans, whole.facts, whole.links, self._told(whole.stubs, numbers))
+        held = replace(whole, calls=told.calls())
+        return Derived(_difference(whole.calls, held.calls), numbers, held, zipkin, more)
 
     def keep(self, derived: Derived, now: float) -> None:
         """Hold what was derived in place of what was held of these traces; ``now``: s of a clock that goes forward."""
@@ -131,25 +127,28 @@ class Traces:
         home = self._generations.get(self._newest)
         if home is None or now - home.since > _GENERATION:
             self._newest += 1
-            home = _Generation(now, [], derived.held.clear())
+            home = _Generation(now, [], NOTHING)
             self._generations[self._newest] = home
         home.ids += derived.numbers
-        home.held = Frames.together([home.held, derived.held], _appended)
-        self._homes |= {i: _Home(self._newest, trace) for i, trace in derived.numbers.items()}
+        home.held = Frames.together([home.held, derived.held.compact()], _appended)
+        first = self._newest << _NUMBER
+        self._homes |= {i: first + trace for i, trace in derived.numbers.items()}
         self._elsewhere.keep(derived.held.stubs)
         self._short_ids.keep(derived.zipkin)
         self._forget(now)
 
-    def recall(self, table: pa.Table, now: float) -> None:
+    def recall(self, spans: Coded, now: float) -> None:
         """Hold again what was counted before and let go of since."""
-        self.keep(self.derive(table), now)
+        self.keep(self.derive(spans), now)
 
-    def tell(self, table: pa.Table, told: Collection[TraceId]) -> None:
+    def tell(self, spans: Coded, told: Collection[TraceId]) -> None:
         """Consumers among these spans, of traces that are not held, link to ``told``; that was counted before."""
-        compact = frames.compact(table)
-        zipkin = compact.filter(pl.col("telemetry") == naming.ZIPKIN).select(ID).unique().rows()
-        spans, numbers = self._numbered(compact, self._short_ids.together(zipkin))
-        stubs = self._stubs(linker.Linker(_distinct(spans), frames.links(table, numbers).unique()), numbers)
+        zipkin = spans.only(
+            (spans.facts["telemetry"] == naming.ZIPKIN).gather(spans.rows["fact"])
+        ).identity.ids
+        ids, numbers = self._numbered(spans.rows, self._short_ids.together(zipkin))
+        whole = _distinct(_frames(spans, ids))
+        stubs = self._stubs(linker.Linker(whole.spans, whole.facts, whole.links), numbers)
         self._elsewhere.leave(stubs, told)
 
     def _load(self, numbers: dict[TraceId, int]) -> Frames:
@@ -189,22 +188,21 @@ class Traces:
     def _numbered(
         self, spans: pl.DataFrame, together: dict[TraceId, TraceId]
     ) -> tuple[pl.DataFrame, dict[TraceId, int]]:
-        """Traces by a number that is used once, in place of their 128 bits; ``together``: ids that are one trace."""
+        """A number for each trace that is used once; ``together``: ids that are one trace."""
         ids = spans.select(ID).unique(maintain_order=True)
-        numbers = dict(zip(ids.rows(), self._numbers, strict=False))
+        rows = ids.rows()
+        numbers = dict(zip(rows, self._numbers, strict=False))
         if together:
             numbers |= dict(zip(together, self._numbers, strict=False))
             numbers |= {one: numbers[all_of_it] for one, all_of_it in together.items()}
-        ids = ids.with_columns(trace=pl.Series([numbers[i] for i in ids.rows()], dtype=pl.Int64))
-        numbered = spans.join(ids, on=ID, how="left", maintain_order="left")
-        return numbered.select("trace", pl.exclude("trace", *ID)), numbers
+        return ids.with_columns(trace=pl.Series([numbers[i] for i in rows], dtype=pl.Int64)), numbers
 
     def _held(self, numbers: dict[TraceId, int]) -> dict[int, dict[int, int]]:
         """Per generation, the traces among these that it holds: number there → new number."""
         held: dict[int, dict[int, int]] = {}
         for trace_id, number in numbers.items():
             if (home := self._homes.get(trace_id)) is not None:
-                held.setdefault(home.generation, {})[home.trace] = number
+                held.setdefault(home >> _NUMBER, {})[home & _LOWEST] = number
         return held
 
     def _forget(self, now: float) -> None:
@@ -213,9 +211,7 @@ class Traces:
             last = generation.since + _GENERATION
             if last + self._keep >= now:
                 return
-            gone = [
-                i for i in {*generation.ids} if (home := self._homes.get(i)) and home.generation == number
-            ]
+            gone = [i for i in {*generation.ids} if self._homes.get(i, 0) >> _NUMBER == number]
             for trace_id in gone:
                 del self._homes[trace_id]
                 self._short_ids.forget(trace_id)
@@ -226,8 +222,15 @@ class Traces:
             del self._generations[number]
 
 
-def _difference(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([before.with_columns(-pl.col(_VALUES)), after]).drop("trace")
+def _frames(spans: Coded, ids: pl.DataFrame) -> Frames:
+    """Spans under the numbers of their traces."""
+    numbered = spans.rows.join(ids, on=ID, how="left", maintain_order="left").select(*frames.SPANS)
+    links = deliveries.numbered(spans.links, ids)
+    return Frames(numbered, spans.facts, NOTHING.calls, links, NOTHING.stubs)
+
+
+def _difference(before: Calls, after: Calls) -> Calls:
+    return Calls.together([before.negated(), after], pl.concat)
 
 
 def _appended(parts: list[pl.DataFrame]) -> pl.DataFrame:
@@ -236,14 +239,23 @@ def _appended(parts: list[pl.DataFrame]) -> pl.DataFrame:
     return both.rechunk() if both.n_chunks() > _PIECES else both
 
 
-def _distinct(spans: pl.DataFrame) -> pl.DataFrame:
-    """R1.2: one identity counts once; the longest, then the latest end, then the failed one, then by its parent."""
-    if spans.select("trace", "span").n_unique() == spans.height:
-        return spans
+def _distinct(held: Frames) -> Frames:
+    """R1.2: one identity counts once; the longest, then the latest end, then the failed one, then by what it says."""
+    links = held.links.unique()
+    ids = pl.struct("trace", "span")
+    if held.spans.select("trace", "span").n_unique() == held.spans.height:
+        return replace(held, links=links)
+    several = held.spans.select(yes=ids.is_duplicated())["yes"]
+    copies = held.spans.filter(several)
+    spans = pl.concat([copies.drop("fact"), held.facts[copies["fact"]]], how="horizontal")
     spans = pieces.join(spans)
-    ok = pl.col("failure") == model.OK
-    by = ["duration", "start", ok, "parent"]
-    order = spans.sort(by, descending=[True, True, False, True], maintain_order=True)
+    failed = pl.col("failure").is_in(model.FAILED_CLASSES)
+    by = ["duration", "start", failed, "parent", *FACTS]
+    order = spans.sort(by, descending=[True, True, True, *[False] * (1 + len(FACTS))])
     side = pl.col("kind").replace_strict(list(range(len(walk.SIDE_OF_KIND))), walk.SIDE_OF_KIND.tolist())
     once = order.with_columns(side=side).unique(_SAME_SPAN, keep="first", maintain_order=True)
-    return once.drop("side")
+    facts, fact = different(once.select(FACTS))
+    chosen = once.select(name for name in frames.SPANS if name != "fact")
+    chosen = chosen.with_columns(fact=fact + held.facts.height)
+    spans = pl.concat([held.spans.filter(~several), chosen.select(held.spans.columns)])
+    return replace(held, spans=spans, facts=pl.concat([held.facts, facts]), links=links)

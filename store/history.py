@@ -12,12 +12,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from collector import frames, model, naming
+from collector import coded, model, naming
 from collector.archive import Met, TraceId, Wanted
+from collector.ids import words
 from store import telemetry
 
 _SPANS: Final = telemetry.spans.c
-READ: Final = pa.schema([model.SPANS.field(name) for name in frames.READ])
+READ: Final = pa.schema([model.SPANS.field(name) for name in coded.READ])
 
 
 def spans_of(engine: Engine, wanted: Wanted) -> pa.Table:
@@ -124,7 +125,7 @@ def _half(low: int) -> str:
 
 
 def _ids(rows: pa.Table) -> list[TraceId]:
-    found = frames.words(rows["trace_id"].cast(pa.binary(16)), 2).tolist()
+    found = words(rows["trace_id"].cast(pa.binary(16)), 2).tolist()
     return [(high, low) for high, low in found]
 
 

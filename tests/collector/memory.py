@@ -8,8 +8,10 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from collector import frames, model
+from collector import model
 from collector.archive import Met, TraceId, Wanted
+from collector.coded import READ, Coded
+from collector.ids import words
 from collector.rollup import Buckets
 from collector.spans import Flattened
 
@@ -36,7 +38,7 @@ class Memory:
 
     def met(self, seconds: int) -> Met:
         table = self._table()
-        ids = frames.words(table["trace_id"], 2)
+        ids = words(table["trace_id"], 2)
         return Met(0, max(_seconds(table, "arrived"), default=0), ids[:, 1])
 
     def spans_of(self, wanted: Wanted) -> pa.Table:
@@ -57,7 +59,7 @@ class Memory:
 
     def unsettled(self, arrived: int) -> list[TraceId]:
         table = self._filtered(lambda row: row["arrived_s"] >= arrived)
-        return frames.identity(table).ids
+        return Coded.of(table).identity.ids
 
     def seconds_of(self, ids: Sequence[TraceId]) -> list[int]:
         table = self.spans_of(Wanted(ids))
@@ -65,7 +67,7 @@ class Memory:
 
     def traces_in(self, seconds: Sequence[int]) -> list[TraceId]:
         table = self._filtered(lambda row: row["start_ns"] // 10**9 in seconds)
-        return frames.identity(table).ids
+        return Coded.of(table).identity.ids
 
     def recent_calls(self, seconds: int) -> Buckets:
         return Buckets.merge(self.calls)
@@ -76,8 +78,8 @@ class Memory:
         return Buckets(found.sums.filter(mine), found.bins.filter(mine))
 
     def _table(self) -> pa.Table:
-        schema = pa.schema([model.SPANS.field(name) for name in frames.READ])
-        return pa.concat_tables([schema.empty_table(), *(table.select(frames.READ) for table in self.spans)])
+        schema = pa.schema([model.SPANS.field(name) for name in READ])
+        return pa.concat_tables([schema.empty_table(), *(table.select(READ) for table in self.spans)])
 
     def _filtered(self, wanted: Callable[[dict[str, Any]], bool]) -> pa.Table:
         table = self._table()

@@ -14,6 +14,7 @@ import polars as pl
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from collector.coded import Coded
 from collector.consumer import Signal
 from collector.receivers.otlp import decode
 from collector.spans import Flattened, flatten
@@ -86,12 +87,17 @@ def table(text: str):  # type: ignore[no-untyped-def]
     return flattened(text).table
 
 
+def coded(text: str) -> Coded:
+    """The spans of a case, as deriving takes them."""
+    return Coded.flattened(flattened(text))
+
+
 def calls(*batches: str) -> pl.DataFrame:
     """Signed call rows of a case that arrives in these batches, summed per edge and kind."""
     traces = Traces()
     parts = []
     for now, text in enumerate(batches):
-        derived = traces.derive(table(text))
+        derived = traces.derive(coded(text))
         traces.keep(derived, float(now))
         parts.append(derived.rows)
     return pl.concat(parts)

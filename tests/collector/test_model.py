@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collector import linker, model
+from collector import model
+from collector.coded import LINKED
 from collector.rollup import BINS_SCHEMA, SUMS_SCHEMA, Buckets
 from tests.collector.notation import flattened, table
 
@@ -19,13 +20,13 @@ def test_what_decides_calls_is_stored() -> None:
     """Else a restart could not derive them again."""
     renamed = {"trace": "trace_id", "span": "span_id", "parent": "parent_span_id"}
     kept = {*model.STORED.names, *model.READING, *model.REPORTER}
-    assert {renamed.get(name, name) for name in linker.LINKED} <= kept & set(model.SPANS.names)
+    assert {renamed.get(name, name) for name in LINKED} <= kept & set(model.SPANS.names)
 
 
 def test_the_readings_are_what_decides_calls_besides_ids_and_times() -> None:
     found = flattened("1 C a; 2<1 S b; 3<1 S b")
     assert found.stored.schema == model.STORED
     timed = {"trace", "span", "parent", "start", "duration"}
-    assert set(linker.LINKED) - timed <= set(found.readings.columns)
+    assert set(LINKED) - timed <= set(found.readings.columns)
     assert found.readings[found.reading]["service"].to_list() == ["a", "b", "b"]
     assert found.readings.height == found.readings.n_unique() == 3

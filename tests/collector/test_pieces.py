@@ -10,9 +10,9 @@ import pytest
 
 from collector.pieces import ShortIds
 from collector.traces import Traces
-from tests.collector.notation import START, drawn, table
+from tests.collector.notation import START, coded, drawn
+from tests.collector.zipkin import coded as zipkin_coded
 from tests.collector.zipkin import drawn_from, edges, spans
-from tests.collector.zipkin import table as zipkin_table
 
 US = START // 1000
 WHOLE = spans("1 C a @10.0.0.1 r=b 20 !")[0]
@@ -40,8 +40,8 @@ def test_b4_pieces_in_reports_of_their_own(order: tuple[dict[str, Any], ...]) ->
 
 def test_the_half_of_another_service_or_address_is_no_piece() -> None:
     assert edges("1 C a 5; 9 S x", "1 S b sh 7", "1 C a 6") == {"a→b": "1/0", "user→x": "1/0"}
-    apart = zipkin_table(spans("1 S b @10.0.0.1 5; 2 S b"))
-    assert apart.num_rows == 2
+    apart = zipkin_coded(spans("1 S b @10.0.0.1 5; 2 S b"))
+    assert apart.height == 2
 
 
 def test_a_piece_without_kind_in_a_later_report() -> None:
@@ -59,7 +59,7 @@ def test_spans_of_other_senders_are_never_pieces() -> None:
     """R1.2: of two that differ the longest counts, as it is."""
     traces, rows = Traces(), []
     for text in ("1 C a [peer.service=x] 5 !", "1 C a [peer.service=y] 9"):
-        derived = traces.derive(table(text))
+        derived = traces.derive(coded(text))
         traces.keep(derived, 0.0)
         rows.append(derived.rows)
     assert drawn(pl.concat(rows)) == {"a→y": "1/0"}
@@ -92,18 +92,18 @@ def test_what_is_one_trace_stays_one() -> None:
 def test_ids_of_otlp_are_never_joined() -> None:
     """OTLP's t7 is 128 bits with a high half of zeros: no short id, and no long one."""
     traces = Traces()
-    long = traces.derive(zipkin_table(spans("t128:7 2<1 S b")))
+    long = traces.derive(zipkin_coded(spans("t128:7 2<1 S b")))
     traces.keep(long, 0.0)
-    rows = pl.concat([long.rows, traces.derive(table("t7 1 C a [peer.service=x]")).rows])
+    rows = pl.concat([long.rows, traces.derive(coded("t7 1 C a [peer.service=x]")).rows])
     assert drawn(rows) == {"a→x": "1/0", "unknown→b": "1/0"}
 
 
 def test_a_long_id_of_both_kinds_of_senders_is_one_trace() -> None:
     traces = Traces()
-    for_otlp = table("t7 1 C a")
+    for_otlp = coded("t7 1 C a")
     rows = [traces.derive(for_otlp)]
     traces.keep(rows[0], 0.0)
-    rows.append(traces.derive(zipkin_table(spans("t64:7 2<1 S b"))))
+    rows.append(traces.derive(zipkin_coded(spans("t64:7 2<1 S b"))))
     assert drawn(pl.concat([r.rows for r in rows])) == {"a→b": "1/0"}
 
 

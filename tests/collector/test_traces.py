@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from collector.rollup import Buckets, buckets
 from collector.traces import Traces
-from tests.collector.notation import calls, table
+from tests.collector.notation import calls, coded
 
 
 @st.composite
@@ -45,7 +45,7 @@ def test_any_split_order_and_repetition_ends_the_same(made: list[str], data: st.
 
 
 def added(traces: Traces, text: str, now: float = 0.0) -> list[tuple[str, str, float]]:
-    derived = traces.derive(table(text))
+    derived = traces.derive(coded(text))
     traces.keep(derived, now)
     made = derived.rows.group_by("source", "target").agg(pl.col("calls").sum()).filter(pl.col("calls") != 0)
     return sorted(made.rows())
@@ -62,14 +62,14 @@ def test_a_batch_yields_the_difference_only() -> None:
 def test_other_traces_are_left_alone() -> None:
     traces = Traces()
     added(traces, "t1 1 C a [peer.service=b]; t2 1 C a [peer.service=b]")
-    assert traces.derive(table("t2 2<1 S b")).rows["calls"].abs().sum() == 2
+    assert traces.derive(coded("t2 2<1 S b")).rows["calls"].abs().sum() == 2
 
 
 def test_deriving_alone_changes_nothing() -> None:
     """A batch that could not be stored must give the same difference when it is sent again."""
     traces = Traces()
     added(traces, "1 C a [peer.service=b]")
-    first, again = (traces.derive(table("2<1 S c")).rows for _ in range(2))
+    first, again = (traces.derive(coded("2<1 S c")).rows for _ in range(2))
     assert first.equals(again)
     assert traces.spans == 1
     assert added(traces, "2<1 S c") == [("a", "b", -1.0), ("a", "c", 1.0)]

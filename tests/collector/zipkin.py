@@ -13,6 +13,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from collector.coded import Coded
 from collector.receivers.zipkin import decode
 from collector.spans import flatten
 from collector.traces import Traces
@@ -79,12 +80,17 @@ def table(report: list[dict[str, Any]]) -> pa.Table:
     return whole(flatten([decode(orjson.dumps(report)).records]))
 
 
+def coded(report: list[dict[str, Any]]) -> Coded:
+    """The spans of a report, as deriving takes them."""
+    return Coded.flattened(flatten([decode(orjson.dumps(report)).records]))
+
+
 def drawn_from(*reports: list[dict[str, Any]]) -> pl.DataFrame:
     """Signed call rows of reports that come one after the other."""
     traces = Traces()
     parts = []
     for now, report in enumerate(reports):
-        derived = traces.derive(table(report))
+        derived = traces.derive(coded(report))
         traces.keep(derived, float(now))
         parts.append(derived.rows)
     return pl.concat(parts)

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from sqlalchemy.engine import Engine
 
-from collector import frames, spans
+from collector import spans
 from collector.archive import Archive, TraceId, Wanted
+from collector.coded import READ
 from collector.consumer import Signal
 from collector.receivers.otlp import decode
 from collector.rollup import buckets
@@ -49,7 +50,7 @@ WANTED = {
 
 def rows(archive: Archive, wanted: Wanted) -> list[str]:
     found = archive.spans_of(wanted)
-    assert found.column_names == list(frames.READ)
+    assert found.column_names == list(READ)
     return sorted(map(str, found.to_pylist()))
 
 

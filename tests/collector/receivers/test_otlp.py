@@ -8,6 +8,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from collector import accesslog, points, rollup
 from collector.breakers import Breakers
+from collector.coded import Coded
 from collector.consumer import Accepted, Rejected, Signal
 from collector.receivers import otlp
 from collector.spans import flatten
@@ -57,7 +58,7 @@ def test_size_is_what_was_sent() -> None:
 def derive(signal: Signal, records: pa.RecordBatch) -> None:
     match signal:
         case Signal.SPANS:
-            Traces().derive(flatten([records], oldest=1).table)
+            Traces().derive(Coded.flattened(flatten([records], oldest=1)))
         case Signal.LOGS:
             rollup.buckets(accesslog.calls([records]).rows)
         case Signal.POINTS:
