@@ -97,8 +97,10 @@ class LiveWindow:
     window.
     """
 
-    def __init__(self, keep: int = 960) -> None:
+    def __init__(self, keep: int = 960, whole: int | None = None) -> None:
+        """``whole``: s for which histograms are held as well, nearly all of the memory; ``None``: a third and more."""
         self.keep = keep
+        self.whole = keep * 2 // 5 if whole is None else whole
         self._lock = threading.Lock()
         self._slabs: dict[int, tuple[Slab, ...]] = {}
         self.revision = 0
@@ -126,8 +128,11 @@ class LiveWindow:
         if len(self._slabs) > self.keep // _SLAB + 2:
             oldest = (now - self.keep) // _SLAB
             self._slabs = {slab: pieces for slab, pieces in self._slabs.items() if slab >= oldest}
+        old = now - self.whole if len(self._slabs) > self.whole // _SLAB + 2 else 0
         for slab, pieces in self._slabs.items():
-            if len(pieces) > (_PIECES if slab >= now // _SLAB - 2 else _SETTLED):
+            if (slab + 1) * _SLAB < old and any(piece.bins.height for piece in pieces):
+                self._slabs[slab] = (Slab.merge(pieces).without_bins(),)
+            elif len(pieces) > (_PIECES if slab >= now // _SLAB - 2 else _SETTLED):
                 self._slabs[slab] = (Slab.merge(pieces),)
 
     def between(self, start: int, end: int) -> Buckets:

@@ -61,6 +61,10 @@ class Slab:
         inside = (pl.col("time") >= start) & (pl.col("time") < end)
         return Slab(self.series, self.sums.filter(inside), self.bins.filter(inside))
 
+    def without_bins(self) -> Slab:
+        """The sums alone."""
+        return Slab(self.series, self.sums, self.bins.clear())
+
     def named(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Sums and bins with the names of their series."""
         return _named(self.sums, self.series), _named(self.bins, self.series)

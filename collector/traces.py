@@ -27,7 +27,7 @@ from collector.frames import NOTHING, Frames
 from collector.seen import Seen
 from collector.stubs import Stubs
 
-KEEP: Final = 60.0
+KEEP: Final = 30.0
 """s after its last span that a trace is held."""
 _VALUES: Final = list(model.SUMS)
 _SAME_SPAN: Final = ["trace", "span", "side", "service"]

@@ -68,20 +68,23 @@ class Graphs:
         asked = window(question.start, question.end, now)
         built = self._build(asked, now, question)
         if question.idle:
-            known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question)
+            known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
         document = shapes.graph(built, asked, now, self._breaker(now), self._instances)
         return _narrowed(document, question)
 
-    def buckets(self, asked: Window, now: float) -> Buckets:
-        """Calls of a window."""
-        if asked.start >= now - self._live.keep + 30:
+    def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
+        """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well."""
+        held = self._live.whole if histograms else self._live.keep
+        if asked.start >= now - held + 30:
             return self._live.between(asked.start, asked.end)
         return calls.between(self._engine, asked.start, asked.end)
 
-    def _build(self, asked: Window, now: float, question: Question) -> ServiceGraph:
+    def _build(
+        self, asked: Window, now: float, question: Question, *, histograms: bool = True
+    ) -> ServiceGraph:
         return graph.build(
-            self.buckets(asked, now),
+            self.buckets(asked, now, histograms=histograms),
             messaging=question.messaging,
             unidentified=question.unidentified,
             settled=int(now - _SETTLING),
