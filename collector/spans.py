@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from collector import model, nested
+from collector import model, nested, weights
 from collector.attributes import Attributes
 from collector.distinct import Ints, distinct
 from collector.readings import readings
@@ -30,6 +30,7 @@ _FACTS: Final = pa.schema([f for f in model.SPANS if f.name not in _IDS and not 
 MALFORMED: Final = "trace_id must have 16 bytes and span_id 8, neither all zero"
 TOO_OLD: Final = "the span is older than the retention"
 TOO_LATE: Final = "the span starts after the year 2100"
+INVALID_DURATION: Final = "invalid_duration"
 LATEST: Final = 4_102_444_800 * 10**9  # ns: the store keeps days in 16 bits and seconds in 32
 
 
@@ -46,6 +47,8 @@ class Flattened:
     rejected: dict[str, list[int]]
     links: dict[str, pa.Array]
     """``links.trace_id`` and ``links.span_id`` of each span."""
+    flaws: dict[str, int]
+    """How many of these spans have which flaw, see :attr:`collector.telemetry.Counters.flaws`."""
 
     @cached_property
     def readings(self) -> pl.DataFrame:
@@ -155,6 +158,7 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
         which.astype(np.int32),
         rejected,
         nested.link_ids(spans.field("links")),
+        _flaws(spans),
     )
 
 
@@ -175,6 +179,18 @@ def _ids_and_times(spans: Any, arrived: int) -> dict[str, pa.Array]:
         "arrived": pa.array(np.full(len(spans), arrived), pa.timestamp("s", tz="UTC")),
         "duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
     }
+
+
+def _flaws(spans: Any) -> dict[str, int]:
+    """What was corrected or could not be read: kept, but counted (R8, R9)."""
+    start, end = spans.field("start_time_unix_nano"), spans.field("end_time_unix_nano")
+    found = {INVALID_DURATION: pc.sum(pc.less(end, start)).as_py() or 0}
+    states = spans.field("trace_state")
+    if pc.max(pc.binary_length(states)).as_py():
+        each = pl.DataFrame({"state": states}).group_by("state").len()
+        named = each.select(weights.flaw("state").alias("flaw"), "len").group_by("flaw").sum()
+        found |= dict(named.iter_rows())
+    return {flaw: count for flaw, count in found.items() if flaw and count}
 
 
 def _parents(parents: pa.Array) -> pa.Array:

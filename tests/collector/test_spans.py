@@ -96,6 +96,32 @@ def test_durations_never_wrap(start: int, end: int, duration: int) -> None:
     assert first(at(start, end))["duration"] == duration
 
 
+FLAWS: list[tuple[Change, dict[str, int]]] = [
+    (at(START, START), {}),
+    (at(START, START - 1), {"invalid_duration": 1}),
+    (at(0, 0), {}),  # refused
+    (lambda _, span: setattr(span, "trace_state", "ot=th:8"), {}),
+    (lambda _, span: setattr(span, "trace_state", "ot=th:zz"), {"unreadable_weight": 1}),
+    (lambda _, span: setattr(span, "trace_state", "ot=th:ffffffffffffff"), {"extreme_weight": 1}),
+]
+
+
+@pytest.mark.parametrize(("change", "flaws"), FLAWS)
+def test_flaws_of_spans_that_are_kept(change: Change, flaws: dict[str, int]) -> None:
+    """R8, R9."""
+    assert flat(changed(change)).flaws == flaws
+
+
+def test_flaws_are_counted_per_span() -> None:
+    states = ["ot=", "", "ot=th:zz", "ot=th:8", "ot=", "ot=p:62"]
+
+    message = request("; ".join(f"{number} C a" for number in range(1, 7)))
+    for group, state in zip(message.resource_spans, states, strict=True):
+        group.scope_spans[0].spans[0].trace_state = state
+    records = decode(Signal.SPANS, message.SerializeToString()).records
+    assert flat(records).flaws == {"unreadable_weight": 3, "extreme_weight": 1}
+
+
 @pytest.mark.parametrize("parent", [b"", b"\1" * 7, b"\1" * 9, bytes(8)])
 def test_absent_and_malformed_parents_are_zeros(parent: bytes) -> None:
     assert first(lambda _, span: setattr(span, "parent_span_id", parent))["parent_span_id"] == bytes(8)
