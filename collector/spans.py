@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from collector import model, nested, weights
 from collector.attributes import Attributes
 from collector.distinct import Ints, distinct
+from collector.operations import templated
 from collector.readings import readings
 from collector.reporters import reporters
 
@@ -139,7 +140,8 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
     attributes = Attributes(spans.field("attributes"))
     reading = _Coded(*readings(attributes, spans))
     operations = pc.cast(spans.field("name"), pa.string()).dictionary_encode()
-    operation = operations.indices.to_numpy(zero_copy_only=False)
+    templates = templated(operations.dictionary).dictionary_encode()
+    operation = templates.indices.take(operations.indices).to_numpy(zero_copy_only=False)
     columns = {
         **_ids_and_times(spans, arrived),
         "operation": operations,
@@ -151,7 +153,7 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
         "link_texts": nested.links(spans.field("links")),
     }
     one, which = distinct((reading.rows, reported.rows, operation), len(spans))
-    names = operations.dictionary.take(pa.array(operation[one]))
+    names = templates.dictionary.take(pa.array(operation[one]))
     return Flattened(
         pa.table([columns[name] for name in model.STORED.names], schema=model.STORED),
         _facts(reading.facts(one) | reported.facts(one) | {"operation": names}),

@@ -218,3 +218,15 @@ def test_attempts(said: str, attempts: int) -> None:
 @pytest.mark.parametrize(("said", "resend"), [("0", False), ("1", True), ("x", False)])
 def test_a_resend(said: str, resend: bool) -> None:
     assert table(f"1 C a [http.request.resend_count={said}]")["resend"].to_pylist() == [resend]
+
+
+def test_operations_of_calls_are_templates_and_stored_spans_keep_their_names() -> None:
+    """P6; search finds a span by its own name."""
+
+    def change(_: Any, span: Any) -> None:
+        span.name = "GET /u/17"
+
+    flattened = flat(changed(change), changed(lambda _, span: setattr(span, "name", "GET /u/18")))
+    assert flattened.table["operation"].to_pylist() == ["GET /u/{id}", "op-2"] * 2
+    assert flattened.stored["operation"].to_pylist() == ["GET /u/17", "op-2", "GET /u/18", "op-2"]
+    assert flattened.facts.num_rows == 2

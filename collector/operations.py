@@ -1,0 +1,25 @@
+"""Operations of calls: span names without what differs from call to call (P6).
+
+A path segment that is a number, a UUID or long hexadecimal becomes ``{id}``; the query of a path goes. Stored spans
+keep their names, so that they are found by them; whoever derives calls from them takes the template.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_NUMBER, _UUID, _HEX = "-?[0-9]+", "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "[0-9a-fA-F]{12,}"
+_ID: Final = rf"/(?:{_NUMBER}|{_UUID}|{_HEX}|0x[0-9a-fA-F]+)([/\s?#:;,]|$)"
+_QUERY: Final = r"(/[^?\s]*)\?\S*"
+
+
+def templated(names: pa.Array) -> pa.Array:
+    """The template of each name (strings); looks at different names only."""
+    coded = names.dictionary_encode()
+    texts = coded.dictionary
+    for _ in range(2):  # neighbours share a slash: one round takes every other of them
+        texts = pc.replace_substring_regex(texts, _ID, r"/{id}\1")
+    return pc.replace_substring_regex(texts, _QUERY, r"\1").take(coded.indices)
