@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from collector.calls import Calls
+
 REMEMBERED: Final = 3600.0
 """s that an address stands for the service that was seen there."""
 
@@ -71,19 +73,18 @@ def _host(name: str) -> str:
     return host if host and port.isdigit() and ":" not in host else name
 
 
-def taught(rows: pl.DataFrame) -> pl.DataFrame:
+def taught(calls: Calls) -> pl.DataFrame:
     """What a difference of calls says of addresses, for :meth:`Directory.learn`.
-
-    Args:
-        rows: signed (columns ``learned``, ``target``, ``calls``); one that takes back is negative, be it −0.0.
 
     Returns:
         ``address``, ``service``; ``calls``: how many rows say so now, ``taken``: how many say so no longer.
     """
-    rows = rows.filter(pl.col("learned") != "").select("target", "calls", address="learned")
-    back = pl.Series("taken", np.signbit(rows["calls"].to_numpy()).astype(np.int64))
-    signed = rows.select("address", service="target").with_columns(back, calls=1 - back)
-    return signed.group_by("address", "service").sum()
+    named = calls.names.select(address="learned", service="target").with_row_index("series")
+    # What is taken back is negative, a call that weighs nothing too (−0.0).
+    back = pl.Series("taken", np.signbit(calls.rows["calls"].to_numpy()).astype(np.int64))
+    signed = calls.rows.select("series").with_columns(back, calls=1 - back)
+    met = signed.join(named.filter(pl.col("address") != ""), on="series")
+    return met.group_by("address", "service").agg(pl.col("calls", "taken").sum())
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from collector.calls import Calls
 from collector.directory import REMEMBERED, Directory, Names, taught
 
 NAMES = Names(frozenset({"shop/pay", "x/pay", "shop/cart", "lonely"}), {"10.0.0.9:80": "shop/cart"})
@@ -61,9 +62,10 @@ THERE = "10.0.0.1:80"
 
 
 def learned(*calls: tuple[str, str, float]) -> pl.DataFrame:
-    """What signed call rows teach; a ``calls`` of −0.0 takes back a call that weighs nothing."""
-    schema = {"learned": pl.String, "target": pl.String, "calls": pl.Float64}
-    return taught(pl.DataFrame(calls, schema=schema, orient="row"))
+    """What signed calls teach: address, service, weight; a weight of −0.0 takes back a call that weighs nothing."""
+    names = pl.DataFrame([call[:2] for call in calls], schema=["learned", "target"], orient="row")
+    series = pl.Series("series", range(len(calls)), dtype=pl.UInt32)
+    return taught(Calls(names, pl.DataFrame({"series": series, "calls": [call[2] for call in calls]})))
 
 
 def known(*steps: pl.DataFrame) -> dict[str, str]:
