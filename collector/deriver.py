@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
 import numpy as np
-import polars as pl
 import structlog
 
 from collector import repair, rollup
@@ -170,7 +169,7 @@ class Deriver:
     def _remember(self, spans: Coded, derived: Derived) -> None:
         """Who reported, and who was seen at which address."""
         told, now = spans.facts.select("service", "address").unique(), time.time()
-        self._directory.note(told["service"].to_list(), told.filter(pl.col("address") != ""), now)
+        self._directory.note(told["service"].to_list(), told, now)
         self._directory.learn(taught(derived.calls), now)
 
     def _tell(self, spans: Coded, derived: Derived, back: list[TraceId]) -> None:

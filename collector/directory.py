@@ -111,12 +111,13 @@ class Directory:
         self._changed = False
 
     def note(self, services: Iterable[str], addresses: pl.DataFrame, now: float) -> None:
-        """Remember services that reported, and from where (columns ``address``, ``service``)."""
+        """Remember services that reported, and from where (``address``, "" where not stated; ``service``)."""
         with self._lock:
             new = set(services) - self._services
             self._services |= new
             self._changed |= bool(new)
-            for address, service in addresses.select("address", "service").iter_rows():
+            stated = addresses.filter(pl.col("address") != "")
+            for address, service in stated.select("address", "service").iter_rows():
                 there = self._seen.setdefault(address, {})
                 self._changed |= service not in there or now - there[service] > REMEMBERED
                 there[service] = now

@@ -48,6 +48,13 @@ def test_an_address_counts_while_one_service_was_seen_there() -> None:
     assert directory.names(2 * REMEMBERED + 20).addresses == {}
 
 
+def test_no_address_is_nobodys() -> None:
+    """It was once the only service's that states none, and whoever called without an address became that service."""
+    directory = Directory()
+    directory.note(["a"], seen(("", "a")), now=0)
+    assert directory.names(1).addresses == {}
+
+
 def test_the_view_stays_the_same_object_while_nothing_changes() -> None:
     directory = Directory()
     directory.note(["a"], seen(), now=0)
