@@ -189,10 +189,13 @@ def _flaws(spans: Any) -> dict[str, int]:
     found = {INVALID_DURATION: pc.sum(pc.less(end, start)).as_py() or 0}
     states = spans.field("trace_state")
     if pc.max(pc.binary_length(states)).as_py():
-        each = pl.DataFrame({"state": states}).group_by("state").len()
-        named = each.select(weights.flaw("state").alias("flaw"), "len").group_by("flaw").sum()
-        found |= dict(named.iter_rows())
-    return {flaw: count for flaw, count in found.items() if flaw and count}
+        coded = states.drop_null().dictionary_encode()
+        named = pl.DataFrame({"state": coded.dictionary}).select(weights.flaw("state")).to_series()
+        each = pl.Series(np.bincount(coded.indices, minlength=len(named)))
+        found |= {
+            flaw: int(each.filter(named == flaw).sum()) for flaw in (weights.UNREADABLE, weights.EXTREME)
+        }
+    return {flaw: count for flaw, count in found.items() if count}
 
 
 def _parents(parents: pa.Array) -> pa.Array:
