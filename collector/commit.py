@@ -136,6 +136,8 @@ class Committer:
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
         if work.spans is not None and work.spans.stored.num_rows:
             self._deriver.add(Coded.flattened(work.spans))
+            for flaw, count in work.spans.flaws.items():
+                self._counters.flaws.labels(flaw).inc(count)
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
 import numpy as np
-import polars as pl
 import structlog
 
 from collector import repair, rollup
 from collector.archive import Archive, TraceId
 from collector.coded import Coded
 from collector.consumer import Overloaded
-from collector.directory import Directory
+from collector.directory import Directory, taught
 from collector.recall import Recall
 from collector.rollup import LiveWindow
 from collector.seen import Seen
@@ -169,11 +168,9 @@ class Deriver:
 
     def _remember(self, spans: Coded, derived: Derived) -> None:
         """Who reported, and who was seen at which address."""
-        told = spans.facts.select("service", "address").unique()
-        learned = derived.calls.names.filter(pl.col("learned") != "")
-        met = learned.select(address="learned", service="target").unique()
-        seen = pl.concat([told.filter(pl.col("address") != "").select("address", "service"), met])
-        self._directory.note(told["service"].to_list(), seen, time.time())
+        told, now = spans.facts.select("service", "address").unique(), time.time()
+        self._directory.note(told["service"].to_list(), told, now)
+        self._directory.learn(taught(derived.calls), now)
 
     def _tell(self, spans: Coded, derived: Derived, back: list[TraceId]) -> None:
         self._counters.open_spans.set(self._traces.spans)

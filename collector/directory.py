@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
 import polars as pl
+
+from collector.calls import Calls
 
 REMEMBERED: Final = 3600.0
 """s that an address stands for the service that was seen there."""
@@ -70,39 +73,97 @@ def _host(name: str) -> str:
     return host if host and port.isdigit() and ":" not in host else name
 
 
+def taught(calls: Calls) -> pl.DataFrame:
+    """What a difference of calls says of addresses, for :meth:`Directory.learn`.
+
+    Returns:
+        ``address``, ``service``; ``calls``: how many rows say so now, ``taken``: how many say so no longer.
+    """
+    named = calls.names.select(address="learned", service="target").with_row_index("series")
+    # What is taken back is negative, a call that weighs nothing too (−0.0).
+    back = pl.Series("taken", np.signbit(calls.rows["calls"].to_numpy()).astype(np.int64))
+    signed = calls.rows.select("series").with_columns(back, calls=1 - back)
+    met = signed.join(named.filter(pl.col("address") != ""), on="series")
+    return met.group_by("address", "service").agg(pl.col("calls", "taken").sum())
+
+
+@dataclass(slots=True)
+class _Met:
+    """A service at an address."""
+
+    last: float  # s, when calls said so the last time
+    calls: int  # that say so
+
+
 class Directory:
-    """Fed by the commits, read by the graph."""
+    """Fed by the commits, read by the graph.
+
+    What resources say stays for an hour; what calls taught goes earlier if they are taken back (R1.1). How many said so
+    is known of this process: a call that an earlier one counted is not taken back until it is derived again.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._services: set[str] = set()
         self._seen: dict[str, dict[str, float]] = {}
+        self._met: dict[str, dict[str, _Met]] = {}
         self._names = Names()
         self._changed = False
 
     def note(self, services: Iterable[str], addresses: pl.DataFrame, now: float) -> None:
-        """Remember services that reported, and who was seen where (columns ``address``, ``service``)."""
+        """Remember services that reported, and from where (``address``, "" where not stated; ``service``)."""
         with self._lock:
             new = set(services) - self._services
             self._services |= new
             self._changed |= bool(new)
-            for address, service in addresses.select("address", "service").iter_rows():
+            stated = addresses.filter(pl.col("address") != "")
+            for address, service in stated.select("address", "service").iter_rows():
                 there = self._seen.setdefault(address, {})
                 self._changed |= service not in there or now - there[service] > REMEMBERED
                 there[service] = now
+
+    def learn(self, calls: pl.DataFrame, now: float) -> None:
+        """Remember who answered where, as :func:`taught` says, or forget it with the last call that says so (R5.4)."""
+        columns = calls.select("address", "service", "calls", "taken")
+        with self._lock:
+            for address, service, more, less in columns.iter_rows():
+                there = self._met.setdefault(address, {})
+                met = there.get(service)
+                if met is None and more:
+                    there[service] = _Met(now, more)  # whoever counted what is taken back, it was not we
+                elif met is not None:
+                    self._changed |= now - met.last > REMEMBERED
+                    met.calls += more - less
+                    met.last = now if more else met.last
+                    if met.calls <= 0:
+                        del there[service]
+                self._changed |= (service in there) != (met is not None)
 
     def names(self, now: float) -> Names:
         """The view of this moment; the same object while nothing has changed."""
         with self._lock:
             if self._forget(now) or self._changed:
-                single = {a: next(iter(there)) for a, there in self._seen.items() if len(there) == 1}
-                self._names = Names(frozenset(self._services), single)
+                self._names = Names(frozenset(self._services), self._single())
                 self._changed = False
             return self._names
+
+    def _single(self) -> dict[str, str]:
+        """The addresses that one service has, whoever says so."""
+        there = {a: {*self._seen.get(a, ()), *self._met.get(a, ())} for a in {*self._seen, *self._met}}
+        return {address: next(iter(who)) for address, who in there.items() if len(who) == 1}
 
     def _forget(self, now: float) -> bool:
         old = [(a, s) for a, there in self._seen.items() for s, at in there.items() if now - at > REMEMBERED]
         for address, service in old:
             del self._seen[address][service]
+        gone = [
+            (a, s)
+            for a, there in self._met.items()
+            for s, met in there.items()
+            if now - met.last > REMEMBERED
+        ]
+        for address, service in gone:
+            del self._met[address][service]
         self._seen = {address: there for address, there in self._seen.items() if there}
-        return bool(old)
+        self._met = {address: there for address, there in self._met.items() if there}
+        return bool(old or gone)

@@ -1,4 +1,4 @@
-"""What a span's attributes say: peer, protocol, failure class, proxy, weight. Polars expressions over text columns.
+"""What a span's attributes say: peer, protocol, failure class, proxy. Polars expressions over text columns.
 
 The column names are those of :data:`TEXTS`: each is the first attribute present among the current and the older
 names of the semantic conventions. Every value is text, whatever type it came as. Expressions are values: each is made
@@ -258,18 +258,6 @@ def failure() -> pl.Expr:
 def has_flag(flags: pl.Expr, flag: str) -> pl.Expr:
     """True where a comma-separated list of Envoy response flags holds ``flag``."""
     return flags.str.split(",").list.contains(flag)
-
-
-@cache
-def weight(tracestate: str) -> pl.Expr:
-    """Sampling weight (R9): 2^56 / (2^56 − T) of ``ot=th:T``, else 2^n of the older ``p:n``, else 1. Always finite."""
-    entry = pl.col(tracestate).str.extract(r"(?:^|,)\s*ot=([^,]*?)\s*(?:,|$)", 1)
-    threshold = entry.str.extract(r"(?:^|;)th:([0-9a-f]{1,14})(?:;|$)", 1).str.pad_end(14, "0")
-    # As integers: the smallest probabilities differ from 0 in bits that a float no longer has.
-    kept = 2**56 - threshold.str.to_integer(base=16, strict=False)
-    power = entry.str.extract(r"(?:^|;)p:(\d{1,2})(?:;|$)", 1).cast(pl.Float64, strict=False)
-    older = pl.when(power == 63).then(0.0).when(power < 63).then(pl.lit(2.0).pow(power))
-    return pl.coalesce(float(2**56) / kept, older, pl.lit(1.0))
 
 
 def private(address: pl.Expr) -> pl.Expr:

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector import model, naming, packing
+from collector import model, naming, packing, weights
 from collector.attributes import Attributes
 from collector.distinct import distinct
 from collector.memo import Ints, Memo
@@ -152,7 +152,7 @@ def _expressions() -> dict[str, pl.Expr]:
         .otherwise(pl.lit("service")),
         "attempts": naming.number("attempts").fill_null(1).clip(1, 65535).cast(pl.UInt16),
         "resend": (naming.number("resend_count") > 0).fill_null(value=False),
-        "weight": naming.weight("tracestate"),
+        "weight": weights.weight("tracestate"),
         "peer_address": naming.peer_address(),
         "shared": pl.col("shared"),
     }

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from collector import model, nested
+from collector import model, nested, weights
 from collector.attributes import Attributes
 from collector.distinct import Ints, distinct
+from collector.operations import templated
 from collector.readings import readings
 from collector.reporters import reporters
 
@@ -30,6 +31,7 @@ _FACTS: Final = pa.schema([f for f in model.SPANS if f.name not in _IDS and not 
 MALFORMED: Final = "trace_id must have 16 bytes and span_id 8, neither all zero"
 TOO_OLD: Final = "the span is older than the retention"
 TOO_LATE: Final = "the span starts after the year 2100"
+INVALID_DURATION: Final = "invalid_duration"
 LATEST: Final = 4_102_444_800 * 10**9  # ns: the store keeps days in 16 bits and seconds in 32
 
 
@@ -46,6 +48,8 @@ class Flattened:
     rejected: dict[str, list[int]]
     links: dict[str, pa.Array]
     """``links.trace_id`` and ``links.span_id`` of each span."""
+    flaws: dict[str, int]
+    """How many of these spans have which flaw, see :attr:`collector.telemetry.Counters.flaws`."""
 
     @cached_property
     def readings(self) -> pl.DataFrame:
@@ -136,7 +140,8 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
     attributes = Attributes(spans.field("attributes"))
     reading = _Coded(*readings(attributes, spans))
     operations = pc.cast(spans.field("name"), pa.string()).dictionary_encode()
-    operation = operations.indices.to_numpy(zero_copy_only=False)
+    templates = templated(operations.dictionary).dictionary_encode()
+    operation = templates.indices.take(operations.indices).to_numpy(zero_copy_only=False)
     columns = {
         **_ids_and_times(spans, arrived),
         "operation": operations,
@@ -148,13 +153,14 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
         "link_texts": nested.links(spans.field("links")),
     }
     one, which = distinct((reading.rows, reported.rows, operation), len(spans))
-    names = operations.dictionary.take(pa.array(operation[one]))
+    names = templates.dictionary.take(pa.array(operation[one]))
     return Flattened(
         pa.table([columns[name] for name in model.STORED.names], schema=model.STORED),
         _facts(reading.facts(one) | reported.facts(one) | {"operation": names}),
         which.astype(np.int32),
         rejected,
         nested.link_ids(spans.field("links")),
+        _flaws(spans),
     )
 
 
@@ -175,6 +181,21 @@ def _ids_and_times(spans: Any, arrived: int) -> dict[str, pa.Array]:
         "arrived": pa.array(np.full(len(spans), arrived), pa.timestamp("s", tz="UTC")),
         "duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
     }
+
+
+def _flaws(spans: Any) -> dict[str, int]:
+    """What was corrected or could not be read: kept, but counted (R8, R9)."""
+    start, end = spans.field("start_time_unix_nano"), spans.field("end_time_unix_nano")
+    found = {INVALID_DURATION: pc.sum(pc.less(end, start)).as_py() or 0}
+    states = spans.field("trace_state")
+    if pc.max(pc.binary_length(states)).as_py():
+        coded = states.drop_null().dictionary_encode()
+        named = pl.DataFrame({"state": coded.dictionary}).select(weights.flaw("state")).to_series()
+        each = pl.Series(np.bincount(coded.indices, minlength=len(named)))
+        found |= {
+            flaw: int(each.filter(named == flaw).sum()) for flaw in (weights.UNREADABLE, weights.EXTREME)
+        }
+    return {flaw: count for flaw, count in found.items() if count}
 
 
 def _parents(parents: pa.Array) -> pa.Array:

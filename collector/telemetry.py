@@ -5,6 +5,12 @@
 
 ``rejected`` rows were malformed or too old (the sender was told so); ``refused`` ones met a full queue or a failing
 store and were asked for again.
+
+Flaws are counted per stored span, copies too. The span is kept, with what is said here in place of what it says:
+
+    invalid_duration     it ends before it starts: 0 (R8)
+    unreadable_weight    the ``ot`` entry of its tracestate cannot be read: 1 (R9)
+    extreme_weight       it says that it stands for more than a million: as it says (R9)
 """
 
 from __future__ import annotations
@@ -32,6 +38,7 @@ class Counters:
         self.cut = self._counter(
             "records_cut", "Values and names cut, attributes, events and links dropped.", "what"
         )
+        self.flaws = self._counter("span_flaws", "Stored spans with something wrong, by what it is.", "flaw")
         self.bytes = self._counter("received_bytes", "Bytes of export requests, uncompressed.", "signal")
         self.commits = Histogram(
             "meshscope_commit_seconds",

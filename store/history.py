@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from collector import coded, model, naming
 from collector.archive import Met, TraceId, Wanted
 from collector.ids import words
+from collector.operations import templated
 from store import telemetry
 
 _SPANS: Final = telemetry.spans.c
@@ -89,9 +90,10 @@ def traces_in(engine: Engine, seconds: Sequence[int]) -> list[TraceId]:
 
 
 def _typed(rows: pa.Table) -> pa.Table:
-    """Rows as :data:`READ` has them: the store gives seconds as numbers."""
-    columns = [_cast(rows[field.name].combine_chunks(), field.type) for field in READ]
-    return pa.Table.from_arrays(columns, schema=READ)
+    """Rows as :data:`READ` has them: the store gives seconds as numbers, and spans their own names."""
+    columns = {field.name: _cast(rows[field.name].combine_chunks(), field.type) for field in READ}
+    columns["operation"] = templated(columns["operation"])
+    return pa.Table.from_arrays([columns[name] for name in READ.names], schema=READ)
 
 
 def _cast(column: Any, kind: pa.DataType) -> Any:

@@ -145,6 +145,7 @@ def _spans(kind: pa.StructType, spans: Sequence[Span]) -> pa.Array:
     start, untimed = _starts(spans)
     duration = np.nan_to_num(np.asarray([span.get("duration") for span in spans], dtype=np.float64))
     end = start + np.clip(duration, 0, _LONGEST).astype(np.uint64) * np.uint64(1000)
+    end -= ((duration < 0) & (end > 0)).astype(np.uint64)  # before the start, as it was sent (R8)
     stated = [_stated(span, late) for span, late in zip(spans, untimed.tolist(), strict=True)]
     codes = {
         "OK": model.STATUS_OK,

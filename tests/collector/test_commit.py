@@ -15,12 +15,13 @@ from sqlalchemy.engine import Engine
 from collector.accesslog import NO_ACCESS_LOG
 from collector.commit import PATIENCE
 from collector.consumer import Accepted, Overloaded, Rejected, Signal
+from collector.receivers.otlp import decode
 from collector.spans import MALFORMED, TOO_OLD
 from store import calls
 from store.sink import StoreSink
 from tests.collector.collecting import AGES, Collector
 from tests.collector.messages import gauges, logs, malformed, poison, spans
-from tests.collector.notation import START, drawn
+from tests.collector.notation import START, drawn, request
 
 SECOND = START // 10**9
 OUT = {"meshscope.reporter": "outbound", "meshscope.target": "b"}
@@ -110,6 +111,19 @@ def test_spans_older_than_the_retention_are_rejected_one_by_one(telemetry: Engin
     assert parts.stored() == {}
     assert parts.count("records_rejected", signal="spans", reason=TOO_OLD) == 2
     assert parts.count("records_rejected", signal="spans", reason=MALFORMED) == 0
+
+
+def test_flaws_are_counted_once_the_span_is_stored(parts: Parts) -> None:
+    """R8, R9: and only then, for a sender tries again what the store did not take."""
+    message = request("1 S a ot=th:zz; 2 S a; 3 S b")
+    message.resource_spans[1].scope_spans[0].spans[0].end_time_unix_nano = START - 1
+    flawed = [decode(Signal.SPANS, message.SerializeToString())]
+    with parts.without("span_rows"):
+        parts.commit(flawed)
+    assert parts.count("span_flaws", flaw="unreadable_weight") == 0
+    parts.commit(flawed)
+    found = [parts.count("span_flaws", flaw=flaw) for flaw in ("unreadable_weight", "invalid_duration")]
+    assert found == [1, 1]
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])

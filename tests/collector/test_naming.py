@@ -82,40 +82,6 @@ def test_failure(kind: int, status: int, texts: dict[str, str], expected: str) -
     assert said(naming.failure(), texts, kind, status) == expected
 
 
-WEIGHTS = [
-    ("", 1),
-    ("ot=th:8", 2),
-    ("ot=th:0", 1),
-    ("ot=th:4", 4 / 3),
-    ("ot=th:c", 4),
-    ("ot=th:fd70a4", 100.0001),
-    ("ot=th:ffffffffffffff", 2.0**56),  # as floats: a division by zero, and no sum is finite any more
-    ("ot=th:fffffffffffffe", 2.0**55),
-    ("ot=rv:6e6d1a75832a2f;th:8", 2),
-    ("vendor=x , ot=th:8 ,other=y", 2),  # blanks around a list member are not its own
-    ("vendor=x, ot=th:8", 2),
-    ("xot=th:8", 1),
-    ("ot=th:zz", 1),
-    ("ot=", 1),
-    ("ot=th:", 1),
-    ("ot=th:123456789abcdef", 1),
-    ("ot=p:3", 8),
-    ("ot=p:0", 1),
-    ("ot=p:62", 2.0**62),
-    ("ot=p:63", 0),
-    ("ot=p:64", 1),
-    ("ot=p:99", 1),
-    ("ot=p:3;th:8", 2),
-    ("ot=th:zz;p:3", 8),
-]
-
-
-@pytest.mark.parametrize(("tracestate", "expected"), WEIGHTS)
-def test_weight(tracestate: str, expected: float) -> None:
-    frame = pl.DataFrame({"s": [tracestate]})
-    assert frame.select(w=naming.weight("s"))["w"][0] == pytest.approx(expected, rel=1e-6)
-
-
 PEERS = [
     ({"peer_service": "pay", "server_address": "h"}, "pay", "named"),
     ({"peer_name": "pay", "peer_namespace": "shop", "peer_service": "old"}, "shop/pay", "named"),

@@ -76,8 +76,6 @@ def _rounded(value: object) -> float:
 
 @pytest.mark.parametrize("harm", HARMS)
 def test_the_same_figures(harm: str) -> None:
-    features = FEATURES - {"addresses"} if "split" in harm else FEATURES  # see the last test
-
     @settings(
         max_examples=WANTED or 10,
         derandomize=not WANTED,
@@ -86,7 +84,7 @@ def test_the_same_figures(harm: str) -> None:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    @given(worlds(features, harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
+    @given(worlds(FEATURES, harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
     def agree(world: World, messages: str) -> None:
         engine, reference = by_engine(world, messages), by_reference(world, messages)
         assert comparable(engine, messages) == comparable(reference, messages)
@@ -108,9 +106,6 @@ def test_figures_once_found_to_differ(view: str, text: str, edge: Edge, figures:
         assert {name: found[name] for name in figures} == figures
 
 
-@pytest.mark.xfail(
-    strict=True, reason="R1.1: the directory keeps what a call taught that was taken back since"
-)
 def test_what_was_learned_from_a_call_that_is_taken_back() -> None:
     """R5.4: the late server makes the sidecar no end of a call, so nobody was met at its address."""
     address = "network.peer.address=10.0.0.9, network.peer.port=80"

@@ -96,6 +96,32 @@ def test_durations_never_wrap(start: int, end: int, duration: int) -> None:
     assert first(at(start, end))["duration"] == duration
 
 
+FLAWS: list[tuple[Change, dict[str, int]]] = [
+    (at(START, START), {}),
+    (at(START, START - 1), {"invalid_duration": 1}),
+    (at(0, 0), {}),  # refused
+    (lambda _, span: setattr(span, "trace_state", "ot=th:8"), {}),
+    (lambda _, span: setattr(span, "trace_state", "ot=th:zz"), {"unreadable_weight": 1}),
+    (lambda _, span: setattr(span, "trace_state", "ot=th:ffffffffffffff"), {"extreme_weight": 1}),
+]
+
+
+@pytest.mark.parametrize(("change", "flaws"), FLAWS)
+def test_flaws_of_spans_that_are_kept(change: Change, flaws: dict[str, int]) -> None:
+    """R8, R9."""
+    assert flat(changed(change)).flaws == flaws
+
+
+def test_flaws_are_counted_per_span() -> None:
+    states = ["ot=", "", "ot=th:zz", "ot=th:8", "ot=", "ot=p:62"]
+
+    message = request("; ".join(f"{number} C a" for number in range(1, 7)))
+    for group, state in zip(message.resource_spans, states, strict=True):
+        group.scope_spans[0].spans[0].trace_state = state
+    records = decode(Signal.SPANS, message.SerializeToString()).records
+    assert flat(records).flaws == {"unreadable_weight": 3, "extreme_weight": 1}
+
+
 @pytest.mark.parametrize("parent", [b"", b"\1" * 7, b"\1" * 9, bytes(8)])
 def test_absent_and_malformed_parents_are_zeros(parent: bytes) -> None:
     assert first(lambda _, span: setattr(span, "parent_span_id", parent))["parent_span_id"] == bytes(8)
@@ -192,3 +218,15 @@ def test_attempts(said: str, attempts: int) -> None:
 @pytest.mark.parametrize(("said", "resend"), [("0", False), ("1", True), ("x", False)])
 def test_a_resend(said: str, resend: bool) -> None:
     assert table(f"1 C a [http.request.resend_count={said}]")["resend"].to_pylist() == [resend]
+
+
+def test_operations_of_calls_are_templates_and_stored_spans_keep_their_names() -> None:
+    """P6; search finds a span by its own name."""
+
+    def change(_: Any, span: Any) -> None:
+        span.name = "GET /u/17"
+
+    flattened = flat(changed(change), changed(lambda _, span: setattr(span, "name", "GET /u/18")))
+    assert flattened.table["operation"].to_pylist() == ["GET /u/{id}", "op-2"] * 2
+    assert flattened.stored["operation"].to_pylist() == ["GET /u/17", "op-2", "GET /u/18", "op-2"]
+    assert flattened.facts.num_rows == 2

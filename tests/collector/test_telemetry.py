@@ -12,6 +12,7 @@ def test_every_counter_is_exposed_under_our_name() -> None:
     counters.rejected.labels("spans", "why").inc(2)
     counters.bytes.labels("spans").inc(10)
     counters.cut.labels("value").inc(4)
+    counters.flaws.labels("invalid_duration").inc(5)
     counters.commits.observe(0.1)
     text = generate_latest(counters.registry).decode()
     for line in (
@@ -19,6 +20,7 @@ def test_every_counter_is_exposed_under_our_name() -> None:
         'meshscope_records_stored_total{signal="spans"} 3.0',
         'meshscope_records_rejected_total{reason="why",signal="spans"} 2.0',
         'meshscope_records_cut_total{what="value"} 4.0',
+        'meshscope_span_flaws_total{flaw="invalid_duration"} 5.0',
         'meshscope_received_bytes_total{signal="spans"} 10.0',
         "meshscope_commit_seconds_count 1.0",
         "meshscope_queue_bytes 0.0",

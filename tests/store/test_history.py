@@ -14,7 +14,7 @@ from collector.receivers.otlp import decode
 from collector.rollup import buckets
 from store.sink import StoreSink
 from tests.collector.memory import Memory
-from tests.collector.notation import START, calls
+from tests.collector.notation import START, calls, request
 from tests.reference.notation import parse, to_otlp
 
 SECOND = START // 10**9
@@ -109,3 +109,17 @@ def test_an_empty_store(telemetry: Engine) -> None:
     met = StoreSink(telemetry).met(60)
     assert (met.since, met.until, len(met.lows), met.addresses.height) == (0, 0, 0, 0)
     assert StoreSink(telemetry).settled() == 0
+
+
+def test_operations_come_back_as_they_were_counted(archives: tuple[StoreSink, Memory]) -> None:
+    """P6, R1.1: as templates, and the span as the store shows it keeps its name."""
+    message = request("t8 1 C a; t8 2<1 S b; t8 3 I c")
+    names = ["GET /u/17", "GET /u/17", "GET /u/18"]
+    for group, name in zip(message.resource_spans, names, strict=True):
+        group.scope_spans[0].spans[0].name = name
+    batch = decode(Signal.SPANS, message.SerializeToString())
+    for archive in archives:
+        archive.write_spans(spans.flatten([batch.records], arrived=1_800_000_900))
+    assert [a.spans_of(Wanted([(0, 8)]))["operation"].to_pylist() for a in archives] == [
+        ["GET /u/{id}"] * 3
+    ] * 2

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from collector.consumer import Batch, Consumer, Overloaded, Rejected
+from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import body, zipkin
+from collector.receivers.decoding import Decoding, holding
 from web.auth import Reader
 from web.problems import Problem, problem_responses
 
@@ -50,6 +50,7 @@ def router(consumer: Consumer, max_bytes: int) -> APIRouter:
         max_bytes: limit of a report, compressed and uncompressed; more is answered 413.
     """
     routes = APIRouter(prefix="/zipkin/api/v2", tags=["telemetry"])
+    decoding = Decoding()
 
     @routes.post(
         "/spans",
@@ -63,8 +64,9 @@ def router(consumer: Consumer, max_bytes: int) -> APIRouter:
         """Spans in Zipkin's v2 JSON, gzip or not. 202 means stored; the body tells of spans that were left out."""
         _check_content_type(request)
         try:
-            content = await body.read(request, max_bytes)
-            accepted = await consumer.consume(await _decoded(content))
+            with holding(consumer, Signal.SPANS) as hold:
+                batch = await _decoded(await body.read(request, max_bytes, hold), decoding)
+            accepted = await consumer.consume(batch)
         except body.Refused as error:
             raise Problem(error.status, detail=str(error)) from None
         except Rejected as error:
@@ -81,10 +83,10 @@ def router(consumer: Consumer, max_bytes: int) -> APIRouter:
     return routes
 
 
-async def _decoded(content: bytes) -> Batch:
+async def _decoded(content: bytes, decoding: Decoding) -> Batch:
     if len(content) <= _AT_ONCE:
         return zipkin.decode(content)
-    return await asyncio.to_thread(zipkin.decode, content)
+    return await decoding.batch(lambda _, body: zipkin.decode(body), Signal.SPANS, content)
 
 
 def _check_content_type(request: Request) -> None:

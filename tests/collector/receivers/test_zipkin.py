@@ -69,6 +69,13 @@ def test_the_least_that_a_span_may_say() -> None:
     assert found["attributes"] == [("zipkin.untimed", "true")]
 
 
+def test_a_negative_duration_is_0_and_counted() -> None:
+    """R8."""
+    flattened = flatten([decode(orjson.dumps([SPAN | {"duration": -5}, SPAN | {"id": "7"}])).records])
+    assert flattened.table["duration"].to_pylist() == [0, 20731_000]
+    assert flattened.flaws == {"invalid_duration": 1}
+
+
 KINDS = [
     ({"kind": "SERVER"}, model.SERVER),
     ({"kind": "PRODUCER"}, model.PRODUCER),

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from collector.breakers import Breakers
+from collector.consumer import Signal
 from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.rollup import LiveWindow
@@ -135,6 +136,20 @@ async def test_full_is_429_and_says_when_to_come_back(telemetry: Engine, live: L
     answer = await Server(resting, live).post()
     assert (answer.status_code, answer.headers["content-type"]) == (429, MEDIA_TYPE)
     assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("content", [BODY, b"[{}]", gzip.compress(BODY)])
+async def test_bytes_that_are_not_decoded_yet_need_room_too(
+    server: Server, pipeline: Pipeline, content: bytes
+) -> None:
+    packed = {"content_encoding": "gzip"} if content[:1] == b"\x1f" else {}
+    pipeline.hold(Signal.SPANS, 64 << 20)
+    assert (await server.post(content, **packed)).status_code == 429
+    assert await server.edges() == {}
+    pipeline.release(64 << 20)
+    await server.post(content, **packed)
+    pipeline.hold(Signal.SPANS, 64 << 20)  # what was held was given back, whatever became of it
+    pipeline.release(64 << 20)
 
 
 async def test_with_authentication_a_sender_shows_a_token(
