@@ -84,4 +84,4 @@ async def test_returning_proxies_are_told_nothing_before_all_could_be_back(
 def states(world: World, name: str) -> set[str]:
     """Of the types that the proxy asks for."""
     found = [proxy for proxy in world.control.proxies() if proxy.instance == name]
-    return {kind.state for proxy in found for kind in proxy.types.values()} - {"not_requested"}
+    return {str(kind.state) for proxy in found for kind in proxy.types.values()} - {"not_requested"}
