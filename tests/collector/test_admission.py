@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-from sqlalchemy.engine import Engine
 
 from collector.admission import AT_ONCE, Admission, admit
 from collector.breakers import Breakers
@@ -20,7 +19,7 @@ from collector.receivers.otlp import decode
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 from collector.trim import Limits
-from store.sink import StoreSink
+from tests.collector.memory import Memory
 from tests.collector.messages import attributes, malformed
 from tests.collector.notation import START, drawn, request
 
@@ -32,10 +31,10 @@ AGES = 10.0**9  # s of retention: the cases play in the past
 class Admitting:
     """An admission in front of a running pipeline."""
 
-    def __init__(self, engine: Engine, limits: Limits | None = None, queue: int = 64 << 20) -> None:
+    def __init__(self, limits: Limits | None = None, queue: int = 64 << 20) -> None:
         self.counters, self.live = Counters(), LiveWindow()
         self.pipeline = Pipeline(
-            StoreSink(engine),
+            Memory(),
             self.live,
             Breakers(),
             Directory(),
@@ -57,8 +56,8 @@ class Admitting:
 
 
 @pytest.fixture
-async def admitting(telemetry: Engine) -> AsyncIterator[Admitting]:
-    parts = Admitting(telemetry)
+async def admitting() -> AsyncIterator[Admitting]:
+    parts = Admitting()
     await parts.pipeline.start()
     yield parts
     await parts.pipeline.stop()
@@ -118,8 +117,8 @@ def _varint(number: int) -> bytes:
     return low + _varint(number >> 7) if number > 0x7F else low
 
 
-async def test_the_queue_is_bounded_by_the_expanded_size(telemetry: Engine) -> None:
-    parts = Admitting(telemetry, queue=3_000_000)
+async def test_the_queue_is_bounded_by_the_expanded_size() -> None:
+    parts = Admitting(queue=3_000_000)
     await parts.pipeline.start()
     try:
         messages = [many(f"s{i}", 200, x="y" * 8_000) for i in range(4)]

@@ -85,7 +85,7 @@ def test_a_short_trace_id_is_the_low_half_of_a_long_one(name: str) -> None:
 def test_what_is_one_trace_stays_one() -> None:
     """Each later span comes under either id; the traces were held apart, or as one."""
     batches = ("t64:7 1 S a", "t128:7 3<2 S b", "t64:7 2<1 C a", "t128:7 5<4 S c", "t128:7 4<3 C b")
-    for order in permutations(batches):
+    for order in [*permutations(batches)][::7]:  # 18 of 120, each batch being the first of some
         assert edges(*order) == {"user→a": "1/0", "a→b": "1/0", "b→c": "1/0"}
 
 

@@ -96,7 +96,7 @@ def test_the_strategies_reach_everything() -> None:
     seen: set[str] = set()
 
     @settings(
-        max_examples=300,
+        max_examples=150,
         deadline=None,
         database=None,
         derandomize=True,

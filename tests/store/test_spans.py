@@ -65,7 +65,7 @@ LABELS = st.lists(st.tuples(TEXTS, TEXTS | st.integers(-(2**63), 2**63 - 1)), ma
 def groups(draw: st.DrawFn) -> pb.ExportTraceServiceRequest:
     """Spans whose attributes, names, resources, events and links say anything at all."""
     message = request(
-        "; ".join(f"{i + 1} {draw(st.sampled_from('SCPNI'))} a" for i in range(draw(st.integers(1, 4))))
+        "; ".join(f"{i + 1} {draw(st.sampled_from('SCPNI'))} a" for i in range(draw(st.integers(1, 9))))
     )
     for group in message.resource_spans:
         pairs(group.resource, draw(LABELS))
@@ -94,7 +94,7 @@ KEYS = [key for keys in naming.TEXTS.values() for key in keys]
 
 
 @given(groups())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_said_comes_back(telemetry: Engine, message: pb.ExportTraceServiceRequest) -> None:
     sent = flatten([decode(Signal.SPANS, message.SerializeToString()).records])
     with telemetry.connect() as connection:

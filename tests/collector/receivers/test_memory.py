@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from sqlalchemy.engine import Engine
 
 from collector.admission import Admission, admit
+from collector.breakers import Breakers
 from collector.consumer import Accepted, Rejected, Signal
+from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.receivers.otlp import decode
+from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 from collector.trim import Limits
+from store.sink import StoreSink
 from tests.collector.growth import Growth
 from tests.collector.notation import request
 
 pytestmark = pytest.mark.anyio
+
+AGES = 10.0**9  # s of retention: the spans are of the past
 
 BUDGET = 8 << 20  # bytes that a request may take
 MOST = 24 * BUDGET  # bytes that the process may grow by: a commit has several forms of what it stores
@@ -100,6 +107,15 @@ def body(fill: Fill, spans: int) -> bytes:
         fill(group.resource, first)
     sent: bytes = message.SerializeToString()
     return sent
+
+
+@pytest.fixture
+async def pipeline(telemetry: Engine) -> AsyncIterator[Pipeline]:
+    """With the real store, whose memory counts as well."""
+    made = Pipeline(StoreSink(telemetry), LiveWindow(), Breakers(), Directory(), Counters(), retention=AGES)
+    await made.start()
+    yield made
+    await made.stop()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
