@@ -115,7 +115,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             max_bytes=settings.queue_bytes,
         )
         door = Admission(pipeline, counters, _limits(settings))
-        grpc_port, http_otlp_port = await _receive(settings, pipeline, door, stack)
+        grpc_port, http_otlp_port = await _receive(settings, pipeline, door, counters, stack)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
         graphs = Graphs(live, telemetry, breakers, directory, control)
         publisher = Publisher(control, control_database, CallsReader(live))
@@ -129,7 +129,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
         parts = _parts(settings, ports, control_database, control, graphs, publisher)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
-        web = HttpServer(create_app(parts, door, counters.registry, checks), listener)
+        web = HttpServer(create_app(parts, door, counters, checks), listener)
         await web.start()
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.streams.close)
@@ -148,16 +148,19 @@ def databases(settings: Settings) -> tuple[Engine, Engine]:
 
 
 async def _receive(
-    settings: Settings, pipeline: Pipeline, door: Consumer, stack: AsyncExitStack
+    settings: Settings, pipeline: Pipeline, door: Consumer, counters: Counters, stack: AsyncExitStack
 ) -> tuple[int, int]:
     """Start the pipeline and its receivers; they stop in the other order."""
     await pipeline.start()
     stack.push_async_callback(pipeline.stop)
     limit = settings.max_request_bytes
-    server, grpc_port = await otlp_grpc.serve(door, settings.host, settings.otlp_grpc_port, limit)
+    server, grpc_port = await otlp_grpc.serve(
+        door, settings.host, settings.otlp_grpc_port, limit, counters=counters
+    )
     stack.push_async_callback(server.stop, 1.0)
     listener = _listener(settings, "otlp_http_port")
-    http = HttpServer(otlp_http.application(door, limit), listener, connections=OTLP_CONNECTIONS)
+    app = otlp_http.application(door, limit, counters=counters)
+    http = HttpServer(app, listener, connections=OTLP_CONNECTIONS)
     await http.start()
     stack.push_async_callback(http.stop)
     return grpc_port, port_of(listener)
