@@ -27,6 +27,7 @@ from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Reject
 from collector.deriver import Deriver
 from collector.directory import Directory
 from collector.rollup import LiveWindow
+from collector.selfwatch import Observe, Watch
 from collector.telemetry import REFUSED, REJECTED, STORED, Counters
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,10 @@ class Pipeline:
         *,
         retention: float,
         max_bytes: int = 64 << 20,
+        observe: Observe | None = None,
     ) -> None:
+        """``observe``: told of commits and derivations (see :mod:`collector.selfwatch`)."""
+        self._watch = Watch(observe)
         self._deriver = Deriver(archive, live, directory, counters)
         self._committer = Committer(archive, self._deriver, live, breakers, counters, retention)
         self._counters, self._max_bytes = counters, max_bytes
@@ -107,8 +111,9 @@ class Pipeline:
 
     async def start(self) -> None:
         """Count what a crash left uncounted, then begin committing. Raises whatever the store raises."""
-        loop = asyncio.get_running_loop()
+        loop, began = asyncio.get_running_loop(), time.time_ns()
         await loop.run_in_executor(self._second, self._deriver.start)
+        self._watch.repair(began)
         self._worker = loop.create_task(self._run(), name="commits")
         self._derives = loop.create_task(self._derive(), name="derivations")
 
@@ -177,6 +182,7 @@ class Pipeline:
     async def _counted(self) -> bool:
         """Derive the calls of what is stored; after a failure, first find out what the store has of them."""
         loop, began = asyncio.get_running_loop(), time.perf_counter()
+        at, spans, failure = time.time_ns(), self._deriver.waiting, None
         try:
             if not self._deriver.sure:
                 async with self._storing:
@@ -185,6 +191,7 @@ class Pipeline:
                     self._counters.spans.labels("recounted").inc(lost)
             await loop.run_in_executor(self._second, self._deriver.run)
         except Exception as error:
+            failure = error
             log.warning("derivation_put_off", error=repr(error.__cause__ or error)[:500])
             if self._derives is not None:
                 await asyncio.sleep(RETRY)
@@ -194,6 +201,7 @@ class Pipeline:
             ended = time.perf_counter()
             self._last_derivation = ended, ended - began
             self._counters.derivations.observe(ended - began)
+            self._watch.derivation(at, spans, failure)
             self._derived.set()
         return True
 
@@ -215,7 +223,7 @@ class Pipeline:
         return ended + gather - time.perf_counter()
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        began = time.perf_counter()
+        began, at = time.perf_counter(), time.time_ns()
         loop = asyncio.get_running_loop()
         batches = [w.batch for w in taken]
         answers: Sequence[Answer] = [Overloaded("the commit broke off")] * len(taken)
@@ -229,6 +237,7 @@ class Pipeline:
             ended = time.perf_counter()
             self._last_commit = ended, ended - began
             self._counters.commits.observe(ended - began)
+            self._watch.commit(at, batches, answers)
 
     def _answer(self, taken: list[_Waiting], answers: Sequence[Answer]) -> None:
         for waiting, answer in zip(taken, answers, strict=True):
