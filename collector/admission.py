@@ -15,10 +15,11 @@ from typing import Final
 from collector import expansion
 from collector.consumer import Accepted, Batch, Consumer, Rejected, Signal
 from collector.offsets import Offsets
-from collector.telemetry import Counters
+from collector.telemetry import BROKEN_OFF, REJECTED, Counters
 from collector.trim import Limits, trim
 
 AT_ONCE: Final = 256 << 10  # bytes on the wire; what is larger is looked at in a thread
+TOO_LARGE: Final = "the request would take too much memory"
 
 _SAID: Final = {
     "value": "{n} values were cut to {limits.value_bytes} bytes",
@@ -47,7 +48,12 @@ class Admission:
                 loop = asyncio.get_running_loop()
                 admitted, cut = await loop.run_in_executor(self._threads, admit, batch, self._limits)
         except Rejected:
-            self._counters.requests.labels(batch.signal, "rejected").inc()
+            self._counters.requests.labels(batch.signal, REJECTED).inc()
+            self._counters.rejected.labels(batch.signal, TOO_LARGE).inc(batch.rows)
+            raise
+        except BaseException:  # the sender left while a thread looked at it
+            self._counters.requests.labels(batch.signal, BROKEN_OFF).inc()
+            self._counters.refused.labels(batch.signal).inc(batch.rows)
             raise
         accepted = await self._consumer.consume(admitted)
         if not cut:

@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import structlog
 
-from collector import accesslog, points, rollup, spans
+from collector import accesslog, points, records, rollup, spans
 from collector.archive import Archive
 from collector.breakers import Breakers
 from collector.coded import Coded
@@ -50,6 +50,7 @@ class _Work:
     gauges: pl.DataFrame | None = None
     metered: Metered | None = None
     stored: dict[Signal, int] = field(default_factory=dict)
+    unused: dict[Signal, int] = field(default_factory=dict)
     rejected: dict[Signal, dict[str, list[int]]] = field(default_factory=dict)
 
 
@@ -82,9 +83,9 @@ class Committer:
 
     def _divided(self, batches: Sequence[Batch], give_up: float) -> list[Answer]:
         of = {s: [i for i, batch in enumerate(batches) if batch.signal == s] for s in Signal}
-        records = {s: [batches[i].records for i in which] for s, which in of.items() if which}
+        decoded = {s: [batches[i].records for i in which] for s, which in of.items() if which}
         try:
-            work = self._derive(records)
+            work = self._derive(decoded)
             self._store(work)
         except BaseException as error:  # a panic of Polars is no Exception
             log.warning(
@@ -100,25 +101,27 @@ class Committer:
         middle = len(batches) // 2
         return self._divided(batches[:middle], give_up) + self._divided(batches[middle:], give_up)
 
-    def _derive(self, records: dict[Signal, list[pa.RecordBatch]]) -> _Work:
+    def _derive(self, decoded: dict[Signal, list[pa.RecordBatch]]) -> _Work:
         """Everything that the requests themselves can make fail; changes nothing."""
         now = self._clock()
         oldest, latest = int((now - self._retention) * 1e9), int((now + FUTURE) * 1e9)
         work, rows = _Work(), []
-        if requests := records.get(Signal.SPANS):
+        if requests := decoded.get(Signal.SPANS):
             flattened = spans.flatten(requests, oldest, self._deriver.stamp(now))
             work.spans, work.rejected[Signal.SPANS] = flattened, flattened.rejected
             work.stored[Signal.SPANS] = flattened.stored.num_rows
-        if requests := records.get(Signal.LOGS):
+        if requests := decoded.get(Signal.LOGS):
             logs = accesslog.calls(requests, oldest, latest)
             work.rejected[Signal.LOGS] = logs.rejected
             work.stored[Signal.LOGS] = logs.rows.height
+            work.unused[Signal.LOGS] = _unused(Signal.LOGS, requests, work)
             rows.append(logs.rows)
-        if requests := records.get(Signal.POINTS):
+        if requests := decoded.get(Signal.POINTS):
             work.gauges = points.flatten(requests)
             work.metered = self._istio.derive(requests, oldest, latest)
             work.stored[Signal.POINTS] = work.gauges.height + work.metered.more
             work.rejected[Signal.POINTS] = work.metered.rejected
+            work.unused[Signal.POINTS] = _unused(Signal.POINTS, requests, work)
         if rows:
             work.calls = rollup.buckets(pl.concat(rows, how="diagonal"))
         if work.metered is not None:
@@ -145,9 +148,17 @@ class Committer:
             self._istio.keep(work.metered)
         for signal, count in work.stored.items():
             self._counters.stored.labels(signal).inc(count)
+            self._counters.unused.labels(signal).inc(work.unused.get(signal, 0))
         for signal, reasons in work.rejected.items():
             for reason, counts in reasons.items():
                 self._counters.rejected.labels(signal, reason).inc(sum(counts))
+
+
+def _unused(signal: Signal, requests: Sequence[pa.RecordBatch], work: _Work) -> int:
+    """Records that are neither stored nor rejected: there is nothing in them for us."""
+    came = sum(records.count(signal, request) for request in requests)
+    rejected = sum(sum(counts) for counts in work.rejected[signal].values())
+    return max(0, came - work.stored[signal] - rejected)
 
 
 def _answers(

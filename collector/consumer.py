@@ -48,6 +48,7 @@ class Batch:
     records: pa.RecordBatch
     size: int  # bytes on the wire
     expanded: int | None = None  # bytes once every record has its resource, where that was found out
+    rows: int = 0  # spans, records or points, where a door counted them
 
     @property
     def weight(self) -> int:

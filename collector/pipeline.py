@@ -27,7 +27,8 @@ from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Reject
 from collector.deriver import Deriver
 from collector.directory import Directory
 from collector.rollup import LiveWindow
-from collector.telemetry import Counters
+from collector.selfwatch import Observe, Watch
+from collector.telemetry import REFUSED, REJECTED, STORED, Counters
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +41,10 @@ GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
 DERIVE_SHARE: Final = 9.0  # × the time of the last derivation: deriving takes a tenth of one core at most …
 DERIVE_AT_MOST: Final = 1.0  # … and s that a stored span waits for it
 BEHIND: Final = 400_000  # spans that wait for it; nothing more is stored until they are fewer
+UNREADABLE: Final = "the request cannot be read"
 RETRY: Final = 1.0  # s until a store that failed is asked again
 
-_OUTCOMES: Final = {Overloaded: "refused", Rejected: "rejected"}
+_OUTCOMES: Final = {Overloaded: REFUSED, Rejected: REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,10 @@ class Pipeline:
         *,
         retention: float,
         max_bytes: int = 64 << 20,
+        observe: Observe | None = None,
     ) -> None:
+        """``observe``: told of commits and derivations (see :mod:`collector.selfwatch`)."""
+        self._watch = Watch(observe)
         self._deriver = Deriver(archive, live, directory, counters)
         self._committer = Committer(archive, self._deriver, live, breakers, counters, retention)
         self._counters, self._max_bytes = counters, max_bytes
@@ -84,7 +89,11 @@ class Pipeline:
 
     async def consume(self, batch: Batch) -> Accepted:
         """Queue a batch and wait until it is stored (see :class:`collector.consumer.Consumer`)."""
-        self._check_room(batch.signal, self._bytes, batch.weight)
+        try:
+            self._check_room(batch.signal, self._bytes, batch.weight)
+        except Overloaded:
+            self._counters.refused.labels(batch.signal).inc(batch.rows)
+            raise
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(batch, answer))
         self._count_waiting(batch.weight)
@@ -102,8 +111,9 @@ class Pipeline:
 
     async def start(self) -> None:
         """Count what a crash left uncounted, then begin committing. Raises whatever the store raises."""
-        loop = asyncio.get_running_loop()
+        loop, began = asyncio.get_running_loop(), time.time_ns()
         await loop.run_in_executor(self._second, self._deriver.start)
+        self._watch.repair(began)
         self._worker = loop.create_task(self._run(), name="commits")
         self._derives = loop.create_task(self._derive(), name="derivations")
 
@@ -172,12 +182,16 @@ class Pipeline:
     async def _counted(self) -> bool:
         """Derive the calls of what is stored; after a failure, first find out what the store has of them."""
         loop, began = asyncio.get_running_loop(), time.perf_counter()
+        at, spans, failure = time.time_ns(), self._deriver.waiting, None
         try:
             if not self._deriver.sure:
                 async with self._storing:
+                    lost = self._deriver.waiting
                     await loop.run_in_executor(self._second, self._deriver.start)
+                    self._counters.spans.labels("recounted").inc(lost)
             await loop.run_in_executor(self._second, self._deriver.run)
         except Exception as error:
+            failure = error
             log.warning("derivation_put_off", error=repr(error.__cause__ or error)[:500])
             if self._derives is not None:
                 await asyncio.sleep(RETRY)
@@ -187,6 +201,7 @@ class Pipeline:
             ended = time.perf_counter()
             self._last_derivation = ended, ended - began
             self._counters.derivations.observe(ended - began)
+            self._watch.derivation(at, spans, failure)
             self._derived.set()
         return True
 
@@ -208,7 +223,7 @@ class Pipeline:
         return ended + gather - time.perf_counter()
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        began = time.perf_counter()
+        began, at = time.perf_counter(), time.time_ns()
         loop = asyncio.get_running_loop()
         batches = [w.batch for w in taken]
         answers: Sequence[Answer] = [Overloaded("the commit broke off")] * len(taken)
@@ -222,11 +237,16 @@ class Pipeline:
             ended = time.perf_counter()
             self._last_commit = ended, ended - began
             self._counters.commits.observe(ended - began)
+            self._watch.commit(at, batches, answers)
 
     def _answer(self, taken: list[_Waiting], answers: Sequence[Answer]) -> None:
         for waiting, answer in zip(taken, answers, strict=True):
-            outcome = _OUTCOMES.get(type(answer), "stored")
+            outcome = _OUTCOMES.get(type(answer), STORED)
             self._counters.requests.labels(waiting.batch.signal, outcome).inc()
+            if outcome == REFUSED:
+                self._counters.refused.labels(waiting.batch.signal).inc(waiting.batch.rows)
+            elif outcome == REJECTED:
+                self._counters.rejected.labels(waiting.batch.signal, UNREADABLE).inc(waiting.batch.rows)
             self._counters.bytes.labels(waiting.batch.signal).inc(waiting.batch.size)
             if waiting.answer.done():  # the sender went away
                 continue
@@ -237,11 +257,13 @@ class Pipeline:
 
     def _check_room(self, signal: Signal, held: int, size: int) -> None:
         """One that comes alone always has room. Raises Overloaded."""
-        if self._worker is None or self._worker.done():
-            raise Overloaded("the collector is not running", retry_after=1.0)
-        if held and held + size > self._max_bytes:
-            self._counters.requests.labels(signal, "refused").inc()
+        running = self._worker is not None and not self._worker.done()
+        if running and not (held and held + size > self._max_bytes):
+            return
+        self._counters.requests.labels(signal, REFUSED).inc()
+        if running:
             raise Overloaded(f"{held >> 20} MiB wait to be stored; the limit is {self._max_bytes >> 20} MiB")
+        raise Overloaded("the collector is not running", retry_after=1.0)
 
     def _count_waiting(self, size: int) -> None:
         self._bytes += size

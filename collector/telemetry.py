@@ -1,10 +1,25 @@
-"""Our own counters, and the equations that they must satisfy.
+"""Our own counters, and the equations that they must satisfy. Per signal, once nothing is in flight:
 
-    received = stored + rejected + refused            per signal, once nothing is in flight
-    batches  = commits × batches per commit           how well grouping works
+    requests received = stored + rejected + refused + broken_off
+    records received  = stored + unused + rejected + refused
 
-``rejected`` rows were malformed or too old (the sender was told so); ``refused`` ones met a full queue or a failing
-store and were asked for again.
+and for spans, once none waits for its calls:
+
+    stored = linked + duplicate + future + failed + recounted
+
+received    came by a door: ``otlp_grpc``, ``otlp_http``, ``otlp_http_json`` or ``zipkin``. Records are counted once
+            they are decoded; what cannot be decoded is a request without records. What gRPC or uvicorn themselves turn
+            away (too many connections or calls), and what is not authenticated, came by no door.
+stored      acknowledged, or would have been had the sender waited
+unused      was taken but holds nothing that is kept: mirrored copies in access logs, histograms of others than Istio
+rejected    for good: unreadable, too large, malformed, too old; the sender was told so
+refused     for now: a full queue, a failing store, or the sender left before it was queued; it is asked for again
+broken_off  the sender left, or was too slow, before its request was queued
+
+linked      counted for the first time;  duplicate: a copy of one that was (R1.2)
+late        of a trace that had been let go of, or was stored by an earlier process: some of linked and duplicate
+future      stored, but not in the graph (R8);  failed: its trace cannot be derived
+recounted   waited for its calls when the store failed: counted from the store, as after a crash
 
 Flaws are counted per stored span, copies too. The span is kept, with what is said here in place of what it says:
 
@@ -15,7 +30,14 @@ Flaws are counted per stored span, copies too. The span is kept, with what is sa
 
 from __future__ import annotations
 
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+STORED: Final = "stored"
+REJECTED: Final = "rejected"
+REFUSED: Final = "refused"
+BROKEN_OFF: Final = "broken_off"
 
 _COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -25,6 +47,12 @@ class Counters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.requests_received = self._counter(
+            "requests_received", "Export requests that came in.", "signal", "door"
+        )
+        self.records_received = self._counter(
+            "records_received", "Spans, log records and points that came in.", "signal", "door"
+        )
         self.requests = self._counter(
             "requests", "Export requests by signal and outcome.", "signal", "outcome"
         )
@@ -32,6 +60,10 @@ class Counters:
             "records_stored", "Spans, log records and points that were stored.", "signal"
         )
         self.spans = self._counter("spans", "Stored spans, by what became of them.", "outcome")
+        self.unused = self._counter("records_unused", "Records that hold nothing that is kept.", "signal")
+        self.refused = self._counter(
+            "records_refused", "Records refused for now, to be sent again.", "signal"
+        )
         self.rejected = self._counter(
             "records_rejected", "Records refused for good, by reason.", "signal", "reason"
         )

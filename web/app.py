@@ -8,10 +8,10 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from collector.consumer import Consumer
+from collector.telemetry import Counters
 from web import login, problems
 from web.api import graph, meta, metrics, policies, proxies, zipkin
 from web.api_docs import routes as api_docs
@@ -30,7 +30,7 @@ documents. Times are RFC 3339, unix seconds or relative (`now-15m`); durations a
 
 
 def create_app(
-    parts: Parts, consumer: Consumer, registry: CollectorRegistry, checks: Mapping[str, meta.Check]
+    parts: Parts, consumer: Consumer, counters: Counters, checks: Mapping[str, meta.Check]
 ) -> ASGIApp:
     """Everything that the HTTP port serves; ``consumer`` takes the spans that are reported to it."""
 
@@ -52,13 +52,13 @@ def create_app(
     problems.install(api)
     for router in (
         meta.router(checks),
-        metrics.router(registry),
+        metrics.router(counters.registry),
         login.router(parts.auth),
         api_docs.router(CookieNames(parts.ports.http).csrf),
         graph.router(parts.graphs, parts.streams),
         policies.router(parts.publisher),
         proxies.router(parts.control),
-        zipkin.router(consumer, parts.settings.max_request_bytes),
+        zipkin.router(consumer, parts.settings.max_request_bytes, counters),
     ):
         api.include_router(router)
 

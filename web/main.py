@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 import structlog
@@ -42,6 +42,9 @@ from web.parts import LiveView, Parts
 from web.publish import Publisher
 from web.settings import Settings
 from web.stream import Streams
+
+if TYPE_CHECKING:
+    from web.selftracing import SelfTracing
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +107,10 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(telemetry.dispose)
         stack.callback(control_database.dispose)
         counters, breakers, directory, live = Counters(), Breakers(), Directory(), LiveWindow()
+        otlp = _listener(settings, "otlp_http_port")
+        stack.callback(otlp.close)
+        tracing = _self_tracing(settings, port_of(otlp))
+        observe = tracing.observe if tracing else None
         sink = StoreSink(telemetry)
         pipeline = Pipeline(
             sink,
@@ -113,12 +120,15 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             counters,
             retention=settings.retention_spans.total_seconds(),
             max_bytes=settings.queue_bytes,
+            observe=observe,
         )
         door = Admission(pipeline, counters, _limits(settings))
-        grpc_port, http_otlp_port = await _receive(settings, pipeline, door, stack)
+        grpc_port = await _receive(settings, pipeline, door, counters, otlp, stack)
+        if tracing is not None:
+            stack.push_async_callback(tracing.stop)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
         graphs = Graphs(live, telemetry, breakers, directory, control)
-        publisher = Publisher(control, control_database, CallsReader(live))
+        publisher = Publisher(control, control_database, CallsReader(live), observe=observe)
         await publisher.start()
         leases = asyncio.create_task(publisher.expire_leases(), name="leases")
         stack.callback(leases.cancel)
@@ -126,10 +136,11 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         xds_port = await control.start(settings.host, settings.xds_port)
         stack.push_async_callback(control.stop)
         listener = _listener(settings, "http_port")
-        ports = Ports(port_of(listener), grpc_port, http_otlp_port, xds_port)
+        ports = Ports(port_of(listener), grpc_port, port_of(otlp), xds_port)
         parts = _parts(settings, ports, control_database, control, graphs, publisher)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
-        web = HttpServer(create_app(parts, door, counters.registry, checks), listener)
+        app = create_app(parts, door, counters, checks)
+        web = HttpServer(tracing.around(app) if tracing else app, listener)
         await web.start()
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.streams.close)
@@ -148,19 +159,36 @@ def databases(settings: Settings) -> tuple[Engine, Engine]:
 
 
 async def _receive(
-    settings: Settings, pipeline: Pipeline, door: Consumer, stack: AsyncExitStack
-) -> tuple[int, int]:
-    """Start the pipeline and its receivers; they stop in the other order."""
+    settings: Settings,
+    pipeline: Pipeline,
+    door: Consumer,
+    counters: Counters,
+    otlp: socket.socket,
+    stack: AsyncExitStack,
+) -> int:
+    """Start the pipeline and its receivers; they stop in the other order. The port of OTLP over gRPC."""
     await pipeline.start()
     stack.push_async_callback(pipeline.stop)
     limit = settings.max_request_bytes
-    server, grpc_port = await otlp_grpc.serve(door, settings.host, settings.otlp_grpc_port, limit)
+    server, grpc_port = await otlp_grpc.serve(
+        door, settings.host, settings.otlp_grpc_port, limit, counters=counters
+    )
     stack.push_async_callback(server.stop, 1.0)
-    listener = _listener(settings, "otlp_http_port")
-    http = HttpServer(otlp_http.application(door, limit), listener, connections=OTLP_CONNECTIONS)
+    app = otlp_http.application(door, limit, counters=counters)
+    http = HttpServer(app, otlp, connections=OTLP_CONNECTIONS)
     await http.start()
     stack.push_async_callback(http.stop)
-    return grpc_port, port_of(listener)
+    return grpc_port
+
+
+def _self_tracing(settings: Settings, port: int) -> SelfTracing | None:
+    """``port``: our own for OTLP over HTTP, which listens already."""
+    if settings.self_tracing == "off":
+        return None
+    from web.selftracing import SelfTracing  # with it comes the SDK
+
+    own = settings.self_tracing == "on"
+    return SelfTracing(running.address(settings.host, port) if own else settings.self_tracing)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -19,6 +19,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.engine import Engine
 
+from collector.selfwatch import Observe, observing
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.policy import Finding, TrafficPolicy
 from store import audit
@@ -50,7 +51,10 @@ class Publisher:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         deadline: float = DEADLINE,
+        observe: Observe | None = None,
     ) -> None:
+        """``observe``: told of every push."""
+        self._observe = observe
         self._control, self._now = control, now
         self._ledger = Ledger(database, now)
         self._planner = Planner(control, calls)
@@ -279,7 +283,8 @@ class Publisher:
 
     async def _carry_out(self, change: Change, begun: asyncio.Future[Begun]) -> Applied:
         others = self._readable(await self.policies(), without=change.name)
-        return await self._rollout.carry_out(change, others, begun)
+        with observing(self._observe, "policy push", policy=change.name, action=change.action):
+            return await self._rollout.carry_out(change, others, begun)
 
     async def _matching(self, change: Change, if_match: int | None) -> StoredPolicy | None:
         """The policy as it stands; a 412 problem when that is not revision `if_match`."""

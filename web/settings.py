@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     )
     max_events: Annotated[int, Field(ge=0)] = Field(default=128, description="Events kept of a span.")
     max_links: Annotated[int, Field(ge=0)] = Field(default=128, description="Links kept of a span.")
+    self_tracing: Annotated[str, Field(pattern=r"^(off|on|https?://[^\s/]+.*)$")] = Field(
+        default="off",
+        description="Spans of our own work: `off`, `on` (to ourselves), or the address of an OTLP/HTTP receiver.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged to stderr."
     )

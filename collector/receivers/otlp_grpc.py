@@ -12,7 +12,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 
 from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import otlp
-from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding, holding
+from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding
+from collector.receivers.door import Door
+from collector.telemetry import Counters
 
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -22,6 +24,7 @@ _SERVICES: Final = {
     Signal.POINTS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 
+DOOR: Final = "otlp_grpc"
 RECEIVING: Final = 64
 """Requests whose bytes are being received at once; more wait for their turn to be read."""
 _PATIENCE: Final = 30.0  # s for the bytes of a request, the turn included
@@ -43,6 +46,7 @@ async def serve(
     port: int,
     max_bytes: int = 16 << 20,
     *,
+    counters: Counters | None = None,
     receiving: int = RECEIVING,
     patience: float = _PATIENCE,
 ) -> tuple[grpc.aio.Server, int]:
@@ -53,6 +57,7 @@ async def serve(
         host: address to listen on.
         port: port to listen on, 0 for any.
         max_bytes: limit of a request, uncompressed.
+        counters: where what comes in is counted.
         receiving: requests that are received at the same time.
         patience: seconds for receiving one.
 
@@ -64,7 +69,7 @@ async def serve(
     """
     options = [("grpc.max_receive_message_length", max_bytes), ("grpc.so_reuseport", 0), *_LIMITS]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MAX_CALLS)
-    door = _Door(consumer, receiving, patience)
+    door = _Receiving(Door(consumer, counters, DOOR), receiving, patience)
     for signal, service in _SERVICES.items():
         # A stream of one message is the same on the wire; but here it is ours to say when it is received.
         handler = grpc.stream_unary_rpc_method_handler(_exporter(signal, door))
@@ -77,17 +82,17 @@ async def serve(
     return server, bound
 
 
-class _Door:
+class _Receiving:
     """Requests in, batches out: so many at once, so long each."""
 
-    def __init__(self, consumer: Consumer, receiving: int, patience: float) -> None:
-        self.consumer = consumer
+    def __init__(self, door: Door, receiving: int, patience: float) -> None:
+        self.consumer = door
         self._turn, self._patience = asyncio.Semaphore(receiving), patience
         self._decoding = Decoding()
 
     async def batch(self, signal: Signal, context: Context) -> Batch:
         """Raises TimeoutError, Rejected, Overloaded."""
-        with holding(self.consumer, signal) as hold:
+        with self.consumer.request(signal) as hold:
             async with asyncio.timeout(self._patience), self._turn:
                 body = await context.read()
             if body is grpc.aio.EOF:
@@ -98,7 +103,9 @@ class _Door:
             return await self._decoding.batch(otlp.decode, signal, body)
 
 
-def _exporter(signal: Signal, door: _Door) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
+def _exporter(
+    signal: Signal, door: _Receiving
+) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
     async def export(_: AsyncIterator[bytes], context: Context) -> bytes:
         # The iterator is left alone: it keeps what it has yielded, and itself in a cycle.
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf import json_format
@@ -15,10 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import body, otlp
-from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding, holding
+from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding
+from collector.receivers.door import Door
+from collector.telemetry import Counters
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+DOORS: Final = {PROTOBUF: "otlp_http", JSON: "otlp_http_json"}
 MAX_CALLS: Final = 512
 """Requests at once; more are answered 503."""
 
@@ -36,6 +40,7 @@ def application(
     consumer: Consumer,
     max_bytes: int = 16 << 20,
     *,
+    counters: Counters | None = None,
     patience: body.Patience | None = None,
     max_calls: int = MAX_CALLS,
 ) -> ASGIApp:
@@ -44,35 +49,38 @@ def application(
     Args:
         consumer: what takes the batches.
         max_bytes: limit of a body, compressed and uncompressed; more is answered 413.
+        counters: where what comes in is counted.
         patience: how long a sender may take for its body; a slower one is answered 408.
         max_calls: requests at once; more are answered 503.
     """
-    door = _Door(consumer, max_bytes, patience)
-    routes = [Route(path, door.export, methods=["POST"]) for path in _PATHS]
+    doors = {kind: Door(consumer, counters, name) for kind, name in DOORS.items()}
+    exporter = _Exporter(doors, max_bytes, patience)
+    routes = [Route(path, exporter.export, methods=["POST"]) for path in _PATHS]
     others = Starlette(routes=routes, exception_handlers={HTTPException: _other})
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         """Exports go past Starlette's layers, which cost as much as reading the body."""
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in _PATHS:
-            answer = await door.export(Request(scope, receive))
+            answer = await exporter.export(Request(scope, receive))
             await answer(scope, receive, send)
         else:
             await others(scope, receive, send)
 
-    return _AtOnce(app, max_calls)
+    return _AtOnce(app, max_calls, doors)
 
 
-class _Door:
+class _Exporter:
     """Requests in, batches out."""
 
-    def __init__(self, consumer: Consumer, max_bytes: int, patience: body.Patience | None) -> None:
-        self._consumer, self._max_bytes, self._patience = consumer, max_bytes, patience
+    def __init__(self, doors: Mapping[str, Door], max_bytes: int, patience: body.Patience | None) -> None:
+        self._doors, self._max_bytes, self._patience = doors, max_bytes, patience
         self._decoding = Decoding()
 
     async def export(self, request: Request) -> Response:
         signal, kind = _PATHS[request.scope["path"]], _kind(request)
+        door = self._doors.get(kind, self._doors[PROTOBUF])
         try:
-            accepted = await self._consumer.consume(await self._batch(request, signal, kind))
+            accepted = await door.consume(await self._batch(request, door, signal, kind))
         except body.Refused as error:
             closing = {"connection": "close"} if error.status == 408 else None  # else the rest is waited for
             return _failure(kind, error.status, str(error), closing)
@@ -87,10 +95,10 @@ class _Door:
             return Response(json_format.MessageToJson(message, indent=None), media_type=JSON)
         return Response(message.SerializeToString(), media_type=PROTOBUF)
 
-    async def _batch(self, request: Request, signal: Signal, kind: str) -> Batch:
-        if kind not in (PROTOBUF, JSON):
-            raise body.Refused(415, f"content-type {kind[:60] or 'missing'!r}: send {PROTOBUF} or {JSON}")
-        with holding(self._consumer, signal) as hold:
+    async def _batch(self, request: Request, door: Door, signal: Signal, kind: str) -> Batch:
+        with door.request(signal) as hold:
+            if kind not in (PROTOBUF, JSON):
+                raise body.Refused(415, f"content-type {kind[:60] or 'missing'!r}: send {PROTOBUF} or {JSON}")
             limit = min(self._max_bytes, otlp.MAX_JSON_BYTES) if kind == JSON else self._max_bytes
             content = await body.read(request, limit, hold, self._patience)
             if kind == JSON:
@@ -110,14 +118,16 @@ async def _other(request: Request, error: Exception) -> Response:
 class _AtOnce:
     """At most so many requests at the same time."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most, self._running = app, most, 0
+    def __init__(self, app: ASGIApp, most: int, doors: Mapping[str, Door]) -> None:
+        self._app, self._most, self._running, self._doors = app, most, 0, doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http" and self._running >= self._most:
-            told = f"{self._most} requests are being answered"
-            app = _failure(_kind(Request(scope)), 503, told, _retry(1.0))
+            told, kind = f"{self._most} requests are being answered", _kind(Request(scope))
+            app = _failure(kind, 503, told, _retry(1.0))
+            if scope["method"] == "POST" and (signal := _PATHS.get(scope["path"])):
+                self._doors.get(kind, self._doors[PROTOBUF]).turned_away(signal)
         self._running += 1
         try:
             await app(scope, receive, send)

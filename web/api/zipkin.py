@@ -10,10 +10,13 @@ from starlette.requests import ClientDisconnect
 
 from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import body, zipkin
-from collector.receivers.decoding import Decoding, holding
+from collector.receivers.decoding import Decoding
+from collector.receivers.door import Door
+from collector.telemetry import Counters
 from web.auth import Reader
 from web.problems import Problem, problem_responses
 
+DOOR: Final = "zipkin"
 _AT_ONCE: Final = 256 << 10  # bytes; more is read in a thread, so that nobody else waits for it
 _EXAMPLE: Final[list[dict[str, Any]]] = [
     {
@@ -42,13 +45,15 @@ _OPENAPI: Final = {
 }
 
 
-def router(consumer: Consumer, max_bytes: int) -> APIRouter:
+def router(consumer: Consumer, max_bytes: int, counters: Counters | None = None) -> APIRouter:
     """The route.
 
     Args:
         consumer: what takes the spans.
         max_bytes: limit of a report, compressed and uncompressed; more is answered 413.
+        counters: where what comes in is counted.
     """
+    door = Door(consumer, counters, DOOR)
     routes = APIRouter(prefix="/zipkin/api/v2", tags=["telemetry"])
     decoding = Decoding()
 
@@ -62,11 +67,11 @@ def router(consumer: Consumer, max_bytes: int) -> APIRouter:
     )
     async def report(request: Request, who: Reader) -> Response:
         """Spans in Zipkin's v2 JSON, gzip or not. 202 means stored; the body tells of spans that were left out."""
-        _check_content_type(request)
         try:
-            with holding(consumer, Signal.SPANS) as hold:
+            with door.request(Signal.SPANS) as hold:
+                _check_content_type(request)
                 batch = await _decoded(await body.read(request, max_bytes, hold), decoding)
-            accepted = await consumer.consume(batch)
+            accepted = await door.consume(batch)
         except body.Refused as error:
             raise Problem(error.status, detail=str(error)) from None
         except Rejected as error:
@@ -93,4 +98,4 @@ def _check_content_type(request: Request) -> None:
     """Zipkin's protobuf and Thrift are refused by name; what says nothing is taken for JSON, as Zipkin does."""
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
     if kind != "application/json":
-        raise Problem(415, detail=f"content-type {kind[:60]!r}: send application/json (Zipkin v2)")
+        raise body.Refused(415, f"content-type {kind[:60]!r}: send application/json (Zipkin v2)")
