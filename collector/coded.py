@@ -51,6 +51,7 @@ FACTS: Final = (
     "attempts",
     "resend",
     "weight",
+    "timed",
     "telemetry",
     "peer_address",
     "address",  # decides nothing itself: the directory wants to know who was where (R4.3)

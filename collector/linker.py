@@ -84,6 +84,7 @@ class Linker:
         self.attempts = self._said(facts["attempts"]).astype(np.float64)
         self.failed = self._said(~facts["failure"].is_in([model.OK, model.CANCELLED]))
         self.cancelled = self._said(facts["failure"] == model.CANCELLED)
+        self.timed = pl.Series(self._said(facts["timed"]))
         self.weight, self.sampled = self._said(facts["weight"]), spans["sampled"].to_numpy()
         self.forest, self.out = self._planted(side)
         self.walk = walk.walk_up(self.forest)
@@ -456,9 +457,10 @@ class Linker:
         return calls.shape(codes, pl.DataFrame(figures), self.facts, self.nodes)
 
     def _weighed(self, side: str, rows: Ints) -> dict[str, pl.Series]:
-        """Weight and duration (ns) of these spans, null for none."""
+        """Weight and duration (ns) of these spans, null for none, and for a duration that is not known (R3.1)."""
         there = pl.Series(rows).replace(-1, None)
-        weight, duration = pl.Series(self.weight), self.spans["duration"]
+        weight = pl.Series(self.weight)
+        duration = self.spans.select(pl.when(self.timed).then("duration")).to_series()
         return {f"{side}_weight": weight.gather(there), f"{side}_duration": duration.gather(there)}
 
     def _entry(self, server: Ints) -> Ints:

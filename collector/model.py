@@ -64,6 +64,7 @@ SPANS: Final = pa.schema(
             _TEXT,
         ),  # socket peer: of a calling span with port, of a called one if private (R4.3, R5.4)
         ("shared", pa.bool_()),  # Zipkin: the called half of a span id that two sides share
+        ("timed", pa.bool_()),  # whether its duration is known: Zipkin spans may never have finished
         ("links.trace_id", pa.list_(pa.binary(16))),
         ("links.span_id", pa.list_(pa.binary(8))),
     ]
@@ -88,6 +89,7 @@ READING: Final = (
     "weight",
     "peer_address",
     "shared",
+    "timed",
 )
 """What a span's attributes, kind and status say, in the order of the text that the store keeps of it."""
 

@@ -53,6 +53,8 @@ ZIPKIN: Final = "zipkin"
 """What the Zipkin receiver writes as ``telemetry.sdk.name``."""
 SHARED: Final = "zipkin.shared"
 """Attribute of the called half of a span id that two sides share."""
+UNFINISHED: Final = "zipkin.unfinished"
+"""Attribute of a span that came without a duration."""
 
 AFTER_ADDRESS: Final = (6, 8)
 """Ranks of URLs and clusters: the service that is known for the socket peer's address goes before them (R5.1)."""

@@ -61,9 +61,10 @@ def _number(numbers: pa.Array, known: int) -> Ints:
 
 
 def _marks(attributes: Attributes) -> Ints:
-    """What the keys alone say, as bits: 1 a mesh's request id, 2 a mesh's tag, 4 shared."""
+    """What the keys alone say, as bits: 1 a mesh's request id, 2 a mesh's tag, 4 shared, 8 unfinished."""
     request_id, *_ = naming.TEXTS["request_id"]
-    marks = attributes.has(request_id), attributes.has_prefix("istio."), attributes.has(naming.SHARED)
+    flags = attributes.has(naming.SHARED), attributes.has(naming.UNFINISHED)
+    marks = attributes.has(request_id), attributes.has_prefix("istio."), *flags
     return np.asarray(sum(mark.astype(np.int64) << bit for bit, mark in enumerate(marks)))
 
 
@@ -115,6 +116,7 @@ def _read(texts: dict[str, pa.Array], small: Ints) -> pl.DataFrame:
         status=pl.Series(status.astype(np.int8)),
         in_mesh=pl.Series((marks & 3) > 0),
         shared=pl.Series((marks & 4) > 0),
+        timed=pl.Series((marks & 8) == 0),
     )
     known = facts.with_columns(destination=naming.destination(), messaging=naming.messaging())
     found = known.select(**_expressions())
@@ -155,6 +157,7 @@ def _expressions() -> dict[str, pl.Expr]:
         "weight": weights.weight("tracestate"),
         "peer_address": naming.peer_address(),
         "shared": pl.col("shared"),
+        "timed": pl.col("timed"),
     }
 
 

@@ -30,6 +30,7 @@ from collector.receivers.zipkin_pieces import whole
 SDK: Final = "zipkin"
 SHARED: Final = "zipkin.shared"
 UNTIMED: Final = "zipkin.untimed"  # sent without a timestamp: its start is that of its neighbours
+UNFINISHED: Final = "zipkin.unfinished"  # sent without a duration: 0 is none
 PORT: Final = "zipkin.port"  # of the local endpoint
 
 _KINDS: Final = {
@@ -210,6 +211,8 @@ def _stated(span: Span, untimed: bool) -> Mapping[str, str]:
         more[SHARED] = "true"
     if untimed:
         more[UNTIMED] = "true"
+    if span.get("duration") is None:
+        more[UNFINISHED] = "true"
     tags: Mapping[str, str] = span.get("tags") or {}
     return {**tags, **more} if more else tags
 

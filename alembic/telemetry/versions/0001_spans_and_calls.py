@@ -58,7 +58,7 @@ def fields(text: str, types: dict[str, str]) -> dict[str, str]:
 
 WORD = "LowCardinality(String)"
 KINDS = {"kind": "Int8", "status": "Int8", "peer_rank": "Int8", "attempts": "UInt16", "weight": "Float64"}
-KINDS |= dict.fromkeys(("proxy", "resend", "shared"), "Bool")
+KINDS |= dict.fromkeys(("proxy", "resend", "shared", "timed"), "Bool")
 READING = [
     "kind",
     "status",
@@ -78,6 +78,7 @@ READING = [
     "weight",
     "peer_address",
     "shared",
+    "timed",
 ]
 REPORTER = ("service", "version", "instance", "address", "telemetry", "scope")
 KEYS = f"arrayPopFront({listed('attribute_keys')})"
@@ -97,7 +98,7 @@ CREATE TABLE IF NOT EXISTS span_rows (
     arrived DateTime('UTC') CODEC(Delta, ZSTD(1)) COMMENT 'when it was stored',
     duration UInt64 CODEC(ZSTD(1)) COMMENT 'ns',
     operation LowCardinality(String) CODEC(ZSTD(1)),
-    reading LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'kind … shared',
+    reading LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'kind … timed',
     reporter LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service … scope, then keys and values of the resource',
     attribute_keys LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'each behind a unit separator',
     attribute_values String CODEC(ZSTD(1)),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 
 from collector import model
 from collector.consumer import Rejected, Signal
 from collector.receivers.zipkin import decode
 from collector.spans import MALFORMED, TOO_LATE, TOO_OLD, flatten
-from tests.collector.notation import START
-from tests.collector.zipkin import edges, spans, table
+from tests.collector.notation import START, drawn
+from tests.collector.zipkin import drawn_from, edges, spans, table
 
 US = START // 1000
 SPAN: dict[str, Any] = {
@@ -66,7 +67,7 @@ def test_the_least_that_a_span_may_say() -> None:
     found = table([{"traceId": "1", "id": "2"}]).to_pylist()[0]
     assert found["trace_id"] == bytes(15) + b"\x01"
     assert (found["service"], found["operation"], found["kind"], found["duration"]) == ("", "", 0, 0)
-    assert found["attributes"] == [("zipkin.untimed", "true")]
+    assert found["attributes"] == [("zipkin.untimed", "true"), ("zipkin.unfinished", "true")]
 
 
 def test_a_negative_duration_is_0_and_counted() -> None:
@@ -74,6 +75,32 @@ def test_a_negative_duration_is_0_and_counted() -> None:
     flattened = flatten([decode(orjson.dumps([SPAN | {"duration": -5}, SPAN | {"id": "7"}])).records])
     assert flattened.table["duration"].to_pylist() == [0, 20731_000]
     assert flattened.flaws == {"invalid_duration": 1}
+
+
+def samples(*reports: list[dict[str, Any]]) -> list[int]:
+    """How many calls have a client's and a server's latency."""
+    rows = drawn_from(*reports)
+    sign = pl.when(pl.col("calls") < 0).then(-1).otherwise(1)
+    return [
+        rows.select(sign.filter(pl.col(f"{s}_bin").is_not_null()).sum()).item() for s in ("client", "server")
+    ]
+
+
+def test_a_span_that_never_finished_has_no_latency() -> None:
+    """R3.1: no sample for what was not seen; it counts all the same."""
+    client, server = spans("1 C a 20; 2<1 S b 10")
+    assert samples([client, server]) == [1, 1]
+    del server["duration"]
+    assert samples([client, server]) == [1, 0]
+    assert drawn(drawn_from([client, server])) == {"a→b": "1/0"}
+    assert samples([client, server | {"duration": 0}]) == [1, 1]
+
+
+def test_the_finish_may_come_in_another_report() -> None:
+    """B4, R1.1."""
+    client, server = spans("1 C a 20; 2<1 S b 10")
+    start = {key: value for key, value in server.items() if key != "duration"}
+    assert samples([client, start], [server]) == samples([server], [start], [client]) == [1, 1]
 
 
 KINDS = [
