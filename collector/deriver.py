@@ -17,9 +17,11 @@ import structlog
 
 from collector import repair, rollup
 from collector.archive import Archive, TraceId
+from collector.calls import Calls
 from collector.coded import Coded
 from collector.consumer import Overloaded
 from collector.directory import Directory, taught
+from collector.operations import MOST, Operations
 from collector.recall import Recall
 from collector.rollup import LiveWindow
 from collector.seen import Seen
@@ -45,8 +47,10 @@ class Deriver:
         directory: Directory,
         counters: Counters,
         keep: float = KEEP,
+        operations: int = MOST,
     ) -> None:
-        """``keep``: s for which traces are held (see :class:`collector.traces.Traces`)."""
+        """``keep``: s for which traces are held; ``operations`` of a service are counted apart (P6)."""
+        self._operations = Operations(operations)
         self._keep = keep
         self._archive, self._live, self._directory, self._counters = archive, live, directory, counters
         self._lock = threading.Lock()
@@ -80,7 +84,8 @@ class Deriver:
 
     def start(self) -> None:
         """Count what is stored and was not counted, and know what is there. Nothing may be stored meanwhile."""
-        repair.run(self._archive)
+        self._operations.know(self._archive.recent_calls(self._live.keep).sums)
+        repair.run(self._archive, self._operations)
         met = self._archive.met(_KNOWN)
         seen = Seen(since=met.since)
         seen.add(met.lows, met.until)
@@ -140,7 +145,8 @@ class Deriver:
         back = self._stored(lambda: self._recall.before(counted, _earliest(counted), latest))
         try:
             derived = self._traces.derive(counted)
-            calls = rollup.added(derived.calls)
+            named = self._operations.bounded(derived.calls.names)
+            calls = rollup.added(Calls(named, derived.calls.rows))
         except BaseException as error:  # a panic of Polars is no Exception
             self._divide(counted, error)
             return

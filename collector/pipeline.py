@@ -26,6 +26,7 @@ from collector.commit import Answer, Committer
 from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
 from collector.deriver import Deriver
 from collector.directory import Directory
+from collector.operations import MOST
 from collector.rollup import LiveWindow
 from collector.selfwatch import Observe, Watch
 from collector.telemetry import REFUSED, REJECTED, STORED, Counters
@@ -66,11 +67,12 @@ class Pipeline:
         *,
         retention: float,
         max_bytes: int = 64 << 20,
+        operations: int = MOST,
         observe: Observe | None = None,
     ) -> None:
         """``observe``: told of commits and derivations (see :mod:`collector.selfwatch`)."""
         self._watch = Watch(observe)
-        self._deriver = Deriver(archive, live, directory, counters)
+        self._deriver = Deriver(archive, live, directory, counters, operations=operations)
         self._committer = Committer(archive, self._deriver, live, breakers, counters, retention)
         self._counters, self._max_bytes = counters, max_bytes
         self._waiting: list[_Waiting] = []

@@ -17,6 +17,7 @@ from collector import rollup
 from collector.archive import Archive, TraceId, Wanted
 from collector.calls import Calls
 from collector.coded import Coded
+from collector.operations import Operations
 from collector.rollup import Buckets
 from collector.traces import Traces
 
@@ -27,8 +28,8 @@ FUTURE: Final = 300
 _AT_ONCE: Final = 10  # s of calls that are counted in one go: memory is in proportion
 
 
-def run(archive: Archive) -> int:
-    """Make the calls those of the stored spans.
+def run(archive: Archive, operations: Operations) -> int:
+    """Make the calls those of the stored spans, with ``operations`` counted apart.
 
     Returns:
         How many seconds were counted anew.
@@ -40,7 +41,7 @@ def run(archive: Archive) -> int:
     log.info("recount_began", seconds=len(seconds), arrived_since=since)
     for first in range(0, len(seconds), _AT_ONCE):
         some = seconds[first : first + _AT_ONCE]
-        difference = recount(archive, some)
+        difference = recount(archive, some, operations)
         if not difference.is_empty:
             archive.write_calls(difference)
         log.info("recounted", seconds=first + len(some), of=len(seconds), changed=difference.sums.height)
@@ -55,7 +56,7 @@ def _touched(archive: Archive, ids: list[TraceId]) -> list[int]:
     return archive.seconds_of([*{*ids, *linked}])
 
 
-def recount(archive: Archive, seconds: Sequence[int]) -> Buckets:
+def recount(archive: Archive, seconds: Sequence[int], operations: Operations) -> Buckets:
     """What the calls of these seconds (unix) lack, or have too much, beside the stored spans."""
     ids = archive.traces_in(seconds)
     spans = Coded.of(archive.spans_of(Wanted(ids)))
@@ -65,5 +66,6 @@ def recount(archive: Archive, seconds: Sequence[int]) -> Buckets:
     linked = {*spans.targets, *archive.linking(ids, 0)} - {*ids}
     spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*linked])))])
     derived = Traces().derive(spans.only(spans.in_graph(FUTURE))).calls
-    found = rollup.added(Calls(derived.names, derived.rows.filter(pl.col("time").is_in([*seconds]))))
+    names = operations.bounded(derived.names)
+    found = rollup.added(Calls(names, derived.rows.filter(pl.col("time").is_in([*seconds]))))
     return Buckets.merge([found, archive.counted_in(seconds).negated()])

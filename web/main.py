@@ -120,6 +120,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             counters,
             retention=settings.retention_spans.total_seconds(),
             max_bytes=settings.queue_bytes,
+            operations=settings.max_operations,
             observe=observe,
         )
         door = Admission(pipeline, counters, _limits(settings))

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     )
     max_events: Annotated[int, Field(ge=0)] = Field(default=128, description="Events kept of a span.")
     max_links: Annotated[int, Field(ge=0)] = Field(default=128, description="Links kept of a span.")
+    max_operations: Annotated[int, Field(ge=1)] = Field(
+        default=200, description="Of a service that are counted apart; the others together, as `(other)`."
+    )
     self_tracing: Annotated[str, Field(pattern=r"^(off|on|https?://[^\s/]+.*)$")] = Field(
         default="off",
         description="Spans of our own work: `off`, `on` (to ourselves), or the address of an OTLP/HTTP receiver.",

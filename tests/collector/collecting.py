@@ -11,6 +11,7 @@ from collector.commit import Answer, Committer
 from collector.consumer import Batch
 from collector.deriver import Deriver
 from collector.directory import Directory
+from collector.operations import MOST
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 from collector.traces import KEEP
@@ -27,12 +28,13 @@ class Collector:
         live: LiveWindow | None = None,
         retention: float = AGES,
         keep: float = KEEP,
+        operations: int = MOST,
         **settings: Any,
     ) -> None:
         self.archive = archive
         self.live = LiveWindow() if live is None else live
         self.breakers, self.directory, self.counters = Breakers(), Directory(), Counters()
-        self.deriver = Deriver(archive, self.live, self.directory, self.counters, keep)
+        self.deriver = Deriver(archive, self.live, self.directory, self.counters, keep, operations)
         self.deriver.start()
         self.committer = Committer(
             archive, self.deriver, self.live, self.breakers, self.counters, retention, **settings

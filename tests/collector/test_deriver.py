@@ -8,8 +8,9 @@ import pytest
 from collector import spans
 from collector.coded import Coded
 from collector.consumer import Accepted, Overloaded, Signal
+from collector.operations import OTHER
 from collector.receivers.otlp import decode
-from collector.rollup import Buckets
+from collector.rollup import Buckets, LiveWindow
 from tests.collector.collecting import Collector
 from tests.collector.memory import Memory
 from tests.collector.messages import spans as batch
@@ -148,3 +149,35 @@ def test_a_consumer_long_after_its_producer_takes_the_message_over() -> None:
     of_edge = made.filter(pl.col("source") == "a", pl.col("target") == "b")
     assert (of_edge["client_calls"].sum(), of_edge["server_calls"].sum()) == (1, 2)
     assert made["calls"].sum() == 2 + 1  # and one job of nobody
+
+
+def totals(archive: Memory) -> dict[str, float]:
+    """Calls from user by operation."""
+    made = Buckets.merge(archive.calls).sums.filter(pl.col("source") == "user")
+    return dict(made.group_by("operation").agg(pl.col("calls").sum()).sort("operation").iter_rows())
+
+
+def test_too_many_operations_are_counted_together() -> None:
+    """P6: totals stay exact, what is known goes on, and what is taken back goes where it was counted."""
+    archive = Memory()
+    collector = Collector(archive, LiveWindow(keep=10**10), operations=2)
+    collector.commit([batch("t1 1 S a; t1 2 S a; t1 3 S a; t1 4 S a; t2 9<1 S b")])
+    assert sorted(totals(archive).values()) == [1, 1, 2]
+    before = totals(archive)
+    collector.commit([batch("t1 5 C c; t1 2<5 S a 9; t1 3<5 S a 9; t1 4<5 S a 9; t1 1<5 S a 9")])
+    assert totals(archive) == {}
+    after = Buckets.merge(archive.calls).sums.filter(pl.col("target") == "a")
+    assert dict(after.select("operation", "calls").iter_rows()) == before
+    collector = Collector(archive, LiveWindow(keep=10**10), operations=2)
+    collector.commit([batch("t3 1 S a; t3 2 S a; t3 3 S a; t3 4 S a")])
+    assert totals(archive) == before
+
+
+def test_a_recount_counts_the_same_operations_apart() -> None:
+    archive = Memory()
+    collector = Collector(archive, LiveWindow(keep=10**10), operations=1)
+    collector.commit([batch("t1 1 S a; t2 2 S a; t3 3 S a")])
+    before = totals(archive)
+    collector.store([batch("t4 4 S a")])  # and it dies
+    Collector(archive, LiveWindow(keep=10**10), operations=1)
+    assert totals(archive) == before | {OTHER: before[OTHER] + 1}
