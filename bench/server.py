@@ -19,7 +19,7 @@ from store.engines import telemetry_engine
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_CALM_WINDOW: Final = 1.0  # s without work worth mentioning …
+_CALM_WINDOW: Final = 2.0  # s without work worth mentioning …
 _CALM_SHARE: Final = 0.03  # … of one core
 _CALM_AT_MOST: Final = 8.0  # s
 _IDLE_WINDOW: Final = 1.0  # s

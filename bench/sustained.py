@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import statistics
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -25,14 +26,14 @@ from bench.result import Result
 from bench.server import Server, serve, stored
 
 _MADE: Final = 40  # requests that are encoded; all others are these with other ids and times
-_POLL: Final = 0.05  # s
+_POLL: Final = 0.1  # s; the graph is asked for as often as a few open consoles do
 _GIVE_UP: Final = 15.0  # s
 _PAUSE: Final = 0.5  # s between probes
 _MIB: Final = 2**20
 RATE: Final = 10_000
 SECONDS: Final = 30.0
 IN_FLIGHT: Final = 32
-_SETTLED: Final = 1 / 3  # of the time after which memory is expected to be flat
+_HELD: Final = 90.0  # s: traces are held for a minute, so that memory cannot be flat before
 
 
 def run(rate: int = RATE, seconds: float = SECONDS, in_flight: int = IN_FLIGHT) -> Result:
@@ -62,7 +63,7 @@ def run(rate: int = RATE, seconds: float = SECONDS, in_flight: int = IN_FLIGHT) 
         "resident_middle": memory[len(memory) // 2][1],
         "resident_end": memory[-1][1],
         "resident_at_most": max(resident for _, resident in memory),
-        "resident_mib_per_minute": round(_slope(memory[round(len(memory) * _SETTLED) :]), 2),
+        "resident_mib_per_minute": round(_slope(_settled(memory)), 1),
         "refused": sent.refused,
         "lost": lost,
     }
@@ -90,6 +91,12 @@ def _table(figures: dict[str, float]) -> str:
         for title, name in columns.items()
     }
     return "".join(heads) + "\n" + "".join(f"{value:>{len(title) + 2}}" for title, value in values.items())
+
+
+def _settled(memory: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Of a long run what follows once traces are let go of, of a short one its second half."""
+    later = [sample for sample in memory if sample[0] > memory[0][0] + _HELD]
+    return later if len(later) > len(memory) // 3 else memory[len(memory) // 2 :]
 
 
 def _slope(memory: list[tuple[float, int]]) -> float:
@@ -120,31 +127,46 @@ def _paced(made: list[bodies.Request], rate: int, seconds: float) -> Iterator[by
 
 def _watch(server: Server, seconds: float) -> tuple[list[tuple[float, int]], list[float]]:
     """When (s) how much was resident, and how long each probe took to be seen."""
-    memory = [(time.monotonic(), server.resident())]
-    delays: list[float] = []
-    send = senders.sender("http", server.otlp_http)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end or not delays:
-        delays.append(_visible_after(server, send, f"probe-{len(delays)}"))
+    memory, end = [(time.monotonic(), server.resident())], time.monotonic() + seconds
+    probes = _Probes(server, end)
+    while time.monotonic() < end or probes.unseen():
+        probes.look()
         memory.append((time.monotonic(), server.resident()))
-        time.sleep(_PAUSE)
-    return memory, delays
-
-
-def _visible_after(server: Server, send: senders.Send, service: str) -> float:
-    """Time from the acknowledgement of a span of ``service`` until the graph shows it, in s."""
-    body = _one_span(service)
-    while not send(body):
         time.sleep(_POLL)
-    acknowledged = time.monotonic()
-    url = f"http://127.0.0.1:{server.http}/api/v1/graph?start=now-30s&end=now"
-    while (waited := time.monotonic() - acknowledged) < _GIVE_UP:
+    return memory, probes.delays
+
+
+class _Probes:
+    """Spans of services that nobody has seen, sent by a thread; :meth:`look` says which the graph shows."""
+
+    def __init__(self, server: Server, end: float) -> None:
+        self.delays: list[float] = []  # s from the acknowledgement until it is shown
+        self._port, self._end, self._acknowledged = server.http, end, dict[str, float]()
+        self._sending = threading.Thread(target=self._send, args=(server.otlp_http,))
+        self._sending.start()
+
+    def unseen(self) -> bool:
+        return self._sending.is_alive() or bool(self._acknowledged)
+
+    def look(self) -> None:
+        url = f"http://127.0.0.1:{self._port}/api/v1/graph?start=now-30s&end=now"
         with urllib.request.urlopen(url) as answer:
-            graph = json.load(answer)
-        if any(node["id"] == service for node in graph["nodes"]):
-            return time.monotonic() - acknowledged
-        time.sleep(_POLL)
-    return waited
+            shown = {node["id"] for node in json.load(answer)["nodes"]}
+        now = time.monotonic()
+        for service, since in list(self._acknowledged.items()):
+            if service in shown or now - since > _GIVE_UP:
+                self.delays.append(now - since)
+                del self._acknowledged[service]
+
+    def _send(self, port: int) -> None:
+        send, number = senders.sender("http", port), 0
+        while time.monotonic() < self._end:
+            service, number = f"probe-{number}", number + 1
+            body = _one_span(service)
+            while not send(body):
+                time.sleep(_POLL)
+            self._acknowledged[service] = time.monotonic()
+            time.sleep(_PAUSE)
 
 
 def _one_span(service: str) -> bytes:
