@@ -1,12 +1,16 @@
-"""The work per span when a trace comes in 1, 4 or 16 batches: each batch derives its traces again, whole.
+"""The work per span when a trace comes in 1, 4 or 16 batches, through the real deriver and store.
 
-With n batches the k-th one derives k/n of the trace, so that a span is derived (n + 1) / 2 times. What is measured is
-less, because a batch has a price of its own beside that of its spans.
+Calls are derived about once a second. Batches of a trace that come within one second are derived together: each span
+once. Where they come a second apart the k-th of n derives k/n of the trace again, so that a span is derived
+(n + 1) / 2 times. A derivation has a price of its own, whatever it holds; it is measured with one span.
 """
 
 from __future__ import annotations
 
+import itertools
+import tempfile
 import time
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -14,28 +18,53 @@ import pyarrow as pa
 
 from bench import bodies
 from bench.result import Result
-from collector import rollup, spans
+from collector import spans
 from collector.consumer import Signal
+from collector.deriver import Deriver
+from collector.directory import Directory
 from collector.receivers import otlp
-from collector.traces import Traces
+from collector.rollup import LiveWindow
+from collector.telemetry import Counters
+from store.engines import telemetry_engine
+from store.migrate import migrate
+from store.sink import StoreSink
 
 BATCHES: Final = (1, 4, 16)
 _HOPS: Final = 16  # 32 spans a trace
-_REQUESTS: Final = 10
-_ROUNDS: Final = 5
+_REQUESTS: Final = 40
+_ROUNDS: Final = 3
+_FIRST: Final = int(time.time())
 
 
 def run() -> Result:
     """Least of some rounds for each number of batches."""
     requests = [otlp.decode(Signal.SPANS, made.body).records for made in bodies.synthetic(_REQUESTS, _HOPS)]
     table = spans.flatten(requests).table
-    cost = dict.fromkeys(BATCHES, float("inf"))
-    for _ in range(_ROUNDS):
-        for count in BATCHES:
-            cost[count] = min(cost[count], _derive(_split(table, count)) / table.num_rows * 1e6)
-    lines = [f"{'batches a trace':<16}{'µs/span':>9}{'× one batch':>13}{'derived, × a span':>19}"]
-    lines += [f"{n:<16}{c:>9.2f}{c / cost[1]:>13.2f}{(n + 1) / 2:>19.1f}" for n, c in cost.items()]
-    return Result("rederive", "\n".join(lines), {f"us_per_span_{n}": round(c, 3) for n, c in cost.items()})
+    cases = list(itertools.product((False, True), BATCHES))
+    cost = dict.fromkeys(cases, float("inf"))
+    with tempfile.TemporaryDirectory(prefix="meshscope-bench-") as folder:
+        engine = telemetry_engine(None, Path(folder) / "data")
+        migrate(engine, "telemetry")
+        sink = StoreSink(engine)
+        for _ in range(_ROUNDS):
+            for apart, count in cases:
+                took = _derive(sink, _split(table, count), apart=apart)
+                cost[apart, count] = min(cost[apart, count], took / table.num_rows * 1e6)
+        alone = min(_derive(sink, [table.slice(0, 1)], apart=False) for _ in range(_ROUNDS))
+        engine.dispose()
+    lines = [
+        f"{'batches a trace':<16}{'within 1 s: µs/span':>21}{'× one batch':>13}"
+        f"{'1 s apart: µs/span':>20}{'× one batch':>13}{'derived, × a span':>19}"
+    ]
+    for n in BATCHES:
+        together, apart_ = cost[False, n], cost[True, n]
+        lines.append(
+            f"{n:<16}{together:>21.2f}{together / cost[False, 1]:>13.2f}"
+            f"{apart_:>20.2f}{apart_ / cost[True, 1]:>13.2f}{(n + 1) / 2:>19.1f}"
+        )
+    lines.append(f"a derivation of one span: {alone * 1000:.0f} ms; {table.num_rows} spans in all")
+    figures = {f"{'apart' if a else 'within'}/us_per_span_{n}": round(c, 3) for (a, n), c in cost.items()}
+    return Result("rederive", "\n".join(lines), figures | {"seconds_alone": round(alone, 4)})
 
 
 def _split(table: pa.Table, count: int) -> list[pa.Table]:
@@ -51,15 +80,24 @@ def _ints(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.int6
     return values
 
 
-def _derive(batches: list[pa.Table]) -> float:
-    """CPU of deriving, rolling up and keeping, in s."""
-    traces = Traces()
+def _derive(sink: StoreSink, batches: list[pa.Table], *, apart: bool) -> float:
+    """CPU, of all threads, of deriving, storing and keeping the calls, in s."""
+    deriver = Deriver(sink, LiveWindow(), Directory(), Counters())
+    deriver.start()
+    arrived = [_arriving(batch, _FIRST + (nth if apart else 0)) for nth, batch in enumerate(batches)]
     began = time.process_time()
-    for number, batch in enumerate(batches):
-        derived = traces.derive(batch)
-        rollup.buckets(derived.rows)
-        traces.keep(derived, float(number))
+    for batch in arrived:
+        deriver.add(batch)
+        if apart:
+            deriver.run()
+    deriver.run()
     return time.process_time() - began
+
+
+def _arriving(batch: pa.Table, second: int) -> pa.Table:
+    at = batch.schema.get_field_index("arrived")
+    column = pa.array(np.full(batch.num_rows, second), pa.int64()).cast(batch.schema.field(at).type)
+    return batch.set_column(at, batch.schema.field(at), column)
 
 
 def main() -> None:

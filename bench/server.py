@@ -21,7 +21,9 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _CALM_WINDOW: Final = 2.0  # s without work worth mentioning …
 _CALM_SHARE: Final = 0.03  # … of one core
-_CALM_AT_MOST: Final = 30.0  # s
+_CALM_AT_MOST: Final = 8.0  # s
+_IDLE_WINDOW: Final = 1.0  # s
+_IDLE_WINDOWS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,23 @@ class Server:
         """Bytes in memory."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * _PAGE
 
-    def calm(self) -> float:
-        """CPU time once merges have ended; gives up waiting after half a minute."""
+    def idle(self) -> float:
+        """Share of one core that it takes when nobody asks anything of it: the least of some windows."""
+        return min(self._share(_IDLE_WINDOW) for _ in range(_IDLE_WINDOWS))
+
+    def _share(self, seconds: float) -> float:
+        before, began = self.cpu(), time.perf_counter()
+        time.sleep(seconds)
+        return (self.cpu() - before) / (time.perf_counter() - began)
+
+    def calm(self, idle: float = 0.0) -> float:
+        """CPU time once merges have ended, for a server that takes ``idle`` of a core; gives up after a while."""
         give_up = time.monotonic() + _CALM_AT_MOST
         before = self.cpu()
         while time.monotonic() < give_up:
             time.sleep(_CALM_WINDOW)
             now = self.cpu()
-            if now - before < _CALM_SHARE * _CALM_WINDOW:
+            if now - before < (_CALM_SHARE + idle) * _CALM_WINDOW:
                 break
             before = now
         return self.cpu()

@@ -1,6 +1,7 @@
 """A steady load: memory over time, and how long after its acknowledgement a span is on the graph.
 
-``make bench`` runs some seconds of it; ``python -m bench.sustained --rate 50000 --seconds 300`` is the long one.
+``make bench`` runs half a minute of it; ``python -m bench.sustained --rate 50000 --seconds 300`` is the goal.
+Probes are single spans of services of their own, looked for on the live graph from their acknowledgement on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import multiprocessing
 import os
 import statistics
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -24,13 +26,17 @@ from bench.result import Result
 from bench.server import Server, serve, stored
 
 _MADE: Final = 40  # requests that are encoded; all others are these with other ids and times
-_POLL: Final = 0.05  # s
+_POLL: Final = 0.1  # s; the graph is asked for as often as a few open consoles do
 _GIVE_UP: Final = 15.0  # s
 _PAUSE: Final = 0.5  # s between probes
 _MIB: Final = 2**20
+RATE: Final = 10_000
+SECONDS: Final = 30.0
+IN_FLIGHT: Final = 32
+_HELD: Final = 90.0  # s: traces are held for a minute, so that memory cannot be flat before
 
 
-def run(rate: int = 5_000, seconds: float = 10.0, in_flight: int = 16) -> Result:
+def run(rate: int = RATE, seconds: float = SECONDS, in_flight: int = IN_FLIGHT) -> Result:
     """Spans a second that are offered, for how long, by how many senders."""
     with tempfile.TemporaryDirectory(prefix="meshscope-bench-") as folder:
         data = Path(folder) / "data"
@@ -53,22 +59,52 @@ def run(rate: int = 5_000, seconds: float = 10.0, in_flight: int = 16) -> Result
         "visible_p50": round(statistics.median(delays), 3),
         "visible_p95": round(delays[int(0.95 * (len(delays) - 1))], 3),
         "probes": len(delays),
-        "resident_first_third": _mean(memory[: len(memory) // 3 + 1]),
-        "resident_last_third": _mean(memory[-(len(memory) // 3 + 1) :]),
-        "resident_at_most": max(memory),
+        "resident_start": memory[0][1],
+        "resident_middle": memory[len(memory) // 2][1],
+        "resident_end": memory[-1][1],
+        "resident_at_most": max(resident for _, resident in memory),
+        "resident_mib_per_minute": round(_slope(_settled(memory)), 1),
+        "refused": sent.refused,
         "lost": lost,
     }
-    table = (
-        f"{'offered/s':>10}{'accepted/s':>12}{'visible p50':>13}{'p95 s':>7}{'RSS MiB first, last third, most':>34}"
-        f"{'lost':>6}\n{rate:>10}{figures['accepted_per_second']:>12}{figures['visible_p50']:>13}"
-        f"{figures['visible_p95']:>7}{figures['resident_first_third'] / _MIB:>14.0f}"
-        f"{figures['resident_last_third'] / _MIB:>10.0f}{figures['resident_at_most'] / _MIB:>10.0f}{lost:>6}"
-    )
-    return Result("sustained", table, figures)
+    return Result("sustained", _table(figures), figures)
 
 
-def _mean(values: list[int]) -> int:
-    return round(statistics.fmean(values))
+def _table(figures: dict[str, float]) -> str:
+    columns = {
+        "offered/s": "offered_per_second",
+        "taken/s": "accepted_per_second",
+        "refused": "refused",
+        "visible p50 s": "visible_p50",
+        "p95 s": "visible_p95",
+        "probes": "probes",
+        "RSS MiB start": "resident_start",
+        "middle": "resident_middle",
+        "end": "resident_end",
+        "most": "resident_at_most",
+        "MiB/min": "resident_mib_per_minute",
+        "lost": "lost",
+    }
+    heads = [f"{title:>{len(title) + 2}}" for title in columns]
+    values = {
+        title: round(figures[name] / _MIB) if figures[name] > _MIB else figures[name]
+        for title, name in columns.items()
+    }
+    return "".join(heads) + "\n" + "".join(f"{value:>{len(title) + 2}}" for title, value in values.items())
+
+
+def _settled(memory: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Of a long run what follows once traces are let go of, of a short one its second half."""
+    later = [sample for sample in memory if sample[0] > memory[0][0] + _HELD]
+    return later if len(later) > len(memory) // 3 else memory[len(memory) // 2 :]
+
+
+def _slope(memory: list[tuple[float, int]]) -> float:
+    """MiB a minute, by least squares."""
+    if len(memory) < 2:
+        return 0.0
+    times, sizes = zip(*memory, strict=True)
+    return statistics.linear_regression(times, sizes).slope * 60 / _MIB
 
 
 def _load(there: Any, port: int, rate: int, seconds: float, in_flight: int) -> None:
@@ -89,32 +125,48 @@ def _paced(made: list[bodies.Request], rate: int, seconds: float) -> Iterator[by
         yield made[number % len(made)].fresh(time.time_ns() - encoded)
 
 
-def _watch(server: Server, seconds: float) -> tuple[list[int], list[float]]:
-    memory: list[int] = []
-    delays: list[float] = []
-    send = senders.sender("http", server.otlp_http)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end or not delays:
-        delays.append(_visible_after(server, send, f"probe-{len(delays)}"))
-        memory.append(server.resident())
-        time.sleep(_PAUSE)
-    return memory, delays
-
-
-def _visible_after(server: Server, send: senders.Send, service: str) -> float:
-    """Time from the acknowledgement of a span of ``service`` until the graph shows it, in s."""
-    body = _one_span(service)
-    while not send(body):
+def _watch(server: Server, seconds: float) -> tuple[list[tuple[float, int]], list[float]]:
+    """When (s) how much was resident, and how long each probe took to be seen."""
+    memory, end = [(time.monotonic(), server.resident())], time.monotonic() + seconds
+    probes = _Probes(server, end)
+    while time.monotonic() < end or probes.unseen():
+        probes.look()
+        memory.append((time.monotonic(), server.resident()))
         time.sleep(_POLL)
-    acknowledged = time.monotonic()
-    url = f"http://127.0.0.1:{server.http}/api/v1/graph?start=now-30s&end=now"
-    while (waited := time.monotonic() - acknowledged) < _GIVE_UP:
+    return memory, probes.delays
+
+
+class _Probes:
+    """Spans of services that nobody has seen, sent by a thread; :meth:`look` says which the graph shows."""
+
+    def __init__(self, server: Server, end: float) -> None:
+        self.delays: list[float] = []  # s from the acknowledgement until it is shown
+        self._port, self._end, self._acknowledged = server.http, end, dict[str, float]()
+        self._sending = threading.Thread(target=self._send, args=(server.otlp_http,))
+        self._sending.start()
+
+    def unseen(self) -> bool:
+        return self._sending.is_alive() or bool(self._acknowledged)
+
+    def look(self) -> None:
+        url = f"http://127.0.0.1:{self._port}/api/v1/graph?start=now-30s&end=now"
         with urllib.request.urlopen(url) as answer:
-            graph = json.load(answer)
-        if any(node["id"] == service for node in graph["nodes"]):
-            return time.monotonic() - acknowledged
-        time.sleep(_POLL)
-    return waited
+            shown = {node["id"] for node in json.load(answer)["nodes"]}
+        now = time.monotonic()
+        for service, since in list(self._acknowledged.items()):
+            if service in shown or now - since > _GIVE_UP:
+                self.delays.append(now - since)
+                del self._acknowledged[service]
+
+    def _send(self, port: int) -> None:
+        send, number = senders.sender("http", port), 0
+        while time.monotonic() < self._end:
+            service, number = f"probe-{number}", number + 1
+            body = _one_span(service)
+            while not send(body):
+                time.sleep(_POLL)
+            self._acknowledged[service] = time.monotonic()
+            time.sleep(_PAUSE)
 
 
 def _one_span(service: str) -> bytes:
@@ -137,9 +189,9 @@ def _one_span(service: str) -> bytes:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.sustained", description=__doc__)
-    parser.add_argument("--rate", type=int, default=5_000, help="spans a second")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--in-flight", type=int, default=16, help="senders at once")
+    parser.add_argument("--rate", type=int, default=RATE, help="spans a second")
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT, help="senders at once")
     chosen = parser.parse_args()
     run(chosen.rate, chosen.seconds, chosen.in_flight).show()
 
