@@ -19,6 +19,7 @@ import pyarrow as pa
 from bench import bodies
 from bench.result import Result
 from collector import spans
+from collector.coded import Coded
 from collector.consumer import Signal
 from collector.deriver import Deriver
 from collector.directory import Directory
@@ -94,10 +95,10 @@ def _derive(sink: StoreSink, batches: list[pa.Table], *, apart: bool) -> float:
     return time.process_time() - began
 
 
-def _arriving(batch: pa.Table, second: int) -> pa.Table:
+def _arriving(batch: pa.Table, second: int) -> Coded:
     at = batch.schema.get_field_index("arrived")
     column = pa.array(np.full(batch.num_rows, second), pa.int64()).cast(batch.schema.field(at).type)
-    return batch.set_column(at, batch.schema.field(at), column)
+    return Coded.of(batch.set_column(at, batch.schema.field(at), column))
 
 
 def main() -> None:
