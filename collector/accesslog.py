@@ -14,8 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from collector import calls as call_rows
-from collector import model, naming
+from collector import model, naming, shaping
 from collector.attributes import Attributes
 from collector.histogram import bin_of
 from collector.reporters import owners
@@ -109,7 +108,7 @@ def _rows(records: pl.DataFrame) -> pl.DataFrame:
         .then("service")
         .when(known_caller)
         .then("log_source")
-        .otherwise(pl.lit(call_rows.USER)),
+        .otherwise(pl.lit(shaping.USER)),
         target=pl.when(outbound).then(target).otherwise("service"),
         kind=pl.lit("call"),
         protocol=pl.lit("http"),

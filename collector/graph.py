@@ -8,10 +8,10 @@ from typing import Final
 import polars as pl
 
 from collector import model
-from collector.calls import COLLAPSED_ONLY, NAMED_ONLY, UNKNOWN
 from collector.directory import Names
 from collector.histogram import quantiles
 from collector.rollup import CLIENT, SERVER, SUMS, Buckets
+from collector.shaping import COLLAPSED_ONLY, NAMED_ONLY, UNKNOWN
 
 EDGE: Final = ["source", "target", "kind"]
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}

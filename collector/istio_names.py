@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from collector import model, naming
-from collector.calls import UNKNOWN
+from collector.shaping import UNKNOWN
 
 BLOCKED: Final = "blocked"
 PASSTHROUGH: Final = "passthrough"

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import calls, deliveries, groups, hops, model, names, parents, walk
+from collector import deliveries, groups, hops, model, names, parents, shaping, walk
 from collector.calls import Calls
 from collector.coded import SPAN
 from collector.groups import Groups
@@ -41,7 +41,7 @@ class _Calls:
     inferred: Bools
     attempts: NDArray[np.float64]
     by_name: Bools  # the caller is known by a name only
-    entry: Ints  # who called, where no client span says so (see collector.calls)
+    entry: Ints  # who called, where no client span says so (see collector.shaping)
 
 
 class Linker:
@@ -360,7 +360,7 @@ class Linker:
             inferred=self.forest.side[server] != CALLED,
             attempts=np.where(first, np.maximum(self.tries[client], servers), 0.0),
             by_name=np.zeros(len(server), dtype=bool),
-            entry=np.full(len(server), calls.NOBODY),
+            entry=np.full(len(server), shaping.NOBODY),
         )
 
     def _ends(self, seen: Ints, client: Ints, edge: Ints, first: Bools) -> tuple[Bools, Bools]:
@@ -389,7 +389,7 @@ class Linker:
             inferred=~every,
             attempts=np.maximum(self.tries[client], 1.0),
             by_name=~every,
-            entry=np.full(len(client), calls.NOBODY),
+            entry=np.full(len(client), shaping.NOBODY),
         )
 
     def _unpaired_servers(self, alone: Bools) -> _Calls:
@@ -402,7 +402,7 @@ class Linker:
     def _jobs(self, local: Bools) -> _Calls:
         """R3.4: a parentless local span is a job that its service served; it has no edge."""
         job = np.nonzero(local & ~self.forest.has_parent_id)[0]
-        return self._served(job, job, np.full(len(job), calls.SILENT))
+        return self._served(job, job, np.full(len(job), shaping.SILENT))
 
     def _served(self, target: Ints, seen: Ints, entry: Ints, by_name: Bools | None = None) -> _Calls:
         nothing, none = np.full(len(target), -1), np.zeros(len(target), dtype=bool)
@@ -454,7 +454,7 @@ class Linker:
             "sampled": sampled & self.sampled[shown_server],
         }
         codes = {name: code.astype(np.int64) for name, code in codes.items()}
-        return calls.shape(codes, pl.DataFrame(figures), self.facts, self.nodes)
+        return shaping.shape(codes, pl.DataFrame(figures), self.facts, self.nodes)
 
     def _weighed(self, side: str, rows: Ints) -> dict[str, pl.Series]:
         """Weight and duration (ns) of these spans, null for none, and for a duration that is not known (R3.1)."""
@@ -466,10 +466,10 @@ class Linker:
     def _entry(self, server: Ints) -> Ints:
         """The caller of a server that has no client span; a linked delivery has none (R6.4)."""
         end, at, named = self.walk.end[server], self.walk.at[server], self.caller[server]
-        unnamed = np.where(end == ROOT, calls.ENTRY_USER, calls.ENTRY_UNKNOWN)
-        outside = np.where(named >= 0, calls.entry_of_peer(named), unnamed)
+        unnamed = np.where(end == ROOT, shaping.ENTRY_USER, shaping.ENTRY_UNKNOWN)
+        outside = np.where(named >= 0, shaping.entry_of_peer(named), unnamed)
         inside = ((end == AT_CALLED) | (end == BEHIND_LOCAL)) & ~self._is_linked(server)
-        return np.where(inside, calls.entry_of_service(self._fact(at)), outside)
+        return np.where(inside, shaping.entry_of_service(self._fact(at)), outside)
 
     def _is_linked(self, server: Ints) -> Bools:
         links = self.deliveries()
@@ -477,7 +477,7 @@ class Linker:
 
 
 def _users(count: int) -> Ints:
-    return np.full(count, calls.ENTRY_USER)
+    return np.full(count, shaping.ENTRY_USER)
 
 
 def _codes(texts: pl.Series) -> pl.Series:
