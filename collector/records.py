@@ -20,8 +20,8 @@ def count(signal: Signal, request: pa.RecordBatch) -> int:
     """Spans, log records, or points of the shapes that are read."""
     column = request.column(0)
     for level in _LEVELS[signal]:
-        column = column.flatten().field(level)
-    rows = column.flatten()
+        column = column.values.field(level)
+    rows = column.values
     if signal is not Signal.POINTS:
         return len(rows)
-    return sum(len(rows.field(shape).field("data_points").flatten()) for shape in _SHAPES)
+    return sum(len(rows.field(shape).field("data_points").values) for shape in _SHAPES)
