@@ -63,9 +63,9 @@ class Admission:
         told = tuple(_SAID[what].format(n=n, limits=self._limits) for what, n in cut.items())
         return replace(accepted, reasons=accepted.reasons + told)
 
-    def hold(self, signal: Signal, size: int) -> None:
+    def hold(self, signal: Signal, size: int, own: int = 0) -> None:
         """Count bytes that are being received."""
-        self._consumer.hold(signal, size)
+        self._consumer.hold(signal, size, own)
 
     def release(self, size: int) -> None:
         """Count them no longer."""

@@ -76,8 +76,13 @@ class Consumer(Protocol):
         """
         ...
 
-    def hold(self, signal: Signal, size: int) -> None:
+    def hold(self, signal: Signal, size: int, own: int = 0) -> None:
         """Count bytes that are being received and not decoded yet.
+
+        Args:
+            signal: what they are.
+            size: how many more there are.
+            own: how many the same request holds already: one that is alone always has room.
 
         Raises:
             Overloaded: there is no room for them; they are not counted.

@@ -102,9 +102,9 @@ class Pipeline:
         self._wake.set()
         return await answer
 
-    def hold(self, signal: Signal, size: int) -> None:
+    def hold(self, signal: Signal, size: int, own: int = 0) -> None:
         """Count bytes that are being received (see :class:`collector.consumer.Consumer`)."""
-        self._check_room(signal, self._bytes + self._arriving, size)
+        self._check_room(signal, self._bytes + self._arriving - own, size + own)
         self._arriving += size
 
     def release(self, size: int) -> None:

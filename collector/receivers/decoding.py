@@ -40,7 +40,7 @@ def holding(consumer: Consumer, signal: Signal) -> Iterator[Callable[[int], None
 
     def hold(size: int) -> None:
         nonlocal held
-        consumer.hold(signal, size)
+        consumer.hold(signal, size, held)
         held += size
 
     hold(1)  # a full queue is said before anything is read

@@ -15,6 +15,7 @@ from collector.breakers import Breakers
 from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Signal
 from collector.directory import Directory
 from collector.pipeline import Pipeline
+from collector.receivers.decoding import holding
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 from store import calls
@@ -132,6 +133,21 @@ async def test_bytes_on_their_way_count_against_the_queue(telemetry: Engine) -> 
         assert await parts.outcomes("1 S a") == [Accepted()]  # what was received already is not held up
         parts.pipeline.release(5000)
         parts.pipeline.hold(Signal.SPANS, 1)
+
+
+async def test_a_request_that_is_larger_than_the_queue_may_come_in_pieces_when_it_is_alone(
+    telemetry: Engine,
+) -> None:
+    async with running(telemetry, max_bytes=1000) as parts:
+        with holding(parts.pipeline, Signal.SPANS) as hold:
+            for _ in range(3):
+                hold(800)
+            with pytest.raises(Overloaded), holding(parts.pipeline, Signal.SPANS):
+                pytest.fail("there is no room for another one")
+        with holding(parts.pipeline, Signal.SPANS) as hold:
+            hold(800)
+            with holding(parts.pipeline, Signal.SPANS), pytest.raises(Overloaded):
+                hold(800)  # not alone any more
 
 
 async def test_a_store_that_fails_is_told_and_forgotten(telemetry: Engine) -> None:
