@@ -55,6 +55,7 @@ class Deriver:
         self._archive, self._live, self._directory, self._counters = archive, live, directory, counters
         self._lock = threading.Lock()
         self._added: list[Coded] = []
+        self._since: list[float] = []  # when each of them was added
         self._waiting = 0
         self._settled = 0
         self._arrived = 0
@@ -65,6 +66,12 @@ class Deriver:
     def waiting(self) -> int:
         """Spans that are stored and not counted yet."""
         return self._waiting
+
+    @property
+    def behind(self) -> float:
+        """For how many s the oldest of them has waited."""
+        with self._lock:
+            return time.monotonic() - self._since[0] if self._since else 0.0
 
     @property
     def sure(self) -> bool:
@@ -80,6 +87,7 @@ class Deriver:
         """Spans that were just stored."""
         with self._lock:
             self._added.append(spans)
+            self._since.append(time.monotonic())
             self._waiting += spans.height
 
     def start(self) -> None:
@@ -93,7 +101,8 @@ class Deriver:
         self._arrived = max(self._arrived, met.until + 1)
         self._directory.note(met.addresses["service"].to_list(), met.addresses, time.time())
         self._live.reset(self._archive.recent_calls(self._live.keep), time.time())
-        self._added, self._waiting, self._settled, self._sure = [], 0, met.until, True
+        self._added, self._since, self._waiting = [], [], 0
+        self._settled, self._sure = met.until, True
 
     def run(self) -> None:
         """Count all that was added.
@@ -108,7 +117,7 @@ class Deriver:
                 self._sure = False
                 raise
             with self._lock:
-                del self._added[: len(batches)]
+                del self._added[: len(batches)], self._since[: len(batches)]
                 self._waiting -= sum(batch.height for batch in batches)
             latest = _latest(batches[-1])
             if latest >= self._settled + _SETTLE:

@@ -41,7 +41,9 @@ GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
 
 DERIVE_SHARE: Final = 9.0  # × the time of the last derivation: deriving takes a tenth of one core at most …
 DERIVE_AT_MOST: Final = 1.0  # … and s that a stored span waits for it
-BEHIND: Final = 400_000  # spans that wait for it; nothing more is stored until they are fewer
+BEHIND: Final = (
+    1.5  # s for which a stored span may have waited for it; then nothing more is stored until it is over
+)
 UNREADABLE: Final = "the request cannot be read"
 RETRY: Final = 1.0  # s until a store that failed is asked again
 
@@ -159,7 +161,7 @@ class Pipeline:
 
     async def _caught_up(self) -> None:
         """Let deriving catch up. At the end there is no time for that: the next start counts what is left."""
-        while self._worker is not None and (self._deriver.waiting > BEHIND or not self._deriver.sure):
+        while self._worker is not None and (self._deriver.behind > BEHIND or not self._deriver.sure):
             self._derived.clear()
             await self._derived.wait()
 

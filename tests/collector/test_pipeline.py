@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,10 +17,11 @@ from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Sig
 from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.receivers.decoding import holding
-from collector.rollup import LiveWindow
+from collector.rollup import Buckets, LiveWindow
 from collector.telemetry import Counters
 from store import calls
 from store.sink import StoreSink
+from tests.collector.memory import Memory
 from tests.collector.messages import logs, poison, spans
 from tests.collector.notation import START, drawn
 from tests.web.mesh import until
@@ -133,6 +135,36 @@ async def test_bytes_on_their_way_count_against_the_queue(telemetry: Engine) -> 
         assert await parts.outcomes("1 S a") == [Accepted()]  # what was received already is not held up
         parts.pipeline.release(5000)
         parts.pipeline.hold(Signal.SPANS, 1)
+
+
+class Held(Memory):
+    """Takes calls when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+
+    def write_calls(self, calls: Buckets) -> None:
+        assert self.free.wait(30)
+        super().write_calls(calls)
+
+
+async def test_nothing_more_is_stored_while_calls_lag_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is acknowledged would be seen later and later."""
+    monkeypatch.setattr("collector.pipeline.BEHIND", 0.0)
+    archive = Held()
+    pipeline = Pipeline(archive, LiveWindow(), Breakers(), Directory(), Counters(), retention=AGES)
+    await pipeline.start()
+    try:
+        assert await pipeline.consume(spans("t1 1 S a")) == Accepted()
+        later = asyncio.create_task(pipeline.consume(spans("t2 1 S a")))
+        stored, _ = await asyncio.wait({later}, timeout=0.5)  # that nothing happens cannot be awaited
+        assert (stored, len(archive.spans)) == (set(), 1)
+        archive.free.set()
+        assert await later == Accepted()
+    finally:
+        archive.free.set()
+        await pipeline.stop()
 
 
 async def test_a_request_that_is_larger_than_the_queue_may_come_in_pieces_when_it_is_alone(
