@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Final
 
 from collector.archive import Archive
@@ -22,14 +21,14 @@ class History:
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
-        self._clock = itertools.count(1_800_000_000, 10)
+        self._now = 1_800_000_000
         self.collector = self._started()
 
     def take(self, batch: Batch, event: str = "") -> None:
         """Store a batch and derive its calls, with a mishap on the way."""
         if event == FORGET:
-            for _ in range(3):  # each 10 s later
-                self._commit(spans(NOISE))
+            self._now += 100
+            self._commit(spans(NOISE))
         if event == RESTART:
             self.collector.deriver.stop()
             self.collector = self._started()
@@ -41,7 +40,11 @@ class History:
 
     def _started(self) -> Collector:
         live = LiveWindow(keep=10**10)
-        return Collector(self.archive, live, retention=10.0**10, keep=15, clock=lambda: next(self._clock))
+        return Collector(self.archive, live, retention=10.0**10, keep=15, clock=self._tick)
+
+    def _tick(self) -> float:
+        self._now += 10
+        return self._now
 
     def _commit(self, batch: Batch) -> None:
         assert self.collector.commit([batch]) == [Accepted()]

@@ -14,7 +14,7 @@ from tests.collector.messages import spans
 from tests.collector.mishaps import EVENTS, NOISE, History
 from tests.collector.test_traces import spans as some_spans
 
-EXAMPLES = int(os.environ.get("MESHSCOPE_TEST_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("MESHSCOPE_TEST_EXAMPLES", "15"))
 
 Rows = tuple[list[tuple[object, ...]], list[tuple[object, ...]]]
 
