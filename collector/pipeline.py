@@ -40,7 +40,7 @@ GATHER_BATCHED: Final = 0.5  # … those who were answered just now come back to
 GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
 
 DERIVE_SHARE: Final = 9.0  # × the time of the last derivation: deriving takes a tenth of one core at most …
-DERIVE_AT_MOST: Final = 1.0  # … and s that a stored span waits for it
+DERIVE_AT_MOST: Final = 0.5  # … and s that a stored span waits for it
 BEHIND: Final = (
     1.5  # s for which a stored span may have waited for it; then nothing more is stored until it is over
 )
