@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from collector.consumer import Overloaded
 from collector.rollup import Buckets
 from collector.spans import Flattened
+
+T = TypeVar("T")
 
 TraceId = tuple[int, int]
 """High and low half."""
@@ -95,3 +98,15 @@ class Archive(Protocol):
     def counted_in(self, seconds: Sequence[int]) -> Buckets:
         """The calls of these seconds, as far as they were derived from spans."""
         ...
+
+
+def asked(action: Callable[[], T]) -> T:
+    """What the archive answers.
+
+    Raises:
+        Overloaded: it does not; so that this is told apart from data that cannot be derived.
+    """
+    try:
+        return action()
+    except Exception as error:
+        raise Overloaded(f"the store does not answer: {type(error).__name__}") from error

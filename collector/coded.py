@@ -84,6 +84,11 @@ class Identity:
     zipkin: NDArray[np.bool_]
 
     @property
+    def of_zipkin(self) -> list[TraceId]:
+        """Those that have spans of Zipkin."""
+        return [self.ids[at] for at in np.nonzero(self.zipkin)[0]]
+
+    @property
     def lows(self) -> NDArray[np.uint64]:
         """Low halves."""
         return np.array([low for _, low in self.ids], dtype=np.uint64)
@@ -108,10 +113,7 @@ class Coded:
     def flattened(spans: Flattened) -> Coded:
         """Spans that were just made of requests."""
         rows = _rows(spans.stored, pl.Series("fact", spans.reading, pl.UInt32))
-        links = deliveries.no_stored_links()
-        if len(pc.list_flatten(spans.links["links.span_id"])):
-            links = deliveries.links(spans.table)
-        return Coded(rows, spans.readings.select(FACTS), links)
+        return Coded(rows, spans.readings.select(FACTS), deliveries.links(_linking(spans)))
 
     @staticmethod
     def together(parts: Sequence[Coded]) -> Coded:
@@ -156,6 +158,15 @@ class Coded:
         """Marks the spans that did not start more than ``ahead`` (s) after they arrived (R8)."""
         start, arrived = pl.col("start"), pl.col("arrived")
         return self.rows.select(yes=start <= (arrived + ahead) * 10**9)["yes"]
+
+
+def _linking(spans: Flattened) -> pa.Table:
+    """What the links of spans are read from, of those that have any."""
+    some = pc.greater(pc.list_value_length(spans.links["links.span_id"]), 0)
+    ids = spans.stored.select(["trace_id", "span_id"]).filter(some)
+    service = spans.facts["service"].take(pa.array(spans.reading).filter(some))
+    columns = {"trace_id": ids["trace_id"], "span_id": ids["span_id"], "service": service}
+    return pa.table(columns | {name: column.filter(some) for name, column in spans.links.items()})
 
 
 def _rows(table: pa.Table, fact: pl.Series) -> pl.DataFrame:

@@ -1,7 +1,7 @@
-"""Stored spans → calls, about once a second: the calls of all traces that were touched since the last time.
+"""Stored spans → calls, about twice a second: the calls of all traces that were touched since the last time.
 
-Spans are acknowledged when they are stored; their calls follow. What a derivation costs beside its spans is then paid
-once a second and not with every commit, and a trace that comes in ten pieces within that second is derived once. Spans
+Spans are acknowledged when they are stored; their calls follow. What a derivation costs beside its spans is then not
+paid with every commit, and a trace that comes in ten pieces within half a second is derived once. Spans
 that a crash kept from being counted are counted at the next start (:mod:`collector.repair`).
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 import numpy as np
 import structlog
 
 from collector import repair, rollup
-from collector.archive import Archive, TraceId
+from collector.archive import Archive, TraceId, asked
 from collector.calls import Calls
 from collector.coded import Coded
 from collector.consumer import Overloaded
@@ -33,8 +32,6 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 100_000  # spans: memory of a derivation is in proportion
 _SETTLE: Final = 5  # s between two notes of progress
 _KNOWN: Final = 900  # s before the start of which we know all traces that were stored
-
-T = TypeVar("T")
 
 
 class Deriver:
@@ -151,15 +148,17 @@ class Deriver:
         if not counted.height:
             return
         latest = _latest(counted)
-        back = self._stored(lambda: self._recall.before(counted, _earliest(counted), latest))
         try:
+            back = self._recall.before(counted, _earliest(counted), latest)
             derived = self._traces.derive(counted)
             named = self._operations.bounded(derived.calls.names)
             calls = rollup.added(Calls(named, derived.calls.rows))
+        except Overloaded:
+            raise
         except BaseException as error:  # a panic of Polars is no Exception
             self._divide(counted, error)
             return
-        self._stored(lambda: self._archive.write_calls(calls))
+        asked(lambda: self._archive.write_calls(calls))
         self._traces.keep(derived, latest)
         self._live.add(calls, time.time())
         self._remember(counted, derived)
@@ -174,12 +173,6 @@ class Deriver:
         first = spans.of_traces(ids[: len(ids) // 2])
         self._count(spans.only(first))
         self._count(spans.only(~first))
-
-    def _stored(self, action: Callable[[], T]) -> T:
-        try:
-            return action()
-        except Exception as error:
-            raise Overloaded(f"the store does not answer: {type(error).__name__}") from error
 
     def _remember(self, spans: Coded, derived: Derived) -> None:
         """Who reported, and who was seen at which address."""

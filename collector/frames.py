@@ -10,7 +10,6 @@ import polars as pl
 
 from collector import calls, coded, deliveries
 from collector.calls import Calls
-from collector.coded import ID
 from collector.distinct import different
 
 SOURCE: Final = ["source_high", "source_low"]
@@ -86,5 +85,3 @@ def _nothing() -> Frames:
 
 NOTHING: Final = _nothing()
 """The frames of no trace at all: their columns."""
-
-__all__ = ["ID", "NOTHING", "SOURCE", "SPANS", "Frames"]

@@ -4,7 +4,7 @@ One commit takes everything that waits, does the work in one worker thread, and 
 one starts as soon as it has ended where a worthwhile batch waits. A trickle of small requests is gathered for a
 moment, in proportion to what a commit costs, because a commit of ten spans costs nearly what one of a thousand does.
 
-Beside the commits, calls are derived of the spans that they stored, about once a second under load and sooner where
+Beside the commits, calls are derived of the spans that they stored, about twice a second under load and sooner where
 there is little to do.
 """
 

@@ -7,12 +7,12 @@ if a span of it starts before the time of which we know all traces (:class:`coll
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
 
-from collector.archive import Archive, TraceId, Wanted
+from collector.archive import Archive, TraceId, Wanted, asked
 from collector.coded import Coded, Identity
 from collector.seen import Seen
 from collector.traces import Traces
@@ -43,14 +43,13 @@ class Recall:
         linked = {*spans.targets, *self._traces.linked_from(touched.ids)}
         if not lost.any() and not linked:
             return []
-        found = self._spans(touched, lost, arrived)
-        linked |= {*found.targets}
-        asked = [i for i, gone in zip(touched.ids, lost, strict=True) if gone]
+        asked_for = {i for i, gone in zip(touched.ids, lost, strict=True) if gone}
+        halves = [int(low) for low in touched.lows[lost & touched.zipkin]]
         ends = int(touched.start.min()), int(touched.start.max())
-        away = [i for i in linked if i not in self._traces.held and i not in set(asked)]
-        more = [Coded.of(self._archive.spans_of(_around(away, ends, arrived)))] if away else []
-        self._tell([*asked, *away], ends, arrived)
-        both = Coded.together([found, *more])
+        found = self._spans(asked_for, ends, arrived, halves)
+        away = self._elsewhere({*linked, *found.targets} - {*touched.ids})
+        both = Coded.together([found, self._spans(away, ends, arrived)])
+        self._tell(asked_for | away, ends, arrived)
         if both.height:
             self._traces.recall(both, now)
         return found.identity.ids
@@ -63,24 +62,23 @@ class Recall:
         # A Zipkin trace that is held may be one with another that is not (R11).
         return found | (held & touched.zipkin & self._seen.among(touched.lows))
 
+    def _elsewhere(self, linked: set[TraceId]) -> set[TraceId]:
+        """Which of the traces that are linked to may be stored, but are not held."""
+        away = linked - self._traces.held
+        if self._seen.since:  # there are older ones, and when these began is not known
+            return away
+        ids = [*away]
+        lows = np.array([low for _, low in ids], dtype=np.uint64)
+        return {i for i, seen in zip(ids, self._seen.among(lows), strict=True) if seen}
+
     def _spans(
-        self, touched: Identity, lost: np.ndarray[tuple[int], np.dtype[np.bool_]], arrived: int
+        self, ids: Collection[TraceId], ends: tuple[int, int], arrived: int, halves: Sequence[int] = ()
     ) -> Coded:
-        ids = [i for i, gone in zip(touched.ids, lost, strict=True) if gone]
-        halves = [int(low) for low in touched.lows[lost & touched.zipkin]]
-        ends = (int(touched.start.min()), int(touched.start.max()))
-        return Coded.of(self._archive.spans_of(_around(ids, ends, arrived, halves)))
+        wanted = Wanted([*ids], halves, ends[0] - AROUND, ends[1] + AROUND, arrived)
+        return Coded.of(asked(lambda: self._archive.spans_of(wanted)))
 
-    def _tell(self, asked: list[TraceId], ends: tuple[int, int], arrived: int) -> None:
+    def _tell(self, told: set[TraceId], ends: tuple[int, int], arrived: int) -> None:
         """Traces that come back, or come late, are told of the consumers that link to them."""
-        sources = self._archive.linking(asked, ends[0] - AROUND)
-        sources = [i for i in sources if i not in self._traces.held and i not in set(asked)]
-        if sources:
-            spans = Coded.of(self._archive.spans_of(_around(sources, ends, arrived)))
-            self._traces.tell(spans, set(asked))
-
-
-def _around(
-    ids: Iterable[TraceId], ends: tuple[int, int], arrived: int, halves: Iterable[int] = ()
-) -> Wanted:
-    return Wanted(list(ids), list(halves), ends[0] - AROUND, ends[1] + AROUND, arrived)
+        sources = asked(lambda: self._archive.linking([*told], ends[0] - AROUND))
+        if unheld := {*sources} - self._traces.held - told:
+            self._traces.tell(self._spans(unheld, ends, arrived), told)

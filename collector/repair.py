@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 import structlog
 
-from collector import rollup
+from collector import calls, rollup
 from collector.archive import Archive, TraceId, Wanted
 from collector.calls import Calls
 from collector.coded import Coded
@@ -65,7 +65,20 @@ def recount(archive: Archive, seconds: Sequence[int], operations: Operations) ->
         spans = Coded.of(archive.spans_of(Wanted(ids, [int(low) for low in known.lows[known.zipkin]])))
     linked = {*spans.targets, *archive.linking(ids, 0)} - {*ids}
     spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*linked])))])
-    derived = Traces().derive(spans.only(spans.in_graph(FUTURE))).calls
+    derived = _calls(spans.only(spans.in_graph(FUTURE)))
     names = operations.bounded(derived.names)
     found = rollup.added(Calls(names, derived.rows.filter(pl.col("time").is_in([*seconds]))))
     return Buckets.merge([found, archive.counted_in(seconds).negated()])
+
+
+def _calls(spans: Coded) -> Calls:
+    """The calls of these spans; one trace that cannot be derived never takes others with it."""
+    try:
+        return Traces().derive(spans).calls
+    except BaseException as error:  # a panic of Polars is no Exception
+        ids = spans.identity.ids
+        log.warning("derivation_failed", traces=len(ids), error=repr(error)[:500], exc_info=True)
+    if len(ids) == 1:
+        return calls.nothing()
+    first = spans.of_traces(ids[: len(ids) // 2])
+    return Calls.together([_calls(spans.only(first)), _calls(spans.only(~first))], pl.concat)

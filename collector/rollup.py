@@ -107,9 +107,11 @@ class LiveWindow:
 
     def reset(self, calls: Buckets, now: float) -> None:
         """Hold these and nothing else."""
+        fresh = LiveWindow(self.keep, self.whole)
+        fresh.add(calls, now)
         with self._lock:
-            self._slabs = {}
-        self.add(calls, now)
+            self._slabs = fresh._slabs
+            self.revision += 1
 
     def add(self, more: Buckets, now: float) -> None:
         """Add differences; what is before ``now − keep`` is let go once there is more than the window has."""

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 import polars as pl
 
 from collector.archive import TraceId
-from collector.frames import ID, NOTHING, SOURCE
+from collector.coded import ID
+from collector.frames import NOTHING, SOURCE
 
 
 class Stubs:

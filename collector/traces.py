@@ -11,14 +11,14 @@ of; :mod:`collector.recall` brings it back from the store when something touches
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, KeysView
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from collector import deliveries, frames, linker, model, naming, pieces, walk
+from collector import deliveries, frames, linker, model, pieces, walk
 from collector.archive import TraceId
 from collector.calls import Calls
 from collector.coded import FACTS, ID, Coded
@@ -29,7 +29,6 @@ from collector.stubs import Stubs
 
 KEEP: Final = 30.0
 """s after its last span that a trace is held."""
-_VALUES: Final = list(model.SUMS)
 _SAME_SPAN: Final = ["trace", "span", "side", "service"]
 _GENERATION: Final = (
     1.0  # s; what a batch costs grows with the traces of one generation, not with all that are open
@@ -55,7 +54,7 @@ class Derived:
     calls: Calls
     numbers: dict[TraceId, int]
     held: Frames
-    zipkin: list[TraceId]  # those that Zipkin spans bear
+    zipkin: list[TraceId]  # those that have spans of Zipkin
     more: int  # spans that were not known before; the rest of the batch are copies (R1.2)
 
     @property
@@ -86,7 +85,7 @@ class Traces:
         return sum(generation.held.spans.height for generation in self._generations.values())
 
     @property
-    def held(self) -> Collection[TraceId]:
+    def held(self) -> KeysView[TraceId]:
         """The traces that are held."""
         return self._homes.keys()
 
@@ -96,9 +95,7 @@ class Traces:
 
     def derive(self, spans: Coded) -> Derived:
         """Derive the calls of every trace that has a span among ``spans``, and what that changes."""
-        zipkin = spans.only(
-            (spans.facts["telemetry"] == naming.ZIPKIN).gather(spans.rows["fact"])
-        ).identity.ids
+        zipkin = spans.identity.of_zipkin
         ids, numbers = self._numbered(spans.rows, self._short_ids.together(zipkin))
         before = self._load(numbers)
         whole = Frames.together([before, _frames(spans, ids)], pl.concat)
@@ -143,9 +140,7 @@ class Traces:
 
     def tell(self, spans: Coded, told: Collection[TraceId]) -> None:
         """Consumers among these spans, of traces that are not held, link to ``told``; that was counted before."""
-        zipkin = spans.only(
-            (spans.facts["telemetry"] == naming.ZIPKIN).gather(spans.rows["fact"])
-        ).identity.ids
+        zipkin = spans.identity.of_zipkin
         ids, numbers = self._numbered(spans.rows, self._short_ids.together(zipkin))
         whole = _distinct(_frames(spans, ids))
         stubs = self._stubs(linker.Linker(whole.spans, whole.facts, whole.links), numbers)

@@ -3,9 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from collector import spans
+from collector.archive import Wanted
 from collector.coded import Coded
 from collector.consumer import Accepted, Overloaded, Signal
 from collector.operations import OTHER
@@ -33,6 +35,19 @@ def impossible(trace: int) -> Coded:
     return replace(made, facts=made.facts.with_columns(kind=pl.lit(99, pl.Int8)))
 
 
+class Doubtful(Memory):
+    """Shows the second trace as of a kind that does not exist."""
+
+    def spans_of(self, wanted: Wanted) -> pa.Table:
+        found = super().spans_of(wanted)
+        kinds = [
+            99 if trace == (2).to_bytes(16, "big") else kind
+            for trace, kind in zip(found["trace_id"].to_pylist(), found["kind"].to_pylist(), strict=True)
+        ]
+        at = found.schema.get_field_index("kind")
+        return found.set_column(at, found.field(at), pa.array(kinds, found.field(at).type))
+
+
 @pytest.fixture
 def collector() -> Collector:
     return Collector(Memory())
@@ -56,6 +71,22 @@ def test_one_trace_that_cannot_be_derived_harms_no_other(collector: Collector) -
     assert edges(collector) == {"a→b": "1/0", "user→c": "1/0", "user→d": "1/0"}
     assert (collector.count("spans", outcome="failed"), collector.count("spans", outcome="linked")) == (1, 4)
     assert collector.deriver.waiting == 0
+
+
+def test_one_stored_trace_that_cannot_be_derived_keeps_no_server_from_starting() -> None:
+    archive = Doubtful()
+    Collector(archive).store([batch("t1 1 C a; t1 2<1 S b; t2 1 S x; t3 1 S c")])  # and it dies
+    assert edges(Collector(archive)) == {"a→b": "1/0", "user→c": "1/0"}
+
+
+def test_one_trace_that_cannot_be_read_back_harms_no_other() -> None:
+    archive = Doubtful()
+    history = History(archive)
+    history.take(batch("t1 1 C a; t2 1 C x"))
+    history.take(batch("t1 2<1 S b; t2 2<1 S y; t3 1 S c"), FORGET)
+    made = Buckets.merge(archive.calls).sums
+    assert drawn(made.filter(pl.col("target").is_in(["b", "c"]))) == {"a→b": "1/0", "user→c": "1/0"}
+    assert history.collector.count("spans", outcome="failed") == 1
 
 
 def test_every_span_is_counted_by_what_became_of_it(collector: Collector) -> None:
