@@ -76,7 +76,7 @@ def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**
     records_kept = pl.concat([facts.filter(calls_made), owner], how="horizontal")
     seconds = pl.Series("time", (time[kept] // 10**9).astype(np.int64))
     rows = _rows(records_kept.with_columns(seconds))
-    return Calls(rows, refusals(request_of[group_of_record], len(requests), bad))
+    return Calls(rows, refusals(request_of[group_of_record], sum(map(len, requests)), bad))
 
 
 def _rows(records: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""One group commit: decoded requests → stored spans, and stored calls of logs and metrics. Runs in one worker thread.
+"""One group commit: requests → stored spans, and stored calls of logs and metrics. Runs in one worker thread.
 
 The calls of spans are derived from what is stored, a moment later (:mod:`collector.deriver`).
 
@@ -13,23 +13,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 import polars as pl
 import pyarrow as pa
 import structlog
 
-from collector import accesslog, points, records, rollup, spans
+from collector import accesslog, points, rollup, spans
 from collector.archive import Archive
 from collector.breakers import Breakers
 from collector.coded import Coded
-from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
+from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Request, Signal
 from collector.deriver import Deriver
 from collector.istio import Istio, Metered, counted_until
+from collector.opening import Looked, Opened, opened, refusal
 from collector.repair import FUTURE
 from collector.rollup import Buckets, LiveWindow
 from collector.spans import Flattened
 from collector.telemetry import Counters
+from collector.trim import Limits
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +41,8 @@ PATIENCE: Final = (
 )
 
 
-Answer = Accepted | ConsumeError
+def _unwatched(_: pa.RecordBatch) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class _Work:
 
 
 class Committer:
-    """Stores batches and keeps what deriving needs. For one thread."""
+    """Stores requests and keeps what deriving needs. For one thread."""
 
     def __init__(
         self,
@@ -65,44 +69,66 @@ class Committer:
         breakers: Breakers,
         counters: Counters,
         retention: float,
+        *,
+        limits: Limits | None = None,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
+        saw: Callable[[pa.RecordBatch], None] = _unwatched,
     ) -> None:
+        """``saw``: told of decoded requests."""
         self._archive, self._deriver, self._live = archive, deriver, live
         self._breakers, self._counters = breakers, counters
         self._retention, self._patience, self._clock = retention, patience, clock
+        self._limits, self._saw = limits or Limits(), saw
 
     @cached_property
     def _istio(self) -> Istio:
         """Made when it is needed: what an earlier process counted is in the live window by then."""
         return Istio(counted_until(self._live))
 
-    def commit(self, batches: Sequence[Batch]) -> list[Answer]:
-        """Store ``batches``; one answer for each, in their order."""
-        return self._divided(batches, time.monotonic() + self._patience)
+    def commit(self, requests: Sequence[Request]) -> list[Looked]:
+        """Store ``requests``; what became of each, in their order."""
+        return self._all(requests, time.monotonic() + self._patience)
 
-    def _divided(self, batches: Sequence[Batch], give_up: float) -> list[Answer]:
-        of = {s: [i for i, batch in enumerate(batches) if batch.signal == s] for s in Signal}
-        decoded = {s: [batches[i].records for i in which] for s, which in of.items() if which}
+    def _all(self, requests: Sequence[Request], give_up: float) -> list[Looked]:
+        return [one for part in opened(requests, self._limits) for one in self._stored(part, give_up)]
+
+    def _stored(self, part: Opened, give_up: float) -> list[Looked]:
+        requests = part.requests
         try:
-            work = self._derive(decoded)
+            for decoded in chain.from_iterable(part.decoded.values()):
+                self._saw(decoded)
+            work = self._derive(part)
             self._store(work)
         except BaseException as error:  # a panic of Polars is no Exception
             log.warning(
                 "commit_failed",
-                requests=len(batches),
+                requests=len(requests),
                 error=repr(error.__cause__ or error)[:500],
-                exc_info=not isinstance(error, ConsumeError),  # a defect of ours, or a request to learn from
+                exc_info=not isinstance(error, ConsumeError),
             )
-            if len(batches) == 1 or time.monotonic() > give_up:
-                return [_refusal(error, alone=len(batches) == 1)] * len(batches)
+            if len(requests) > 1 and time.monotonic() <= give_up:
+                middle = len(requests) // 2
+                return self._all(requests[:middle], give_up) + self._all(requests[middle:], give_up)
+            told = refusal(error, alone=len(requests) == 1)
+            for one in part.looked:
+                one.answer = one.answer if isinstance(one.answer, Rejected) else told
         else:
-            return _answers(len(batches), of, work.rejected)
-        middle = len(batches) // 2
-        return self._divided(batches[:middle], give_up) + self._divided(batches[middle:], give_up)
+            self._answer(part, work.rejected)
+        return part.looked
 
-    def _derive(self, decoded: dict[Signal, list[pa.RecordBatch]]) -> _Work:
+    def _answer(self, part: Opened, rejected: dict[Signal, dict[str, list[int]]]) -> None:
+        """Say of each request how many records were refused, and why, and what was cut."""
+        for signal, which in part.which.items():
+            reasons = rejected.get(signal, {})
+            for nth, at in enumerate(which):
+                counts = {reason: of[nth] for reason, of in reasons.items() if of[nth]}
+                accepted = Accepted(sum(counts.values()), tuple(counts))
+                part.looked[at].answer = part.looked[at].told(accepted, self._limits)
+
+    def _derive(self, part: Opened) -> _Work:
         """Everything that the requests themselves can make fail; changes nothing."""
+        decoded = part.decoded
         now = self._clock()
         oldest, latest = int((now - self._retention) * 1e9), int((now + FUTURE) * 1e9)
         work, rows = _Work(), []
@@ -114,14 +140,14 @@ class Committer:
             logs = accesslog.calls(requests, oldest, latest)
             work.rejected[Signal.LOGS] = logs.rejected
             work.stored[Signal.LOGS] = logs.rows.height
-            work.unused[Signal.LOGS] = _unused(Signal.LOGS, requests, work)
+            work.unused[Signal.LOGS] = _unused(Signal.LOGS, part, work)
             rows.append(logs.rows)
         if requests := decoded.get(Signal.POINTS):
             work.gauges = points.flatten(requests)
             work.metered = self._istio.derive(requests, oldest, latest)
             work.stored[Signal.POINTS] = work.gauges.height + work.metered.more
             work.rejected[Signal.POINTS] = work.metered.rejected
-            work.unused[Signal.POINTS] = _unused(Signal.POINTS, requests, work)
+            work.unused[Signal.POINTS] = _unused(Signal.POINTS, part, work)
         if rows:
             work.calls = rollup.buckets(pl.concat(rows, how="diagonal"))
         if work.metered is not None:
@@ -154,28 +180,7 @@ class Committer:
                 self._counters.rejected.labels(signal, reason).inc(sum(counts))
 
 
-def _unused(signal: Signal, requests: Sequence[pa.RecordBatch], work: _Work) -> int:
+def _unused(signal: Signal, part: Opened, work: _Work) -> int:
     """Records that are neither stored nor rejected: there is nothing in them for us."""
-    came = sum(records.count(signal, request) for request in requests)
     rejected = sum(sum(counts) for counts in work.rejected[signal].values())
-    return max(0, came - work.stored[signal] - rejected)
-
-
-def _answers(
-    batches: int, of: dict[Signal, list[int]], rejected: dict[Signal, dict[str, list[int]]]
-) -> list[Answer]:
-    answers: list[Answer] = [Accepted()] * batches
-    for signal, reasons in rejected.items():
-        for nth, index in enumerate(of[signal]):
-            counts = {reason: per_request[nth] for reason, per_request in reasons.items()}
-            told = tuple(reason for reason, count in counts.items() if count)
-            answers[index] = Accepted(sum(counts.values()), told)
-    return answers
-
-
-def _refusal(error: BaseException, *, alone: bool) -> ConsumeError:
-    if isinstance(error, ConsumeError):
-        return error
-    if alone and not isinstance(error, MemoryError):
-        return Rejected(f"the request cannot be read: {type(error).__name__}: {str(error)[:200]}")
-    return Overloaded(f"the batch was not stored: {type(error).__name__}")
+    return max(0, part.rows(signal) - work.stored[signal] - rejected)

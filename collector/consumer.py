@@ -1,4 +1,4 @@
-"""The one verb between the parts: ``await consume(batch)``.
+"""The one verb between the parts: ``await consume(request)``.
 
     ConsumeError
     ├── Rejected      permanent: the sender must not try again (400, INVALID_ARGUMENT)
@@ -9,9 +9,10 @@ A call that returns means *stored*. Receivers translate the errors for their pro
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -40,6 +41,17 @@ class Signal(StrEnum):
     POINTS = "points"
 
 
+Codec = Callable[[Sequence[bytes]], pa.RecordBatch]
+"""Bodies of export requests → one row each. Raises Rejected when one of them cannot be read."""
+
+GROWN: Final = 4
+"""Bytes in memory for each on the wire, about: telemetry has 2 to 5 once it is decoded."""
+
+
+def _uncounted(_: float) -> None:
+    """Nobody counts the records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One decoded request, still nested as the protocol has it: columns, no objects."""
@@ -47,13 +59,35 @@ class Batch:
     signal: Signal
     records: pa.RecordBatch
     size: int  # bytes on the wire
-    expanded: int | None = None  # bytes once every record has its resource, where that was found out
-    rows: int = 0  # spans, records or points, where a door counted them
+    came: Callable[[float], None] = _uncounted  # told how many records there are, once that is known
 
     @property
     def weight(self) -> int:
         """What the queue is bounded by."""
-        return self.size if self.expanded is None else self.expanded
+        return self.size * GROWN
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One request as it came; those that are stored together are decoded together."""
+
+    signal: Signal
+    body: bytes
+    codec: Codec
+    came: Callable[[float], None] = _uncounted
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return len(self.body)
+
+    @property
+    def weight(self) -> int:
+        """What the queue is bounded by."""
+        return self.size * GROWN
+
+
+Request = Batch | Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +99,13 @@ class Accepted:
 
 
 class Consumer(Protocol):
-    """Takes a batch; returns when it is stored."""
+    """Takes a request; returns when it is stored."""
 
-    async def consume(self, batch: Batch) -> Accepted:
-        """Store the batch.
+    async def consume(self, request: Request) -> Accepted:
+        """Store the request.
 
         Raises:
-            Rejected: the batch is unreadable.
+            Rejected: the request is unreadable.
             Overloaded: the queue is full.
         """
         ...

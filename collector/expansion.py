@@ -1,4 +1,4 @@
-"""What a request takes in memory once every record has its own copy of its resource: from offsets, nothing is copied.
+"""What requests take in memory once every record has its own copy of its resource: from offsets, nothing is copied.
 
 expanded = Arrow bytes + (rows + links) × ROW + lists, maps and bytes as the text that they become
          + Σ over resources (bytes of its attributes × its rows)
@@ -15,16 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from collector.offsets import Bytes, Offsets
+from collector.records import LEVELS, POINTS
 from collector.trim import Sizes
 
 ROW: Final = 128  # bytes of a record beside its texts: ids, times, numbers, and the offsets of the texts
 ENTRY: Final = 32  # bytes of an attribute beside its texts, and of a number as text
-_LEVELS: Final = {
-    "resource_spans": ("scope_spans", "spans"),
-    "resource_logs": ("scope_logs", "log_records"),
-    "resource_metrics": ("scope_metrics", "metrics"),
-}
-_POINTS: Final = ("gauge", "sum", "histogram", "exponential_histogram")
 _AT_ONCE: Final = 1 << 20  # bytes of lists and maps that are looked at in one go
 
 
@@ -51,16 +46,16 @@ class Expansion:
     resource_rows: int = 0  # … and how many rows get them
 
 
-def of(records: pa.RecordBatch, offsets: Offsets | None = None) -> Expansion:
-    """The expansion of one decoded export request, whose offsets may have been looked up already."""
+def of(records: pa.RecordBatch, offsets: Offsets | None = None, size: int | None = None) -> Expansion:
+    """The expansion of decoded export requests, whose offsets and ``size`` (Arrow bytes) may be known already."""
     offsets = offsets or Offsets(records)
     group = records.schema.names[0]
-    scopes = f"{group}.{_LEVELS[group][0]}"
-    leaves = f"{scopes}.{_LEVELS[group][1]}"
+    scopes = f"{group}.{LEVELS[group][0]}"
+    leaves = f"{scopes}.{LEVELS[group][1]}"
     rows = offsets.of(leaves)  # that come before each scope
     names = 0
     if group == "resource_metrics":
-        points = np.sum([offsets.of(f"{leaves}.{kind}.data_points") for kind in _POINTS], axis=0)
+        points = np.sum([offsets.of(f"{leaves}.{kind}.data_points") for kind in POINTS], axis=0)
         names += int(np.diff(points) @ np.diff(offsets.of(f"{leaves}.name")))
         rows = points[rows]
     names += 2 * int(np.diff(rows) @ np.diff(offsets.of(f"{scopes}.scope.name")))
@@ -73,7 +68,7 @@ def of(records: pa.RecordBatch, offsets: Offsets | None = None) -> Expansion:
     counted = every + (
         offsets.end(f"{leaves}.links") if group == "resource_spans" else 0
     )  # looked up as records are
-    total = int(records.nbytes + counted * ROW + written + copied.sum() + names)
+    total = int((records.nbytes if size is None else size) + counted * ROW + written + copied.sum() + names)
     if not len(copied):
         return Expansion(total, every)
     worst = int(copied.argmax())

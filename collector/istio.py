@@ -79,7 +79,7 @@ class Istio:
         calls, failed = self._raise(named, adding, seconds)
         return Metered(
             _buckets(named, adding, seconds, calls, failed),
-            refusals(found.request, len(requests), {OUT_OF_TIME: ~timely, TOO_MANY: full}),
+            refusals(found.request, sum(map(len, requests)), {OUT_OF_TIME: ~timely, TOO_MANY: full}),
             _more(found.points, timely & ~full),
             read,
             calls.totals,

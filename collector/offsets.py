@@ -1,4 +1,4 @@
-"""Where the lists and texts of a decoded request begin and end: all of them in one look at its buffers.
+"""Where the lists and texts of decoded requests begin and end: all of them in one look at its buffers.
 
 A request has some seventy columns at six depths. To ask Arrow for each as an array costs more than to decode fifty
 spans; its buffers come in one call, in the order of the schema (depth first), and the offsets among them say it all.
@@ -32,7 +32,7 @@ class _Column:
 
     path: str  # field names with dots between; what is in a list is below the list
     buffer: int  # which one has its offsets; that of a text's bytes is the next one
-    depth: int  # 0: one row per request, n: the values of list n-1 of the plan
+    depth: int  # 0: a row per request, n: the values of list n-1 of the plan
     name: str  # last part of the path, "" for a list in a list
     limit: str  # the limit that it has, by name; "" for none
 
@@ -51,7 +51,7 @@ _plans: dict[str, _Plan] = {}  # name of the only column of a request → its pl
 
 
 class Offsets:
-    """The offsets of one request as its decoder made it: whole columns, no slices.
+    """The offsets of requests as their decoder made them: whole columns, no slices.
 
     Raises:
         ValueError: the request is a slice of another one.

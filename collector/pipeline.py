@@ -1,4 +1,4 @@
-"""From decoded requests to stored spans and their calls: a bounded queue, group commits, and derivations.
+"""From requests to stored spans and their calls: a bounded queue, group commits, and derivations.
 
 One commit takes everything that waits, does the work in one worker thread, and answers all of its senders. The next
 one starts as soon as it has ended where a worthwhile batch waits. A trickle of small requests is gathered for a
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -22,14 +21,16 @@ import structlog
 
 from collector.archive import Archive
 from collector.breakers import Breakers
-from collector.commit import Answer, Committer
-from collector.consumer import Accepted, Batch, ConsumeError, Overloaded, Rejected, Signal
+from collector.commit import Committer
+from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Request, Signal
 from collector.deriver import Deriver
 from collector.directory import Directory
+from collector.opening import Looked, rows_of
 from collector.operations import MOST
 from collector.rollup import LiveWindow
 from collector.selfwatch import Observe, Watch
 from collector.telemetry import REFUSED, REJECTED, STORED, Counters
+from collector.trim import Limits
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,6 @@ DERIVE_AT_MOST: Final = 0.5  # … and s that a stored span waits for it
 BEHIND: Final = (
     1.5  # s for which a stored span may have waited for it; then nothing more is stored until it is over
 )
-UNREADABLE: Final = "the request cannot be read"
 RETRY: Final = 1.0  # s until a store that failed is asked again
 
 _OUTCOMES: Final = {Overloaded: REFUSED, Rejected: REJECTED}
@@ -52,7 +52,7 @@ _OUTCOMES: Final = {Overloaded: REFUSED, Rejected: REJECTED}
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    batch: Batch
+    request: Request
     answer: asyncio.Future[Accepted]
 
 
@@ -70,12 +70,15 @@ class Pipeline:
         retention: float,
         max_bytes: int = 64 << 20,
         operations: int = MOST,
+        limits: Limits | None = None,
         observe: Observe | None = None,
     ) -> None:
         """``observe``: told of commits and derivations (see :mod:`collector.selfwatch`)."""
         self._watch = Watch(observe)
         self._deriver = Deriver(archive, live, directory, counters, operations=operations)
-        self._committer = Committer(archive, self._deriver, live, breakers, counters, retention)
+        self._committer = Committer(
+            archive, self._deriver, live, breakers, counters, retention, limits=limits, saw=self._watch.saw
+        )
         self._counters, self._max_bytes = counters, max_bytes
         self._waiting: list[_Waiting] = []
         self._bytes = 0
@@ -91,16 +94,18 @@ class Pipeline:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._second = ThreadPoolExecutor(1, thread_name_prefix="derive")
 
-    async def consume(self, batch: Batch) -> Accepted:
-        """Queue a batch and wait until it is stored (see :class:`collector.consumer.Consumer`)."""
+    async def consume(self, request: Request) -> Accepted:
+        """Queue a request and wait until it is stored (see :class:`collector.consumer.Consumer`)."""
         try:
-            self._check_room(batch.signal, self._bytes, batch.weight)
+            self._check_room(request.signal, self._bytes, request.weight)
         except Overloaded:
-            self._counters.refused.labels(batch.signal).inc(batch.rows)
+            rows = rows_of(request)
+            request.came(rows)
+            self._counters.refused.labels(request.signal).inc(rows)
             raise
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(batch, answer))
-        self._count_waiting(batch.weight)
+        self._waiting.append(_Waiting(request, answer))
+        self._count_waiting(request.weight)
         self._wake.set()
         return await answer
 
@@ -222,42 +227,46 @@ class Pipeline:
         if self._bytes >= WORTHWHILE:
             return 0.0
         ended, cost = self._last_commit
-        batched = any(w.batch.size >= SELF_BATCHED for w in self._waiting)
+        batched = any(w.request.size >= SELF_BATCHED for w in self._waiting)
         gather = min((GATHER_BATCHED if batched else GATHER) * cost, GATHER_AT_MOST)
         return ended + gather - time.perf_counter()
 
     async def _commit(self, taken: list[_Waiting]) -> None:
         began, at = time.perf_counter(), time.time_ns()
         loop = asyncio.get_running_loop()
-        batches = [w.batch for w in taken]
-        answers: Sequence[Answer] = [Overloaded("the commit broke off")] * len(taken)
+        requests = [w.request for w in taken]
+        looked = [Looked() for _ in taken]
         try:
-            answers = await loop.run_in_executor(self._thread, self._committer.commit, batches)
+            looked = await loop.run_in_executor(self._thread, self._committer.commit, requests)
         except Exception:  # never seen; without this a defect of ours would stop the collector for good
             log.exception("commit_broke_off", requests=len(taken))
         finally:
-            self._answer(taken, answers)
-            self._count_waiting(-sum(w.batch.weight for w in taken))
+            for waiting, one in zip(taken, looked, strict=True):
+                self._answer(waiting, one)
+            self._count_waiting(-sum(request.weight for request in requests))
             ended = time.perf_counter()
             self._last_commit = ended, ended - began
             self._counters.commits.observe(ended - began)
-            self._watch.commit(at, batches, answers)
+            self._watch.commit(at, requests, looked)
 
-    def _answer(self, taken: list[_Waiting], answers: Sequence[Answer]) -> None:
-        for waiting, answer in zip(taken, answers, strict=True):
-            outcome = _OUTCOMES.get(type(answer), STORED)
-            self._counters.requests.labels(waiting.batch.signal, outcome).inc()
-            if outcome == REFUSED:
-                self._counters.refused.labels(waiting.batch.signal).inc(waiting.batch.rows)
-            elif outcome == REJECTED:
-                self._counters.rejected.labels(waiting.batch.signal, UNREADABLE).inc(waiting.batch.rows)
-            self._counters.bytes.labels(waiting.batch.signal).inc(waiting.batch.size)
-            if waiting.answer.done():  # the sender went away
-                continue
-            if isinstance(answer, ConsumeError):
-                waiting.answer.set_exception(answer)
-            else:
-                waiting.answer.set_result(answer)
+    def _answer(self, waiting: _Waiting, looked: Looked) -> None:
+        request, answer, counters = waiting.request, looked.answer, self._counters
+        outcome = _OUTCOMES.get(type(answer), STORED)
+        counters.requests.labels(request.signal, outcome).inc()
+        counters.bytes.labels(request.signal).inc(request.size)
+        request.came(looked.rows)
+        if outcome == REFUSED:
+            counters.refused.labels(request.signal).inc(looked.rows)
+        elif outcome == REJECTED:
+            counters.rejected.labels(request.signal, looked.reason).inc(looked.rows)
+        for what, count in looked.cut.items():
+            counters.cut.labels(what).inc(count)
+        if waiting.answer.done():  # the sender went away
+            return
+        if isinstance(answer, ConsumeError):
+            waiting.answer.set_exception(answer)
+        else:
+            waiting.answer.set_result(answer)
 
     def _check_room(self, signal: Signal, held: int, size: int) -> None:
         """One that comes alone always has room. Raises Overloaded."""

@@ -1,27 +1,35 @@
-"""How many records a decoded export request has: from the offsets of its lists, nothing is copied."""
+"""How many records decoded export requests have: from the offsets of their lists, nothing is copied."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
-from collector.consumer import Signal
+from collector.offsets import Offsets
+from collector.trim import Sizes
 
-_LEVELS: Final = {
-    Signal.SPANS: ("scope_spans", "spans"),
-    Signal.LOGS: ("scope_logs", "log_records"),
-    Signal.POINTS: ("scope_metrics", "metrics"),
+LEVELS: Final = {
+    "resource_spans": ("scope_spans", "spans"),
+    "resource_logs": ("scope_logs", "log_records"),
+    "resource_metrics": ("scope_metrics", "metrics"),
 }
-_SHAPES: Final = ("gauge", "sum", "histogram", "exponential_histogram")
+"""The lists below the one of a request, by the name of that."""
+POINTS: Final = ("gauge", "sum", "histogram", "exponential_histogram")
+"""The shapes of points that are read."""
 
 
-def count(signal: Signal, request: pa.RecordBatch) -> int:
-    """Spans, log records, or points of the shapes that are read."""
-    column = request.column(0)
-    for level in _LEVELS[signal]:
-        column = column.values.field(level)
-    rows = column.values
-    if signal is not Signal.POINTS:
-        return len(rows)
-    return sum(len(rows.field(shape).field("data_points").values) for shape in _SHAPES)
+def count(requests: pa.RecordBatch, offsets: Offsets | None = None) -> Sizes:
+    """Spans, log records or points of each request."""
+    offsets = offsets or Offsets(requests)
+    path = requests.schema.names[0]
+    running = offsets.of(path)
+    for level in LEVELS[path]:
+        path = f"{path}.{level}"
+        running = offsets.of(path)[running]
+    if path.endswith(".metrics"):
+        points = [offsets.of(f"{path}.{shape}.data_points") for shape in POINTS]
+        running = np.sum(points, axis=0)[running]
+    counts: Sizes = np.diff(running)
+    return counts

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector.consumer import Batch, ConsumeError, Signal
+from collector.consumer import ConsumeError, Request, Signal
+from collector.opening import Looked
 
 log = structlog.get_logger(__name__)
 
@@ -53,26 +54,33 @@ class Watch:
 
     def __init__(self, observe: Observe | None) -> None:
         self._observe = observe
+        self._seen = False  # others' requests are in the commit
         self._foreign = False  # others' spans were stored since the last derivation
 
     def repair(self, began: int) -> None:
         """Looking for what a crash left uncounted, at start."""
         self._tell("repair", began)
 
-    def commit(self, began: int, batches: Sequence[Batch], answers: Sequence[object]) -> None:
-        """``answers``: one for each batch."""
-        if self._observe is None or all(map(is_own, batches)):
+    def saw(self, requests: pa.RecordBatch) -> None:
+        """Decoded requests, which are part of the commit that is being made."""
+        if self._observe is not None:
+            self._seen = self._seen or not is_own(requests)
+
+    def commit(self, began: int, requests: Sequence[Request], looked: Sequence[Looked]) -> None:
+        """What became of each request of a commit."""
+        if not self._seen:
             return
-        self._foreign = True
-        failure = next((str(answer) for answer in answers if isinstance(answer, ConsumeError)), "")
+        self._seen, self._foreign = False, True
+        failure = next((str(one.answer) for one in looked if isinstance(one.answer, ConsumeError)), "")
+        of = list(zip(requests, looked, strict=True))
         self._tell(
             "commit",
             began,
             failure,
-            requests=len(batches),
-            spans=sum(batch.rows for batch in batches if batch.signal is Signal.SPANS),
-            records=sum(batch.rows for batch in batches),
-            bytes=sum(batch.size for batch in batches),
+            requests=len(of),
+            spans=sum(one.rows for request, one in of if request.signal is Signal.SPANS),
+            records=sum(one.rows for one in looked),
+            bytes=sum(request.size for request in requests),
         )
 
     def derivation(self, began: int, spans: int, error: BaseException | None) -> None:
@@ -89,10 +97,10 @@ class Watch:
                 log.exception("not_told", what=what)
 
 
-def is_own(batch: Batch) -> bool:
-    """Whether all that reports in a batch is a Meshscope."""
+def is_own(requests: pa.RecordBatch) -> bool:
+    """Whether all that reports in them is a Meshscope."""
     try:
-        resources = batch.records.column(0).flatten().field("resource").field("attributes")
+        resources = requests.column(0).flatten().field("resource").field("attributes")
     except (AttributeError, KeyError):  # no request of ours: refused by who reads it
         return False
     attributes = resources.flatten()

@@ -80,7 +80,9 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 
     named = _valid_ids(spans)
     start = spans.field("start_time_unix_nano").to_numpy(zero_copy_only=False)
     old, late = named & (start < oldest), named & (start >= LATEST)
-    rejected = refusals(request_of_span, len(requests), {MALFORMED: ~named, TOO_OLD: old, TOO_LATE: late})
+    rejected = refusals(
+        request_of_span, sum(map(len, requests)), {MALFORMED: ~named, TOO_OLD: old, TOO_LATE: late}
+    )
     if rejected:
         kept = np.nonzero(named & ~old & ~late)[0]
         spans, scope_of_span = spans.take(pa.array(kept)), scope_of_span[kept]

@@ -15,9 +15,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
-from collector.admission import Admission
 from collector.breakers import Breakers
-from collector.consumer import Consumer
 from collector.directory import Directory
 from collector.pipeline import Pipeline
 from collector.receivers import otlp_grpc, otlp_http
@@ -121,10 +119,10 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             retention=settings.retention_spans.total_seconds(),
             max_bytes=settings.queue_bytes,
             operations=settings.max_operations,
+            limits=_limits(settings),
             observe=observe,
         )
-        door = Admission(pipeline, counters, _limits(settings))
-        grpc_port = await _receive(settings, pipeline, door, counters, otlp, stack)
+        grpc_port = await _receive(settings, pipeline, counters, otlp, stack)
         if tracing is not None:
             stack.push_async_callback(tracing.stop)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
@@ -140,7 +138,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         ports = Ports(port_of(listener), grpc_port, port_of(otlp), xds_port)
         parts = _parts(settings, ports, control_database, control, graphs, publisher)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
-        app = create_app(parts, door, counters, checks)
+        app = create_app(parts, pipeline, counters, checks)
         web = HttpServer(tracing.around(app) if tracing else app, listener)
         await web.start()
         stack.push_async_callback(web.stop)
@@ -162,7 +160,6 @@ def databases(settings: Settings) -> tuple[Engine, Engine]:
 async def _receive(
     settings: Settings,
     pipeline: Pipeline,
-    door: Consumer,
     counters: Counters,
     otlp: socket.socket,
     stack: AsyncExitStack,
@@ -172,10 +169,10 @@ async def _receive(
     stack.push_async_callback(pipeline.stop)
     limit = settings.max_request_bytes
     server, grpc_port = await otlp_grpc.serve(
-        door, settings.host, settings.otlp_grpc_port, limit, counters=counters
+        pipeline, settings.host, settings.otlp_grpc_port, limit, counters=counters
     )
     stack.push_async_callback(server.stop, 1.0)
-    app = otlp_http.application(door, limit, counters=counters)
+    app = otlp_http.application(pipeline, limit, counters=counters)
     http = HttpServer(app, otlp, connections=OTLP_CONNECTIONS)
     await http.start()
     stack.push_async_callback(http.stop)

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from collector import records
-from collector.consumer import Accepted, Batch, Consumer, Overloaded, Rejected, Signal
+from collector.consumer import Accepted, Consumer, Overloaded, Rejected, Request, Signal
 from collector.receivers import body
 from collector.receivers.decoding import holding
 from collector.telemetry import BROKEN_OFF, REFUSED, REJECTED, Counters
@@ -54,11 +53,9 @@ class Door:
         self._requests[signal].inc()
         self._count(signal, REFUSED)
 
-    async def consume(self, batch: Batch) -> Accepted:
-        """Count the records and hand them on (see :class:`collector.consumer.Consumer`)."""
-        rows = records.count(batch.signal, batch.records)
-        self._records[batch.signal].inc(rows)
-        return await self._consumer.consume(replace(batch, rows=rows))
+    async def consume(self, request: Request) -> Accepted:
+        """Hand it on, and count its records once they are known (see :class:`collector.consumer.Consumer`)."""
+        return await self._consumer.consume(replace(request, came=self._records[request.signal].inc))
 
     def _count(self, signal: Signal, outcome: str) -> None:
         self._counters.requests.labels(signal, outcome).inc()

@@ -7,7 +7,8 @@ do not keep are left out, because an unknown field costs nothing to skip.
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Final
 
 import ptars
@@ -20,7 +21,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from collector.consumer import Accepted, Batch, Rejected, Signal
+from collector.consumer import Accepted, Batch, Codec, Encoded, Rejected, Request, Signal
 from collector.receivers.pieces import PIECE, pieces
 
 REQUESTS: dict[Signal, Any] = {
@@ -37,6 +38,8 @@ RESPONSES: dict[Signal, Any] = {
 MAX_JSON_BYTES: Final = 4 << 20
 """JSON is read into objects, a hundred times slower than protobuf: large senders have protobuf."""
 _MAX_JSON_OBJECTS: Final = 1 << 18  # sixteen bytes each: telemetry has less, {{},{},… has more
+ALONE: Final = 512 << 10
+"""Bytes in protobuf that gain nothing from being decoded with others."""
 _MAX_GROWTH: Final = 8  # Arrow bytes by bytes on the wire; telemetry has 2 to 5, empty messages 40
 
 _RECURSIVE = frozenset({"ArrayValue", "KeyValueList"})
@@ -65,26 +68,42 @@ _UNUSED = frozenset(
 )
 
 
+def request(signal: Signal, body: bytes) -> Request:
+    """One export request in protobuf: as it is, to be decoded with others, or decoded already if it is large.
+
+    Raises:
+        Rejected: the bytes are not such a request, as far as they were looked at.
+    """
+    return decode(signal, body) if len(body) > ALONE else Encoded(signal, body, _CODECS[signal])
+
+
 def decode(signal: Signal, body: bytes) -> Batch:
     """Protobuf bytes of one export request to a batch.
 
     Raises:
         Rejected: the bytes are not such a request.
     """
-    decoder = _decoder(signal)
-    try:
-        small = len(body) <= PIECE
-        records = decoder.list_to_record_batch([body]) if small else _decoded(decoder, body)
-    except (ValueError, IndexError) as error:
-        raise Rejected(f"the body is not an OTLP {signal} request in protobuf: {error}") from None
+    records = _rows(signal, [body]) if len(body) <= PIECE else _whole(signal, body)
     return Batch(signal, records, len(body))
 
 
-def _decoded(decoder: Any, body: bytes) -> pa.RecordBatch:
+def _rows(signal: Signal, bodies: Sequence[bytes]) -> pa.RecordBatch:
+    """A row for each body."""
+    try:
+        rows: pa.RecordBatch = _decoder(signal).list_to_record_batch(list(bodies))
+    except (ValueError, IndexError) as error:
+        raise Rejected(f"the body is not an OTLP {signal} request in protobuf: {error}") from None
+    return rows
+
+
+_CODECS: Final[Mapping[Signal, Codec]] = {signal: partial(_rows, signal) for signal in Signal}
+
+
+def _whole(signal: Signal, body: bytes) -> pa.RecordBatch:
     """Piece by piece, as long as it stays in proportion."""
     found, size = [], 0
-    for piece in pieces(body):
-        found.append(decoder.list_to_record_batch([piece]))
+    for piece in _pieces(signal, body):
+        found.append(_rows(signal, [piece]))
         size += found[-1].nbytes
         if size > _MAX_GROWTH * len(body):
             raise Rejected(
@@ -96,6 +115,13 @@ def _decoded(decoder: Any, body: bytes) -> pa.RecordBatch:
         pa.array([0, len(groups)], pa.int32()), groups, type=found[0].schema[0].type
     )
     return pa.RecordBatch.from_arrays([request], schema=found[0].schema)
+
+
+def _pieces(signal: Signal, body: bytes) -> Iterator[bytes]:
+    try:
+        yield from pieces(body)
+    except (ValueError, IndexError) as error:
+        raise Rejected(f"the body is not an OTLP {signal} request in protobuf: {error}") from None
 
 
 def decode_json(signal: Signal, body: bytes) -> Batch:

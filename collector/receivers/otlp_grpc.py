@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
+from collector.consumer import Consumer, Overloaded, Rejected, Request, Signal
 from collector.receivers import otlp
 from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding
 from collector.receivers.door import Door
@@ -90,7 +90,7 @@ class _Receiving:
         self._turn, self._patience = asyncio.Semaphore(receiving), patience
         self._decoding = Decoding()
 
-    async def batch(self, signal: Signal, context: Context) -> Batch:
+    async def request(self, signal: Signal, context: Context) -> Request:
         """Raises TimeoutError, Rejected, Overloaded."""
         with self.consumer.request(signal) as hold:
             async with asyncio.timeout(self._patience), self._turn:
@@ -99,7 +99,7 @@ class _Receiving:
                 raise Rejected("the call has no message")
             hold(len(body))
             if len(body) <= PROTOBUF_AT_ONCE:
-                return otlp.decode(signal, body)
+                return otlp.request(signal, body)
             return await self._decoding.batch(otlp.decode, signal, body)
 
 
@@ -109,7 +109,7 @@ def _exporter(
     async def export(_: AsyncIterator[bytes], context: Context) -> bytes:
         # The iterator is left alone: it keeps what it has yielded, and itself in a cycle.
         try:
-            accepted = await door.consumer.consume(await door.batch(signal, context))
+            accepted = await door.consumer.consume(await door.request(signal, context))
         except TimeoutError:
             return _refused(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the request did not come in time")
         except Rejected as error:

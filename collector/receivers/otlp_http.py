@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
+from collector import consumer
+from collector.consumer import Consumer, Overloaded, Rejected, Signal
 from collector.receivers import body, otlp
 from collector.receivers.decoding import PROTOBUF_AT_ONCE, Decoding
 from collector.receivers.door import Door
@@ -80,7 +81,7 @@ class _Exporter:
         signal, kind = _PATHS[request.scope["path"]], _kind(request)
         door = self._doors.get(kind, self._doors[PROTOBUF])
         try:
-            accepted = await door.consume(await self._batch(request, door, signal, kind))
+            accepted = await door.consume(await self._request(request, door, signal, kind))
         except body.Refused as error:
             closing = {"connection": "close"} if error.status == 408 else None  # else the rest is waited for
             return _failure(kind, error.status, str(error), closing)
@@ -95,7 +96,7 @@ class _Exporter:
             return Response(json_format.MessageToJson(message, indent=None), media_type=JSON)
         return Response(message.SerializeToString(), media_type=PROTOBUF)
 
-    async def _batch(self, request: Request, door: Door, signal: Signal, kind: str) -> Batch:
+    async def _request(self, request: Request, door: Door, signal: Signal, kind: str) -> consumer.Request:
         with door.request(signal) as hold:
             if kind not in (PROTOBUF, JSON):
                 raise body.Refused(415, f"content-type {kind[:60] or 'missing'!r}: send {PROTOBUF} or {JSON}")
@@ -105,7 +106,7 @@ class _Exporter:
                 return await self._decoding.batch(otlp.decode_json, signal, content)
             if len(content) > PROTOBUF_AT_ONCE:
                 return await self._decoding.batch(otlp.decode, signal, content)
-            return otlp.decode(signal, content)
+            return otlp.request(signal, content)
 
 
 async def _other(request: Request, error: Exception) -> Response:

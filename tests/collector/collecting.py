@@ -7,8 +7,8 @@ from typing import Any
 
 from collector.archive import Archive
 from collector.breakers import Breakers
-from collector.commit import Answer, Committer
-from collector.consumer import Batch
+from collector.commit import Committer
+from collector.consumer import Accepted, ConsumeError, Request
 from collector.deriver import Deriver
 from collector.directory import Directory
 from collector.operations import MOST
@@ -40,11 +40,11 @@ class Collector:
             archive, self.deriver, self.live, self.breakers, self.counters, retention, **settings
         )
 
-    def store(self, batches: Sequence[Batch]) -> list[Answer]:
+    def store(self, requests: Sequence[Request]) -> list[Accepted | ConsumeError]:
         """Commit only: the calls of spans are not derived yet."""
-        return self.committer.commit(batches)
+        return [one.answer for one in self.committer.commit(requests)]
 
-    def commit(self, batches: Sequence[Batch]) -> list[Answer]:
+    def commit(self, batches: Sequence[Request]) -> list[Accepted | ConsumeError]:
         """Commit, and derive the calls of what is stored."""
         answers = self.store(batches)
         self.deriver.run()

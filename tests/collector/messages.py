@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
@@ -29,7 +28,7 @@ def malformed(count: int) -> Batch:
 
 def poison() -> Batch:
     """A batch whose columns are not those of its signal: whatever reads it fails."""
-    return Batch(Signal.SPANS, pa.record_batch({"resource_spans": pa.array([[1]])}), 100)
+    return Batch(Signal.SPANS, logs({}).records, 100)
 
 
 def logs(*records: Mapping[str, str], **group: Any) -> Batch:

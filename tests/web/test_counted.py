@@ -16,11 +16,11 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
-from collector.admission import TOO_LARGE, Admission
 from collector.breakers import Breakers
 from collector.consumer import Signal
 from collector.directory import Directory
-from collector.pipeline import UNREADABLE, Pipeline
+from collector.opening import TOO_LARGE, UNREADABLE
+from collector.pipeline import Pipeline
 from collector.receivers import otlp_grpc, otlp_http
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -53,8 +53,9 @@ class Server:
         self.counters, self.taken = counters, Counter[Signal]()
         self.answers = self.lost = 0
         parts = LiveWindow(), Breakers(), Directory(), counters
-        self.pipeline = Pipeline(StoreSink(engine), *parts, retention=3600, max_bytes=60_000)
-        self._door = Admission(self.pipeline, counters, Limits(expanded_bytes=4 << 20))
+        self.pipeline = Pipeline(
+            StoreSink(engine), *parts, retention=3600, max_bytes=60_000, limits=Limits(expanded_bytes=4 << 20)
+        )
         self._client = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=400))
         self._otlp = self._web = ""
         self.otlp_port = 0
@@ -62,14 +63,14 @@ class Server:
     async def open(self, stack: AsyncExitStack) -> None:
         await self.pipeline.start()
         stack.push_async_callback(self.pipeline.stop)
-        server, port = await otlp_grpc.serve(self._door, "127.0.0.1", 0, LIMIT, counters=self.counters)
+        server, port = await otlp_grpc.serve(self.pipeline, "127.0.0.1", 0, LIMIT, counters=self.counters)
         stack.push_async_callback(server.stop, 1.0)
         app = FastAPI()
         install(app)
-        app.include_router(zipkin.router(self._door, LIMIT, self.counters))
+        app.include_router(zipkin.router(self.pipeline, LIMIT, self.counters))
         app.include_router(metrics.router(self.counters.registry))
         app.add_middleware(Gate, auth=None)
-        receiver = otlp_http.application(self._door, LIMIT, counters=self.counters)
+        receiver = otlp_http.application(self.pipeline, LIMIT, counters=self.counters)
         self.otlp_port, web = [await self._listen(each, stack) for each in (receiver, app)]
         self._otlp, self._web = f"http://127.0.0.1:{self.otlp_port}", f"http://127.0.0.1:{web}"
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")

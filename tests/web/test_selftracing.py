@@ -166,7 +166,7 @@ def test_own_is_what_only_we_report(services: list[str], own: bool) -> None:
     for group, name in zip(message.resource_spans, services, strict=True):
         if not name:
             group.resource.ClearField("attributes")
-    assert is_own(decode(Signal.SPANS, message.SerializeToString())) is own
+    assert is_own(decode(Signal.SPANS, message.SerializeToString()).records) is own
 
 
 def test_without_it_the_sdk_is_not_even_loaded() -> None:

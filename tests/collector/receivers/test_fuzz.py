@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from collector.admission import Admission
 from collector.breakers import Breakers
 from collector.consumer import Accepted, Overloaded, Rejected, Signal
 from collector.directory import Directory
@@ -174,14 +173,15 @@ SENT = st.tuples(SIGNALS, st.binary(max_size=60)) | damaged() | strange() | grow
 
 
 @contextmanager
-def running(engine: Engine) -> Iterator[tuple[asyncio.Runner, Admission]]:
+def running(engine: Engine) -> Iterator[tuple[asyncio.Runner, Pipeline]]:
     """A loop with a pipeline in it."""
-    counters = Counters()
-    pipeline = Pipeline(StoreSink(engine), LiveWindow(), Breakers(), Directory(), counters, retention=AGES)
+    parts = LiveWindow(), Breakers(), Directory(), Counters()
+    limits = Limits(expanded_bytes=BUDGET)
+    pipeline = Pipeline(StoreSink(engine), *parts, retention=AGES, limits=limits)
     with asyncio.Runner() as runner:
         runner.run(started(pipeline))
         try:
-            yield runner, Admission(pipeline, counters, Limits(expanded_bytes=BUDGET))
+            yield runner, pipeline
         finally:
             runner.run(pipeline.stop())
 
@@ -190,14 +190,14 @@ async def started(pipeline: Pipeline) -> None:
     await pipeline.start()
 
 
-async def answers(door: Admission, sent: list[Sent]) -> list[Accepted | BaseException]:
+async def answers(door: Pipeline, sent: list[Sent]) -> list[Accepted | BaseException]:
     async def send(signal: Signal, body: bytes) -> Accepted:
-        return await door.consume(otlp.decode(signal, body))
+        return await door.consume(otlp.request(signal, body))
 
     return await asyncio.gather(*(send(*each) for each in sent), return_exceptions=True)
 
 
-async def warm_up(door: Admission) -> None:
+async def warm_up(door: Pipeline) -> None:
     """What comes first makes threads, caches and tables, whatever it is."""
     for told in await answers(door, list(WHOLE.items())):
         assert told == Accepted()

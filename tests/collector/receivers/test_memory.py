@@ -15,11 +15,12 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from sqlalchemy.engine import Engine
 
-from collector.admission import Admission, admit
 from collector.breakers import Breakers
 from collector.consumer import Accepted, Rejected, Signal
 from collector.directory import Directory
+from collector.opening import admit
 from collector.pipeline import Pipeline
+from collector.receivers import otlp
 from collector.receivers.otlp import decode
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -112,7 +113,8 @@ def body(fill: Fill, spans: int) -> bytes:
 @pytest.fixture
 async def pipeline(telemetry: Engine) -> AsyncIterator[Pipeline]:
     """With the real store, whose memory counts as well."""
-    made = Pipeline(StoreSink(telemetry), LiveWindow(), Breakers(), Directory(), Counters(), retention=AGES)
+    parts = LiveWindow(), Breakers(), Directory(), Counters()
+    made = Pipeline(StoreSink(telemetry), *parts, retention=AGES, limits=LIMITS)
     await made.start()
     yield made
     await made.stop()
@@ -124,14 +126,17 @@ async def test_the_process_grows_by_no_more_than_a_few_times_the_budget(
 ) -> None:
     fill, few, many = SHAPES[shape]
     small, large = body(fill, few), body(fill, many)
-    door = Admission(pipeline, Counters(), LIMITS)
-    await door.consume(decode(Signal.SPANS, body(_nothing, 100)))  # what comes first makes threads and caches
+    await pipeline.consume(
+        otlp.request(Signal.SPANS, body(_nothing, 100))
+    )  # what comes first makes threads and caches
     growth = Growth()
     with growth.watched():
-        told = await asyncio.gather(door.consume(decode(Signal.SPANS, large)), return_exceptions=True)
+        told = await asyncio.gather(
+            pipeline.consume(otlp.request(Signal.SPANS, large)), return_exceptions=True
+        )
     assert growth.most < MOST
     assert [type(answer) for answer in told] == [Rejected]
     with growth.watched():
-        assert await door.consume(decode(Signal.SPANS, small)) == Accepted()
+        assert await pipeline.consume(otlp.request(Signal.SPANS, small)) == Accepted()
     assert growth.most < MOST
-    assert (admit(decode(Signal.SPANS, small), LIMITS)[0].expanded or 0) > 0.8 * BUDGET
+    assert admit(decode(Signal.SPANS, small).records, LIMITS)[2] > 0.8 * BUDGET

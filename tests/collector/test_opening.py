@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from collector.admission import AT_ONCE, Admission, admit
 from collector.breakers import Breakers
-from collector.consumer import Accepted, Overloaded, Rejected, Signal
+from collector.consumer import Accepted, Rejected, Signal
 from collector.directory import Directory
+from collector.opening import TOO_LARGE, UNREADABLE, admit, opened
 from collector.pipeline import Pipeline
+from collector.receivers import otlp
 from collector.receivers.otlp import decode
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
@@ -29,7 +29,7 @@ AGES = 10.0**9  # s of retention: the cases play in the past
 
 
 class Admitting:
-    """An admission in front of a running pipeline."""
+    """A running pipeline."""
 
     def __init__(self, limits: Limits | None = None, queue: int = 64 << 20) -> None:
         self.counters, self.live = Counters(), LiveWindow()
@@ -41,11 +41,11 @@ class Admitting:
             self.counters,
             retention=AGES,
             max_bytes=queue,
+            limits=limits,
         )
-        self.door = Admission(self.pipeline, self.counters, limits)
 
     async def consume(self, message: Any) -> Accepted:
-        return await self.door.consume(decode(Signal.SPANS, message.SerializeToString()))
+        return await self.pipeline.consume(otlp.request(Signal.SPANS, message.SerializeToString()))
 
     def value(self, name: str, **labels: str) -> float:
         return self.counters.registry.get_sample_value(f"meshscope_{name}", labels) or 0.0
@@ -109,7 +109,7 @@ def test_records_without_anything_are_refused_by_what_they_take_decoded() -> Non
     scope = b"\x12" + _varint(len(spans)) + spans
     body = b"\x0a" + _varint(len(scope)) + scope
     with pytest.raises(Rejected, match="too many records"):
-        admit(decode(Signal.SPANS, body), Limits(expanded_bytes=5 << 20))
+        admit(decode(Signal.SPANS, body).records, Limits(expanded_bytes=5 << 20))
 
 
 def _varint(number: int) -> bytes:
@@ -117,23 +117,35 @@ def _varint(number: int) -> bytes:
     return low + _varint(number >> 7) if number > 0x7F else low
 
 
-async def test_the_queue_is_bounded_by_the_expanded_size() -> None:
-    parts = Admitting(queue=3_000_000)
-    await parts.pipeline.start()
-    try:
-        messages = [many(f"s{i}", 200, x="y" * 8_000) for i in range(4)]
-        assert sum(message.ByteSize() for message in messages) < 200_000
-        told = await asyncio.gather(*map(parts.consume, messages), return_exceptions=True)
-        kinds = [type(answer) for answer in told]
-        assert (kinds[0], kinds.count(Overloaded) >= 1) == (Accepted, True)
-    finally:
-        await parts.pipeline.stop()
+def test_what_is_stored_at_once_is_bounded_by_the_expanded_size() -> None:
+    messages = [many(f"s{i}", 200, x="y" * 8_000) for i in range(6)]
+    requests = [otlp.request(Signal.SPANS, message.SerializeToString()) for message in messages]
+    assert sum(each.size for each in requests) < 200_000
+    parts = list(opened(requests, Limits(expanded_bytes=4_000_000)))
+    assert [len(part.requests) for part in parts] == [2, 2, 2]
+    assert all(part.expanded < 4_000_000 for part in parts)
 
 
-async def test_large_requests_are_looked_at_in_a_thread(admitting: Admitting) -> None:
-    message = many("a", 6000)
-    assert message.ByteSize() > AT_ONCE
-    assert await admitting.consume(message) == Accepted()
+def test_requests_are_decoded_together() -> None:
+    texts = ["1 S a; 2 S a", "3 S b", "4 S c; 5 S c; 6 S c"]
+    requests = [otlp.request(Signal.SPANS, request(text).SerializeToString()) for text in texts]
+    (part,) = opened(requests, Limits())
+    (rows,) = part.decoded[Signal.SPANS]
+    assert (rows.num_rows, part.which[Signal.SPANS]) == (3, [0, 1, 2])
+    assert [one.rows for one in part.looked] == [2, 1, 3]
+
+
+def test_one_bad_request_among_those_that_are_decoded_together_harms_no_other() -> None:
+    good = request("1 S a").SerializeToString()
+    long = many("s" * 2000, 2).SerializeToString()
+    huge = many("a", 10_000, x="y" * 16_000).SerializeToString()
+    bodies = [good, b"\xff\xff", long, good, huge, good]
+    (part,) = opened([otlp.request(Signal.SPANS, body) for body in bodies], Limits())
+    assert part.which[Signal.SPANS] == [0, 2, 3, 5]
+    assert [one.rows for one in part.looked] == [1, 0, 2, 1, 10_000, 1]
+    assert [at for at, one in enumerate(part.looked) if isinstance(one.answer, Rejected)] == [1, 4]
+    assert [one.reason for one in part.looked if isinstance(one.answer, Rejected)] == [UNREADABLE, TOO_LARGE]
+    assert [dict(one.cut) for one in part.looked] == [{}, {}, {"name": 1}, {}, {}, {}]
 
 
 async def test_what_was_cut_is_told_beside_what_was_rejected(admitting: Admitting) -> None:
@@ -149,7 +161,7 @@ async def test_what_was_cut_is_told_beside_what_was_rejected(admitting: Admittin
 
 
 async def test_what_is_not_cut_is_not_told(admitting: Admitting) -> None:
-    accepted = await admitting.door.consume(malformed(2))
+    accepted = await admitting.pipeline.consume(malformed(2))
     assert (accepted.rejected, len(accepted.reasons)) == (2, 1)
 
 
