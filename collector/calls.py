@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from collector import model
-from collector.distinct import different
+from collector.distinct import used
 
 NAMES: Final = (*model.SERIES_KEY, "learned")
 _KEY: Final = {"trace": pl.Int64, "time": pl.Int64, "series": pl.UInt32}
@@ -38,10 +38,9 @@ class Calls:
         return Calls(join([part.names for part in parts]), join(rows))
 
     def compact(self) -> Calls:
-        """Every series once, those without a row left out."""
-        used, series = different(self.rows.select("series"))
-        names, number = different(self.names[used["series"]])
-        return Calls(names, self.rows.with_columns(series=number.gather(series)))
+        """Without the series that have no row."""
+        names, series = used(self.rows["series"], self.names.height)
+        return Calls(self.names[names], self.rows.with_columns(series))
 
     def negated(self) -> Calls:
         """What takes these back."""

@@ -47,14 +47,16 @@ _STORED_LINK: Final = {
 }
 
 
-def no_links() -> pl.DataFrame:
-    """No links."""
-    return pl.DataFrame(schema=LINK)
-
-
-def no_stored_links() -> pl.DataFrame:
-    """What :func:`links` gives where there are none."""
-    return pl.DataFrame(schema=_STORED_LINK)
+NO_LINKS: Final = pl.DataFrame(schema=LINK)
+NO_LINKED: Final = NO_LINKS.drop("service").with_columns(
+    row=pl.lit(None, pl.UInt32),
+    side=pl.lit(None, pl.Int8),
+    fact=pl.lit(None, pl.UInt32),
+    service=pl.lit(None, pl.Int64),
+)
+"""No links, with what their spans have."""
+NO_STORED_LINKS: Final = pl.DataFrame(schema=_STORED_LINK)
+"""What :func:`links` gives where there are none."""
 
 
 def links(table: pa.Table) -> pl.DataFrame:
@@ -62,7 +64,7 @@ def links(table: pa.Table) -> pl.DataFrame:
     counts = pc.list_value_length(table["links.span_id"]).to_numpy()
     having = np.nonzero(counts)[0]
     if not len(having):
-        return no_stored_links()
+        return NO_STORED_LINKS
     rows = pa.array(np.repeat(having, counts[having].astype(np.int64)))
     named = table.select(["trace_id", "span_id", "service"]).take(rows)
     of, to = words(named["trace_id"], 2), words(pc.list_flatten(table["links.trace_id"]), 2)
@@ -81,7 +83,7 @@ def links(table: pa.Table) -> pl.DataFrame:
 def numbered(links: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
     """Stored links as :data:`LINK`; ``ids``: both halves of the ids of traces, and their number as ``trace``."""
     if links.is_empty():
-        return no_links()
+        return NO_LINKS
     own = (pl.col("high") == pl.col("to_high")) & (pl.col("low") == pl.col("to_low"))
     named = links.join(ids, on=["high", "low"]).with_columns(own=own)
     to = named.drop("high", "low").rename({"to_high": "high", "to_low": "low"})
@@ -166,6 +168,8 @@ def with_creations(
         ``merged`` with the outermost span of each such send, if it does not create itself, merged into its creation;
         of several into that of the lowest id.
     """
+    if links.is_empty():
+        return merged
     own_links = links.filter("own")
     sending = own_links.filter(pl.Series(sends[own_links["row"].to_numpy()]))
     if sending.is_empty():

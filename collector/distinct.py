@@ -49,6 +49,19 @@ def _counted(kind: Ints) -> Ints:
     return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
+def masked(values: NDArray[Any], absent: NDArray[np.bool_]) -> pl.Series:
+    """``values`` with null where they are ``absent``."""
+    return pl.Series(pa.array(values, mask=absent))
+
+
+def used(rows: pl.Series, height: int) -> tuple[Ints, pl.Series]:
+    """Which of ``height`` rows are named by ``rows``, and these under their numbers among those (u32)."""
+    named = rows.to_numpy()
+    here = np.zeros(height, dtype=bool)
+    here[named] = True
+    return np.nonzero(here)[0], pl.Series(rows.name, (np.cumsum(here) - 1)[named], pl.UInt32)
+
+
 def different(said: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """The different rows of a frame, in their order, and for each row which of them it is (u32)."""
     numbered = said.unique(maintain_order=True).with_row_index("number")

@@ -10,7 +10,7 @@ import polars as pl
 
 from collector import calls, coded, deliveries
 from collector.calls import Calls
-from collector.distinct import different
+from collector.distinct import used
 
 SOURCE: Final = ["source_high", "source_low"]
 SPANS: Final = {
@@ -67,11 +67,10 @@ class Frames:
         )
 
     def compact(self) -> Frames:
-        """Every combination once, those that no span has left out."""
-        used, fact = different(self.spans.select("fact"))
-        facts, number = different(self.facts[used["fact"]])
-        spans = self.spans.with_columns(fact=number.gather(fact))
-        return Frames(spans, facts, self.calls.compact(), self.links, self.stubs)
+        """Without the combinations that no span has."""
+        facts, fact = used(self.spans["fact"], self.facts.height)
+        spans = self.spans.with_columns(fact)
+        return Frames(spans, self.facts[facts], self.calls.compact(), self.links, self.stubs)
 
 
 def _nothing() -> Frames:
@@ -80,7 +79,7 @@ def _nothing() -> Frames:
     said = dict(facts.schema)
     stub = {name: kind for name, kind in SPANS.items() if name != "fact"} | said | ids
     stubs = pl.DataFrame(schema={**stub, "sampled": pl.Boolean})
-    return Frames(pl.DataFrame(schema=SPANS), facts, calls.nothing(), deliveries.no_links(), stubs)
+    return Frames(pl.DataFrame(schema=SPANS), facts, calls.nothing(), deliveries.NO_LINKS, stubs)
 
 
 NOTHING: Final = _nothing()

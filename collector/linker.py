@@ -8,7 +8,7 @@ Over 300 lines: one class holds the arrays that all rules share; each rule is a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Final
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from collector import deliveries, groups, hops, model, names, parents, shaping, walk
 from collector.calls import Calls
 from collector.coded import SPAN
+from collector.distinct import masked
 from collector.groups import Groups
 from collector.twice import seen_twice
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
@@ -73,7 +74,7 @@ class Linker:
         self.broker = self._said(facts["messaging"] == "receive")
         of_kind = walk.SIDE_OF_KIND[self.kind]
         side = np.where(self.broker, LOCAL, of_kind).astype(np.int8)
-        codes = {name: self._said(_codes(facts[name])) for name in ("service", "instance", "telemetry")}
+        codes = {name: self._said(code) for name, code in _codes(facts, "service", "instance", "telemetry")}
         self.spans = spans.with_row_index("row").with_columns(
             side=pl.Series(of_kind), kind=pl.Series(self.kind), **_series(codes)
         )
@@ -84,7 +85,7 @@ class Linker:
         self.attempts = self._said(facts["attempts"]).astype(np.float64)
         self.failed = self._said(~facts["failure"].is_in([model.OK, model.CANCELLED]))
         self.cancelled = self._said(facts["failure"] == model.CANCELLED)
-        self.timed = pl.Series(self._said(facts["timed"]))
+        self.timed, self.duration = self._said(facts["timed"]), spans["duration"].to_numpy()
         self.weight, self.sampled = self._said(facts["weight"]), spans["sampled"].to_numpy()
         self.forest, self.out = self._planted(side)
         self.walk = walk.walk_up(self.forest)
@@ -123,11 +124,11 @@ class Linker:
 
     def _group(self) -> None:
         """What the spans of one side say together."""
-        spans, facts = self.spans, self.facts
+        facts = self.facts
         order = groups.Spans(
             depth=walk.depths(self.forest.parent),
             start=self.start,
-            duration=spans["duration"].to_numpy(),
+            duration=self.duration,
             failed=self.failed,
             id=self.id,
         )
@@ -184,11 +185,10 @@ class Linker:
 
     def _linking(self, links: pl.DataFrame | None) -> pl.DataFrame:
         """Links with the rows of the spans that have them."""
-        known = deliveries.no_links() if links is None else links
+        if links is None or links.is_empty():
+            return deliveries.NO_LINKED
         rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "row", "side", "fact", "service")
-        if known.is_empty():
-            return known.drop("service").join(rows.clear(), on=["trace", "span"])
-        named = known.rename({"service": "name"}).join(rows, on=["trace", "span"])
+        named = links.rename({"service": "name"}).join(rows, on=["trace", "span"])
         return named.filter(self.facts["service"].gather(named["fact"]) == named["name"]).drop("name")
 
     def deliveries(self) -> pl.DataFrame:
@@ -201,6 +201,8 @@ class Linker:
 
     @cached_property
     def _deliveries(self) -> pl.DataFrame:
+        if self.links.is_empty():
+            return pl.DataFrame()
         consumer = (self.kind == model.CONSUMER) & ~self.stub & ~self.out
         found = self.links.filter(consumer[self.links["row"].to_numpy()])
         if found.is_empty():
@@ -458,10 +460,11 @@ class Linker:
 
     def _weighed(self, side: str, rows: Ints) -> dict[str, pl.Series]:
         """Weight and duration (ns) of these spans, null for none, and for a duration that is not known (R3.1)."""
-        there = pl.Series(rows).replace(-1, None)
-        weight = pl.Series(self.weight)
-        duration = self.spans.select(pl.when(self.timed).then("duration")).to_series()
-        return {f"{side}_weight": weight.gather(there), f"{side}_duration": duration.gather(there)}
+        none = rows < 0
+        return {
+            f"{side}_weight": masked(self.weight[rows], none),
+            f"{side}_duration": masked(self.duration[rows], none | ~self.timed[rows]),
+        }
 
     def _entry(self, server: Ints) -> Ints:
         """The caller of a server that has no client span; a linked delivery has none (R6.4)."""
@@ -480,13 +483,17 @@ def _users(count: int) -> Ints:
     return np.full(count, shaping.ENTRY_USER)
 
 
-def _codes(texts: pl.Series) -> pl.Series:
+def _codes(facts: pl.DataFrame, *names: str) -> Iterator[tuple[str, pl.Series]]:
     """Numbers in the order of the texts, 0 for ""."""
-    return pl.Series(_numbered(texts)[1])
+    there = (pl.col(names) == "").any().cast(pl.Int64)
+    for code in facts.select(pl.col(names).rank("dense").cast(pl.Int64) - there):
+        yield code.name, code
 
 
 def _numbered(texts: pl.Series) -> tuple[pl.Series, Ints]:
     """The different texts in their order, "" first, and for each text which of them it is."""
+    if (texts == "").all():
+        return pl.Series([""]), np.zeros(len(texts), dtype=np.int64)
     known = pl.concat([pl.Series([""]), texts]).unique().sort()
     return known, known.search_sorted(texts).cast(pl.Int64).to_numpy()
 

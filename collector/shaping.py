@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from collector import model, naming
 from collector.calls import NAMES, Calls
-from collector.distinct import distinct
+from collector.distinct import distinct, masked
 from collector.histogram import bin_of
 
 Ints = NDArray[np.int64]
@@ -30,13 +30,19 @@ NAMED_ONLY: Final = "named"
 USER: Final = "user"
 UNKNOWN: Final = "unknown"
 
-C_SAID: Final = ("service", "operation", "protocol", "peer_version", "failure", "flags", "role")
-S_SAID: Final = ("service", "version", "operation", "protocol", "failure", "flags", "role")
-N_SAID: Final = ("peer", "peer_kind", "peer_rank", "peer_address", "messaging")
+SIDES: Final = {
+    "c": ("service", "operation", "protocol", "peer_version", "failure", "flags", "role"),
+    "s": ("service", "version", "operation", "protocol", "failure", "flags", "role"),
+    "n": ("peer", "peer_kind", "peer_rank", "peer_address", "messaging"),
+    "t": ("service",),
+}
+"""What is asked of the calling and the called span, of the one that names best, of one of the target."""
+NODES: Final = ("client_node", "server_node")
+ADDRESSES: Final = ("caller_address", "answered")
 CODES: Final = (
-    "c", "s", "n", "t",  # facts of the calling and the called span, of the one that names best, of one of the target
-    "client_node", "server_node",  # destinations (a number of those that are named)
-    "caller_address", "answered",  # facts whose peer address that is
+    *SIDES,  # facts of these spans
+    *NODES,  # destinations (a number of those that are named)
+    *ADDRESSES,  # facts whose peer address that is
     "entry",  # who called, where no client span says so (see entry_of_service and its neighbours)
     "client_produces", "server_kind", "failed", "cancelled", "by_name",
 )  # fmt: skip
@@ -96,23 +102,25 @@ def _told_once(names: pl.DataFrame, rows: pl.DataFrame) -> Calls:
 
 def _said(codes: dict[str, Ints], facts: pl.DataFrame, nodes: pl.Series) -> pl.DataFrame:
     """The texts behind one of each combination of codes; null for what was not seen."""
+    places = pl.DataFrame(
+        {name: masked(codes[name], codes[name] < 0) for name in (*SIDES, *NODES, *ADDRESSES)}
+    )
+    texts = places.select(
+        **{f"{side}_{name}": _at(facts[name], side) for side, names in SIDES.items() for name in names},
+        **{name: _at(nodes, name) for name in NODES},
+        **{name: _at(facts["peer_address"], name).fill_null("") for name in ADDRESSES},
+        seen_client=pl.col("c").is_not_null(),
+        seen_server=pl.col("s").is_not_null(),
+    )
+    flags = [
+        pl.Series(name, codes[name] > 0) for name in ("client_produces", "failed", "cancelled", "by_name")
+    ]
+    server_kind = pl.Series("server_kind", codes["server_kind"])
+    return texts.with_columns(*flags, server_kind, entry=_entries(codes["entry"], facts))
 
-    def taken(column: pl.Series, code: Ints) -> pl.Series:
-        return column.gather(pl.Series(code).replace(-1, None))
 
-    columns = {"seen_client": pl.Series(codes["c"] >= 0), "seen_server": pl.Series(codes["s"] >= 0)}
-    for side, names in (("c", C_SAID), ("s", S_SAID), ("n", N_SAID), ("t", ("service",))):
-        columns |= {f"{side}_{name}": taken(facts[name], codes[side]) for name in names}
-    columns |= {name: taken(nodes, codes[name]) for name in ("client_node", "server_node")}
-    columns |= {
-        name: taken(facts["peer_address"], codes[name]).fill_null("")
-        for name in ("caller_address", "answered")
-    }
-    columns |= {
-        name: pl.Series(codes[name] > 0) for name in ("client_produces", "failed", "cancelled", "by_name")
-    }
-    columns |= {"server_kind": pl.Series(codes["server_kind"]), "entry": _entries(codes["entry"], facts)}
-    return pl.DataFrame(columns)
+def _at(texts: pl.Series, places: str) -> pl.Expr:
+    return pl.lit(texts).gather(pl.col(places))
 
 
 def _entries(entry: Ints, facts: pl.DataFrame) -> pl.Series:

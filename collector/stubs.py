@@ -6,7 +6,7 @@ that was told of them: deriving that one again must not take back what a forgott
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, KeysView
 
 import polars as pl
 
@@ -23,9 +23,9 @@ class Stubs:
         self._left = NOTHING.stubs  # of traces that are not held
         self._left_for: set[TraceId] = set()
 
-    def tell(self, traces: Collection[TraceId]) -> bool:
+    def tell(self, traces: KeysView[TraceId]) -> bool:
         """Whether any of these traces is told of a consumer elsewhere."""
-        return any(i in self._by or i in self._left_for for i in traces)
+        return not (traces.isdisjoint(self._by) and traces.isdisjoint(self._left_for))
 
     def sources(self, traces: Iterable[TraceId]) -> set[TraceId]:
         """The held traces that tell these something."""

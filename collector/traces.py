@@ -105,7 +105,7 @@ class Traces:
             return Derived(before.calls, numbers, before, zipkin, more)
         linked = linker.Linker(whole.spans, whole.facts, whole.links)
         stubs = self._stubs(linked, numbers)
-        if stubs.is_empty() and before.stubs.is_empty() and not self._elsewhere.tell(numbers):
+        if stubs.is_empty() and before.stubs.is_empty() and not self._elsewhere.tell(numbers.keys()):
             held = replace(whole, calls=linked.calls(), stubs=stubs)
             return Derived(_difference(before.calls, held.calls), numbers, held, zipkin, more)
         others = dict(zip(self._linked(stubs, before.stubs, numbers), self._numbers, strict=False))
@@ -195,9 +195,9 @@ class Traces:
     def _held(self, numbers: dict[TraceId, int]) -> dict[int, dict[int, int]]:
         """Per generation, the traces among these that it holds: number there → new number."""
         held: dict[int, dict[int, int]] = {}
-        for trace_id, number in numbers.items():
-            if (home := self._homes.get(trace_id)) is not None:
-                held.setdefault(home >> _NUMBER, {})[home & _LOWEST] = number
+        for trace_id in numbers.keys() & self._homes.keys():
+            home = self._homes[trace_id]
+            held.setdefault(home >> _NUMBER, {})[home & _LOWEST] = numbers[trace_id]
         return held
 
     def _forget(self, now: float) -> None:

@@ -44,6 +44,9 @@ def seen_twice(spans: pl.DataFrame, server: Ints, caller: Ints, size: int) -> In
         Per span the row of the one that stands for its call, −1 for itself.
     """
     merged = np.full(size, -1)
+    telemetry = spans["telemetry"].to_numpy()[server]
+    if not (telemetry[1:] != telemetry[:-1]).any():  # one tool alone
+        return merged
     left = _candidates(spans, server, caller)
     while len(left.row):
         leader = _changes(left.bucket)
