@@ -79,9 +79,7 @@ def shape(codes: dict[str, Ints], figures: pl.DataFrame, facts: pl.DataFrame, no
     )
     rows = rows.filter(~pl.col("ignored")).select(**_figures())
     names = named.select(NAMES)
-    if not rows["again"].any():
-        return Calls(names, rows.drop("again"))
-    return _told_once(names, rows)
+    return _told_once(names, rows) if rows["again"].any() else Calls(names, rows.drop("again"))
 
 
 def _told_once(names: pl.DataFrame, rows: pl.DataFrame) -> Calls:
@@ -106,9 +104,13 @@ def _said(codes: dict[str, Ints], facts: pl.DataFrame, nodes: pl.Series) -> pl.D
         {name: masked(codes[name], codes[name] < 0) for name in (*SIDES, *NODES, *ADDRESSES)}
     )
     texts = places.select(
-        **{f"{side}_{name}": _at(facts[name], side) for side, names in SIDES.items() for name in names},
-        **{name: _at(nodes, name) for name in NODES},
-        **{name: _at(facts["peer_address"], name).fill_null("") for name in ADDRESSES},
+        **{
+            f"{side}_{name}": pl.lit(facts[name]).gather(side)
+            for side, names in SIDES.items()
+            for name in names
+        },
+        **{name: pl.lit(nodes).gather(name) for name in NODES},
+        **{name: pl.lit(facts["peer_address"]).gather(name).fill_null("") for name in ADDRESSES},
         seen_client=pl.col("c").is_not_null(),
         seen_server=pl.col("s").is_not_null(),
     )
@@ -117,10 +119,6 @@ def _said(codes: dict[str, Ints], facts: pl.DataFrame, nodes: pl.Series) -> pl.D
     ]
     server_kind = pl.Series("server_kind", codes["server_kind"])
     return texts.with_columns(*flags, server_kind, entry=_entries(codes["entry"], facts))
-
-
-def _at(texts: pl.Series, places: str) -> pl.Expr:
-    return pl.lit(texts).gather(pl.col(places))
 
 
 def _entries(entry: Ints, facts: pl.DataFrame) -> pl.Series:
@@ -147,6 +145,7 @@ _DECIDED: Final = ("ignored", "messaging", "at_destination", "c_failed", "s_fail
 @cache
 def _names() -> dict[str, pl.Expr]:
     """What spans say → the key of the series, and what :func:`_figures` asks of it. Each expression is made once."""
+    # Over 40 lines: an expression for each name, and each with its rule.
     seen_client, seen_server = pl.col("seen_client"), pl.col("seen_server")
     messaging = _is_message()
     # R6.5: as either end states it; where they differ, the producer.

@@ -33,6 +33,7 @@ def create_app(
     parts: Parts, consumer: Consumer, counters: Counters, checks: Mapping[str, meta.Check]
 ) -> ASGIApp:
     """Everything that the HTTP port serves; ``consumer`` takes the spans that are reported to it."""
+    # Over 40 lines: the parts of the application in the order in which they are put together.
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -172,6 +172,7 @@ def sidecar(
     telemetry: Annotated[str, typer.Option(help="Where OTLP/gRPC goes.")] = "127.0.0.1:4317",
 ) -> None:
     """A real Envoy beside one app, joined to the control plane."""
+    # Over 40 lines: an option with its help in each line.
     from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
     from proxy_plugin.envoy.ports import PortBusyError
     from proxy_plugin.envoy.sidecar import plan_sidecar, run_sidecar

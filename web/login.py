@@ -37,6 +37,7 @@ _WRONG_TOKEN = "This API token is not known. It may be mistyped or revoked."  # 
 
 def router(auth: Auth | None) -> APIRouter:
     """GET and POST /login, POST /logout. Without an `Auth` (AUTH=off) there is nothing to sign in to."""
+    # Over 40 lines: a function for each route, and the page that they share.
     routes = APIRouter(include_in_schema=False)
     page = Template((_FOLDER / "login.html").read_text("utf-8"))
 

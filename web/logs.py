@@ -17,6 +17,7 @@ def configure(level: str, form: str, minor: Container[str] = ()) -> None:
 
     ``minor``: events that are information elsewhere, and in this process are shown to who debugs only.
     """
+    # Over 40 lines: the steps of logging in their order, as structlog wants them.
 
     def demote(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         if event["event"] in minor and event["level"] == "info":

@@ -97,6 +97,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         StoreError: a database cannot be opened or migrated.
         PortTaken: a port is in use.
     """
+    # Over 40 lines: the parts of the process in the order in which they start, the only place that knows all.
     for name in LISTENERS:  # said before anything is started or migrated
         if getattr(settings, name):
             _listener(settings, name).close()

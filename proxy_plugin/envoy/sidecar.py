@@ -47,6 +47,7 @@ def plan_sidecar(
     A gateway (`role="router"`) has no app. ValueError for a service that is no name in DNS, and for an
     upstream that cannot be read.
     """
+    # Over 40 lines: the options of a sidecar, and a check of each.
     if not _SERVICE.fullmatch(service):
         raise ValueError(
             f"{service!r} is not a service: use name or namespace/name, "

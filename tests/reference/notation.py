@@ -37,6 +37,7 @@ def parse(text: str, zipkin: bool = False) -> list[Span]:
 
 
 def _span(part: str, zipkin: bool) -> Span:
+    # Over 40 lines: the parts of the notation, one after the other.
     match = _SPAN.fullmatch(part)
     if match is None:
         raise ValueError(f"not a span: {part!r}")

@@ -66,6 +66,7 @@ async def reported() -> AsyncIterator[Reported]:
 
 
 async def test_a_call_is_a_client_and_a_server_span_and_two_records(reported: Reported) -> None:
+    # Over 40 lines: one call is sent, and all that is told of it is looked at.
     world = reported.world
     outbound = f"http://127.0.0.1:{world.sidecar('checkout').outbound_port}"
     world.backends["checkout"].calls_on = (outbound, "payments")
