@@ -11,7 +11,8 @@ received    came by a door: ``otlp_grpc``, ``otlp_http``, ``otlp_http_json`` or 
             they are decoded; what cannot be decoded is a request without records. What gRPC or uvicorn themselves turn
             away (too many connections or calls), and what is not authenticated, came by no door.
 stored      acknowledged, or would have been had the sender waited
-unused      was taken but holds nothing that is kept: mirrored copies in access logs, histograms of others than Istio
+unused      was taken but holds nothing that is kept: mirrored calls and repetitions in access logs, histograms of
+            others than Istio
 rejected    for good: unreadable, too large, malformed, too old; the sender was told so
 refused     for now: a full queue, a failing store, or the sender left before it was queued; it is asked for again
 broken_off  the sender left, or was too slow, before its request was queued

@@ -19,8 +19,11 @@ _KEY: Final = ["time", *SERIES]
 _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 
-def write(engine: Engine, buckets: Buckets) -> None:
-    """Store signed buckets; buckets of one key add up in the store."""
+def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None) -> None:
+    """Store signed buckets; buckets of one key add up in the store.
+
+    ``records``: see :meth:`collector.archive.Archive.write_calls`.
+    """
     if buckets.is_empty:
         return
     slab = Slab.of(buckets.sums, buckets.bins)
@@ -33,7 +36,18 @@ def write(engine: Engine, buckets: Buckets) -> None:
         packed = bins.group_by(key).agg(pl.struct(key="bin", value="n").alias(name))
         rows = rows.join(packed, on=key, how="left")
     names = slab.series.select(pl.all().gather(rows["series"]))
-    telemetry.insert(engine, telemetry.calls, _arrow(rows.hstack(names)))
+    named = rows.hstack(names)
+    table = _arrow(named)
+    if records is not None and records.height:
+        table = table.append_column("records", _digests(named, records))
+    telemetry.insert(engine, telemetry.calls, table)
+
+
+def _digests(rows: pl.DataFrame, records: pl.DataFrame) -> pa.Array:
+    """Those of each row, in its own part of the block: it is stored with them or not at all."""
+    of_key = records.group_by(_KEY).agg("record")
+    lists = rows.select(_KEY).join(of_key, on=_KEY, how="left", maintain_order="left")["record"]
+    return lists.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.list_(pa.uint64())).fill_null([])
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import Engine
 
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
 from collector.spans import Flattened
-from store import calls, history, progress, spans
+from store import calls, history, progress, records, spans
 
 
 class StoreSink:
@@ -23,8 +24,14 @@ class StoreSink:
     def write_spans(self, spans_: Flattened) -> None:
         spans.write(self._engine, spans_.stored)
 
-    def write_calls(self, calls_: Buckets) -> None:
-        calls.write(self._engine, calls_)
+    def write_calls(self, calls_: Buckets, records_: pl.DataFrame | None = None) -> None:
+        calls.write(self._engine, calls_, records_)
+
+    def records_since(self, second: int, most: int) -> pl.DataFrame:
+        return records.since(self._engine, second, most)
+
+    def records_among(self, rows: pl.DataFrame) -> pl.Series:
+        return records.among(self._engine, rows)
 
     def recent_calls(self, seconds: int) -> Buckets:
         """The last ``seconds``, for the live graph of a collector that starts."""

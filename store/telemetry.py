@@ -29,7 +29,7 @@ _COMPUTED: Final = (
 span_rows = sa.Table("span_rows", metadata, *(sa.Column(name) for name in model.STORED.names))
 spans = sa.Table("spans", metadata, *(sa.Column(name) for name in (*model.STORED.names, *_COMPUTED)))
 progress = sa.Table("progress", metadata, sa.Column("settled"))
-calls = sa.Table("calls", metadata, *(sa.Column(field.name) for field in model.CALLS))
+calls = sa.Table("calls", metadata, *(sa.Column(name) for name in (*model.CALLS.names, "records")))
 
 
 def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:

@@ -23,12 +23,21 @@ class Memory:
         self.spans: list[pa.Table] = []
         self.calls: list[Buckets] = []
         self.progress = [0]
+        self.records = pl.DataFrame(schema={"time": pl.Int64, "record": pl.UInt64})
 
     def write_spans(self, spans: Flattened) -> None:
         self.spans.append(spans.table)
 
-    def write_calls(self, calls: Buckets) -> None:
+    def write_calls(self, calls: Buckets, records: pl.DataFrame | None = None) -> None:
         self.calls.append(calls)
+        if records is not None:
+            self.records.extend(records.select("time", "record"))
+
+    def records_since(self, second: int, most: int) -> pl.DataFrame:
+        return self.records.filter(pl.col("time") >= second).sort("time").tail(most)
+
+    def records_among(self, rows: pl.DataFrame) -> pl.Series:
+        return self.records.join(rows, on="record", how="semi")["record"]
 
     def settle(self, arrived: int) -> None:
         self.progress.append(arrived)
