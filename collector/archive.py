@@ -79,6 +79,13 @@ class Archive(Protocol):
         """The latest second that was settled; 0 for none."""
         ...
 
+    def remember(self, said: pl.DataFrame) -> None:
+        """Note rows of :data:`collector.directory.SAID`; of each address and service the last one counts."""
+
+    def remembered(self) -> pl.DataFrame:
+        """What was noted last of each address and service."""
+        ...
+
     def met(self, seconds: int) -> Met:
         """What arrived in the last ``seconds``."""
         ...

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
 from collector.spans import Flattened
-from store import calls, history, progress, records, spans
+from store import acquaintance, calls, history, progress, records, spans
 
 
 class StoreSink:
@@ -43,6 +43,12 @@ class StoreSink:
 
     def settled(self) -> int:
         return progress.settled(self._engine)
+
+    def remember(self, said: pl.DataFrame) -> None:
+        acquaintance.write(self._engine, said)
+
+    def remembered(self) -> pl.DataFrame:
+        return acquaintance.read(self._engine)
 
     def met(self, seconds: int) -> Met:
         return history.met(self._engine, seconds)

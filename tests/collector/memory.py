@@ -11,6 +11,7 @@ import pyarrow as pa
 from collector import model
 from collector.archive import Met, TraceId, Wanted
 from collector.coded import READ, Coded
+from collector.directory import SAID
 from collector.ids import words
 from collector.rollup import Buckets
 from collector.spans import Flattened
@@ -23,6 +24,7 @@ class Memory:
         self.spans: list[pa.Table] = []
         self.calls: list[Buckets] = []
         self.progress = [0]
+        self.said = pl.DataFrame(schema=SAID)
         self.records = pl.DataFrame(schema={"time": pl.Int64, "record": pl.UInt64})
 
     def write_spans(self, spans: Flattened) -> None:
@@ -44,6 +46,12 @@ class Memory:
 
     def settled(self) -> int:
         return max(self.progress)
+
+    def remember(self, said: pl.DataFrame) -> None:
+        self.said = pl.concat([self.said, said])
+
+    def remembered(self) -> pl.DataFrame:
+        return self.said.unique(["address", "service"], keep="last")
 
     def met(self, seconds: int) -> Met:
         table = self._table()
