@@ -14,12 +14,13 @@ from collector import model
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
 from collector.slab import Slab
 from store import telemetry
+from store.collectors import own, signed
 
 _KEY: Final = ["time", *SERIES]
 _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 
-def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None) -> None:
+def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None, collector: str = "") -> None:
     """Store signed buckets; buckets of one key add up in the store.
 
     ``records``: see :meth:`collector.archive.Archive.write_calls`.
@@ -40,7 +41,7 @@ def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None)
     table = _arrow(named)
     if records is not None and records.height:
         table = table.append_column("records", _digests(named, records))
-    telemetry.insert(engine, telemetry.calls, table)
+    telemetry.insert(engine, telemetry.calls, signed(table, collector))
 
 
 def _digests(rows: pl.DataFrame, records: pl.DataFrame) -> pa.Array:
@@ -72,11 +73,11 @@ def _map(lists: pl.Series, kind: pa.MapType) -> pa.Array:
     ).cast(kind)
 
 
-def derived_in(engine: Engine, seconds: Sequence[int]) -> Buckets:
-    """The buckets of these seconds (unix) that were derived from spans."""
+def derived_in(engine: Engine, collector: str, seconds: Sequence[int]) -> Buckets:
+    """The buckets of these seconds (unix) that this collector derived from spans."""
     second = sa.func.toUnixTimestamp(telemetry.calls.c.time)
-    mine = telemetry.calls.c.evidence == "span", second.in_(list(seconds))
-    return between(engine, min(seconds), max(seconds) + 1, *mine)
+    derived = telemetry.calls.c.evidence == "span", own(telemetry.calls.c.collector, collector)
+    return between(engine, min(seconds), max(seconds) + 1, *derived, second.in_(list(seconds)))
 
 
 def between(engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool]) -> Buckets:

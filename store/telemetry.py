@@ -27,11 +27,15 @@ _COMPUTED: Final = (
     *(f"links.{name}" for name in ("trace_id", "span_id", "attributes")),
 )
 
-span_rows = sa.Table("span_rows", metadata, *(sa.Column(name) for name in model.STORED.names))
-spans = sa.Table("spans", metadata, *(sa.Column(name) for name in (*model.STORED.names, *_COMPUTED)))
-progress = sa.Table("progress", metadata, sa.Column("settled"))
-addresses = sa.Table("addresses", metadata, *(sa.Column(name) for name in (*SAID, "noted")))
-calls = sa.Table("calls", metadata, *(sa.Column(name) for name in (*model.CALLS.names, "records")))
+span_rows = sa.Table("span_rows", metadata, *(sa.Column(name) for name in (*model.STORED.names, "collector")))
+spans = sa.Table(
+    "spans", metadata, *(sa.Column(name) for name in (*model.STORED.names, "collector", *_COMPUTED))
+)
+progress = sa.Table("progress", metadata, sa.Column("settled"), sa.Column("collector"))
+addresses = sa.Table("addresses", metadata, *(sa.Column(name) for name in (*SAID, "noted", "collector")))
+calls = sa.Table(
+    "calls", metadata, *(sa.Column(name) for name in (*model.CALLS.names, "records", "collector"))
+)
 
 
 def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:

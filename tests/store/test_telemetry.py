@@ -9,7 +9,10 @@ from collector import model
 from store import telemetry as store
 from tests.collector.notation import flattened
 
-TABLES = {"span_rows": model.STORED.names, "calls": [*model.CALLS.names, "records"]}
+TABLES = {
+    "span_rows": [*model.STORED.names, "collector"],
+    "calls": [*model.CALLS.names, "records", "collector"],
+}
 """Table → its columns: those of the model, and what the store alone knows of."""
 
 

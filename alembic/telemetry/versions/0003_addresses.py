@@ -13,6 +13,7 @@ depends_on = None
 # The last row of each address and service counts. A service itself has the address ''.
 ADDRESSES = """
 CREATE TABLE IF NOT EXISTS addresses (
+    collector LowCardinality(String) COMMENT 'who met it',
     address String,
     service LowCardinality(String),
     stated Int64 COMMENT 'unix s, when its resource said so last; 0 never',
@@ -20,7 +21,7 @@ CREATE TABLE IF NOT EXISTS addresses (
     calls Int64 COMMENT 'that say so',
     noted DateTime64(9, 'UTC')
 ) ENGINE = ReplacingMergeTree(noted)
-ORDER BY (address, service)
+ORDER BY (collector, address, service)
 TTL toDateTime(noted) + INTERVAL 30 DAY
 """
 
