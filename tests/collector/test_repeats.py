@@ -167,6 +167,7 @@ def rows(*digests: int, at: int = SECOND) -> pl.DataFrame:
 
 
 def test_memory_is_bounded_and_the_store_knows_the_rest() -> None:
+    """G9."""
     archive = Asked()
     repeats = Repeats(archive, clock=lambda: SECOND, room=32)
     for at in range(20):
