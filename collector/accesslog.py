@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from hashlib import blake2b
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from collector import model, naming, shaping
 from collector.attributes import Attributes
@@ -40,7 +42,10 @@ OUT_OF_TIME: Final = "the record is older than the retention, or in the future"
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Call rows, and what was refused of each request: a count per request and reason."""
+    """Call rows, and what was refused of each request: a count per request and reason.
+
+    ``record``, besides the columns of a call, is the digest of the record that a row comes from.
+    """
 
     rows: pl.DataFrame
     rejected: dict[str, list[int]]
@@ -72,69 +77,89 @@ def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**
     copies = (facts["mirrored"] == "true").fill_null(value=False).to_numpy()
     calls_made = is_log & in_time & ~copies
     kept = np.nonzero(calls_made)[0]
-    owner = owners(groups.field("resource").field("attributes"), group_of_record[kept])
-    records_kept = pl.concat([facts.filter(calls_made), owner], how="horizontal")
+    resources, of_record = groups.field("resource").field("attributes"), group_of_record[kept]
+    records_kept = pl.concat([facts.filter(calls_made), owners(resources, of_record)], how="horizontal")
     seconds = pl.Series("time", (time[kept] // 10**9).astype(np.int64))
-    rows = _rows(records_kept.with_columns(seconds))
+    digests = _digests(
+        records.take(pa.array(kept)), attributes.pairs().take(pa.array(kept)), resources, of_record
+    )
+    rows = _rows(records_kept.with_columns(seconds, digests))
     return Calls(rows, refusals(request_of[group_of_record], sum(map(len, requests)), bad))
 
 
+def _digests(records: Any, said: pa.Array, resources: pa.ListArray, of_record: NDArray[Any]) -> pl.Series:
+    """What makes a record the same record when it comes again: everything that it says, its resource too."""
+    reporters = Attributes(resources).pairs().cast(pa.binary()).to_pylist()
+    times = map(str.encode, map(str, records.field("time_unix_nano").to_pylist()))
+    ids = (records.field(name).to_pylist() for name in ("trace_id", "span_id"))
+    parts = zip(of_record.tolist(), times, *ids, said.cast(pa.binary()).to_pylist(), strict=True)
+    texts = (b"\0".join((reporters[group], *(part or b"" for part in rest))) for group, *rest in parts)
+    digests = [int.from_bytes(blake2b(text, digest_size=8).digest(), "big") for text in texts]
+    return pl.Series("record", digests, pl.UInt64)
+
+
+_OUTBOUND: Final = pl.col("reporter") == "outbound"
+_KNOWN_CALLER: Final = naming.present(pl.col("log_source"))
+_NAMED: Final = naming.present(pl.col("log_target"))
+_ONE: Final = {
+    "protocol": "http",
+    "kind": "call",
+    "operation": "",
+    "evidence": "log",
+    "via": "",
+    "caller_address": "",
+}
+_NO_SAY: Final = ("error", "error_type", "db_system")  # what a failure may rest on and a record does not tell
+
+
 def _rows(records: pl.DataFrame) -> pl.DataFrame:
-    outbound = pl.col("reporter") == "outbound"
-    facts = records.with_columns(
-        kind=pl.when(outbound).then(model.CLIENT).otherwise(model.SERVER),
+    spoken = records.with_columns(pl.lit(None, pl.String).alias(name) for name in _NO_SAY)
+    read = spoken.with_columns(
+        kind=pl.when(_OUTBOUND).then(model.CLIENT).otherwise(model.SERVER),
         status=pl.lit(model.STATUS_UNSET),
-        error=pl.lit(None, pl.String),
-        error_type=pl.lit(None, pl.String),
-        db_system=pl.lit(None, pl.String),
-    )
-    known_caller = naming.present(pl.col("log_source"))
-    named = naming.present(pl.col("log_target"))
-    nowhere = pl.concat_str(
-        pl.lit("unidentified("), pl.col("service"), pl.lit(")")
-    )  # R5.1: no route, bad Host
-    target = pl.when(named).then("log_target").otherwise(nowhere)
-    facts = facts.with_columns(
+    ).with_columns(
         failure=naming.failure(),
-        counts=(outbound | ~known_caller).cast(pl.Float64),
+        counts=(_OUTBOUND | ~_KNOWN_CALLER).cast(pl.Float64),
         bin=bin_of(pl.col("duration_ms").cast(pl.Float64, strict=False) * 1e6),
         tries=naming.number("attempts").fill_null(1).clip(1, 65535).cast(pl.Float64),
     )
+    constant = {name: pl.lit(value) for name, value in _ONE.items()}
+    return read.select("time", "record", "failure", **constant, **_ends(), **_figures())
+
+
+def _ends() -> dict[str, pl.Expr]:
+    """Who calls whom. A call that no route was found for goes nowhere (R5.1)."""
+    service, user = pl.col("service"), pl.lit(shaping.USER)
+    nowhere = pl.concat_str(pl.lit("unidentified("), service, pl.lit(")"))
+    target = pl.when(_NAMED).then("log_target").otherwise(nowhere)
+    told = _OUTBOUND | _KNOWN_CALLER
+    return {
+        "source": pl.when(_OUTBOUND).then(service).when(_KNOWN_CALLER).then("log_source").otherwise(user),
+        "target": pl.when(_OUTBOUND).then(target).otherwise(service),
+        "source_kind": pl.when(told).then(pl.lit("service")).otherwise(pl.lit("user")),
+        "target_kind": pl.when(_NAMED | ~_OUTBOUND).then(pl.lit("service")).otherwise(pl.lit("unknown")),
+        "version": pl.when(_OUTBOUND).then(_said("target_version")).otherwise("version"),
+        "flags": pl.when(_OUTBOUND | ~_KNOWN_CALLER).then(_said("flags")).otherwise(pl.lit("")),
+    }
+
+
+def _figures() -> dict[str, pl.Expr]:
+    """One call, on the side of who reports it."""
     failed = pl.col("failure").is_in(model.FAILED_CLASSES).cast(pl.Float64)
-    client, server = outbound.cast(pl.Float64), (~outbound).cast(pl.Float64)
-    return facts.select(
-        "time",
-        source=pl.when(outbound)
-        .then("service")
-        .when(known_caller)
-        .then("log_source")
-        .otherwise(pl.lit(shaping.USER)),
-        target=pl.when(outbound).then(target).otherwise("service"),
-        kind=pl.lit("call"),
-        protocol=pl.lit("http"),
-        operation=pl.lit(""),
-        version=pl.when(outbound).then(_said("target_version")).otherwise("version"),
-        failure="failure",
-        flags=pl.when(outbound | ~known_caller).then(_said("flags")).otherwise(pl.lit("")),
-        evidence=pl.lit("log"),
-        source_kind=pl.when(outbound | known_caller).then(pl.lit("service")).otherwise(pl.lit("user")),
-        target_kind=pl.when(named | ~outbound).then(pl.lit("service")).otherwise(pl.lit("unknown")),
-        via=pl.lit(""),
-        caller_address=pl.lit(""),
-        calls="counts",
-        failed=pl.col("counts") * failed,
-        client_calls=client,
-        client_failed=client * failed,
-        server_calls=server,
-        server_failed=server * failed,
-        requests="counts",
-        attempts=pl.col("counts") * pl.col("tries"),
-        inferred=pl.lit(0.0),
-        bytes_out=pl.lit(0.0),
-        bytes_in=pl.lit(0.0),
-        client_bin=pl.when(outbound).then("bin"),
-        server_bin=pl.when(~outbound).then("bin"),
-    )
+    client, server = _OUTBOUND.cast(pl.Float64), (~_OUTBOUND).cast(pl.Float64)
+    return {
+        "calls": pl.col("counts"),
+        "failed": pl.col("counts") * failed,
+        "client_calls": client,
+        "client_failed": client * failed,
+        "server_calls": server,
+        "server_failed": server * failed,
+        "requests": pl.col("counts"),
+        "attempts": pl.col("counts") * pl.col("tries"),
+        **{name: pl.lit(0.0) for name in ("inferred", "bytes_out", "bytes_in")},
+        "client_bin": pl.when(_OUTBOUND).then("bin"),
+        "server_bin": pl.when(~_OUTBOUND).then("bin"),
+    }
 
 
 def _said(name: str) -> pl.Expr:

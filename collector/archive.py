@@ -57,14 +57,33 @@ class Archive(Protocol):
     def write_spans(self, spans: Flattened) -> None:
         """All of them or none."""
 
-    def write_calls(self, calls: Buckets) -> None:
-        """Signed buckets of one second."""
+    def write_calls(self, calls: Buckets, records: pl.DataFrame | None = None) -> None:
+        """Signed buckets of one second.
+
+        ``records``: ``time``, names of the series and ``record``, the digest of each log record counted in them. A
+        bucket is never stored without its digests.
+        """
+
+    def records_since(self, second: int, most: int) -> pl.DataFrame:
+        """``time`` (s) and ``record`` of log records of this second (unix) or later, ``most`` of the latest."""
+        ...
+
+    def records_among(self, rows: pl.DataFrame) -> pl.Series:
+        """Which of these log records (``time``, ``record``) are stored."""
+        ...
 
     def settle(self, arrived: int) -> None:
         """Every span that arrived before this second (unix) is in the calls."""
 
     def settled(self) -> int:
         """The latest second that was settled; 0 for none."""
+        ...
+
+    def remember(self, said: pl.DataFrame) -> None:
+        """Note rows of :data:`collector.directory.SAID`; of each address and service the last one counts."""
+
+    def remembered(self) -> pl.DataFrame:
+        """What was noted last of each address and service."""
         ...
 
     def met(self, seconds: int) -> Met:

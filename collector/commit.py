@@ -29,6 +29,7 @@ from collector.deriver import Deriver
 from collector.istio import Istio, Metered, counted_until
 from collector.opening import Looked, Opened, opened, refusal
 from collector.repair import FUTURE
+from collector.repeats import Repeats
 from collector.rollup import Buckets, LiveWindow
 from collector.spans import Flattened
 from collector.telemetry import Counters
@@ -51,6 +52,7 @@ class _Work:
 
     spans: Flattened | None = None
     calls: Buckets = field(default_factory=Buckets.empty)
+    records: pl.DataFrame | None = None
     gauges: pl.DataFrame | None = None
     metered: Metered | None = None
     stored: dict[Signal, int] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Committer:
         self._breakers, self._counters = breakers, counters
         self._retention, self._patience, self._clock = retention, patience, clock
         self._limits, self._saw = limits or Limits(), saw
+        self._repeats = Repeats(archive, clock)
 
     @cached_property
     def _istio(self) -> Istio:
@@ -139,9 +142,10 @@ class Committer:
         if requests := decoded.get(Signal.LOGS):
             logs = accesslog.calls(requests, oldest, latest)
             work.rejected[Signal.LOGS] = logs.rejected
-            work.stored[Signal.LOGS] = logs.rows.height
+            work.records = self._repeats.new(logs.rows)
+            work.stored[Signal.LOGS] = work.records.height
             work.unused[Signal.LOGS] = _unused(Signal.LOGS, part, work)
-            rows.append(logs.rows)
+            rows.append(work.records)
         if requests := decoded.get(Signal.POINTS):
             work.gauges = points.flatten(requests)
             work.metered = self._istio.derive(requests, oldest, latest)
@@ -160,13 +164,16 @@ class Committer:
             if work.spans is not None:
                 self._archive.write_spans(work.spans)
             if not work.calls.is_empty:
-                self._archive.write_calls(work.calls)
+                self._archive.write_calls(work.calls, work.records)
         except Exception as error:
+            self._repeats.doubt()
             raise Overloaded(f"the store did not take the batch: {type(error).__name__}") from error
         if work.spans is not None and work.spans.stored.num_rows:
             self._deriver.add(Coded.flattened(work.spans))
             for flaw, count in work.spans.flaws.items():
                 self._counters.flaws.labels(flaw).inc(count)
+        if work.records is not None:
+            self._repeats.keep(work.records)
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
             self._breakers.update(work.gauges, time.time())

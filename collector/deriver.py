@@ -12,9 +12,11 @@ import time
 from typing import Final, cast
 
 import numpy as np
+import polars as pl
 import structlog
 
 from collector import repair, rollup
+from collector.acquaintance import Noted
 from collector.archive import Archive, TraceId, asked
 from collector.calls import Calls
 from collector.coded import Coded
@@ -57,6 +59,7 @@ class Deriver:
         self._settled = 0
         self._arrived = 0
         self._sure = True
+        self._noted, self._restored = Noted(), False
         self._known(Seen())
 
     @property
@@ -90,7 +93,12 @@ class Deriver:
     def start(self) -> None:
         """Count what is stored and was not counted, and know what is there. Nothing may be stored meanwhile."""
         self._operations.know(self._archive.recent_calls(self._live.keep).sums)
-        repair.run(self._archive, self._operations)
+        if not self._restored:  # later this process knows better
+            known = self._archive.remembered()
+            self._noted.keep(known)
+            self._directory.restore(known)
+            self._restored = True
+        repair.run(self._archive, self._operations, self._relearn)
         met = self._archive.met(_KNOWN)
         seen = Seen(since=met.since)
         seen.add(met.lows, met.until)
@@ -127,6 +135,9 @@ class Deriver:
 
     def _settle(self, arrived: int) -> None:
         try:
+            due = self._noted.due(self._directory.said())
+            self._archive.remember(due)
+            self._noted.keep(due)
             self._archive.settle(arrived)
             self._settled = arrived
         except Exception:  # the next start has more to look at; nothing is lost
@@ -179,6 +190,14 @@ class Deriver:
         told, now = spans.facts.select("service", "address").unique(), time.time()
         self._directory.note(told["service"].to_list(), told, now)
         self._directory.learn(taught(derived.calls), now)
+
+    def _relearn(self, derived: Calls) -> None:
+        """Of calls that are counted anew: who was met where, as far as that is not known yet."""
+        met = taught(derived).filter(pl.col("calls") > 0)
+        now = int(time.time())
+        self._directory.restore(
+            met.select("address", "service", "calls", stated=pl.lit(0), taught=pl.lit(now))
+        )
 
     def _tell(self, spans: Coded, derived: Derived, back: list[TraceId]) -> None:
         self._counters.open_spans.set(self._traces.spans)

@@ -19,6 +19,14 @@ from collector.calls import Calls
 
 REMEMBERED: Final = 3600.0
 """s that an address stands for the service that was seen there."""
+SAID: Final = {
+    "address": pl.String(),  # "" for the service itself
+    "service": pl.String(),
+    "stated": pl.Int64(),  # unix s, when a resource said so last; 0 never
+    "taught": pl.Int64(),  # unix s, when calls did
+    "calls": pl.Int64(),  # that do
+}
+"""What the store keeps of the directory."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +103,19 @@ class _Met:
     calls: int  # that say so
 
 
+_NEVER: Final = _Met(0.0, 0)
+
+
 class Directory:
     """Fed by the commits, read by the graph.
 
     What resources say stays for an hour; what calls taught goes earlier if they are taken back (R1.1). How many said so
-    is known of this process: a call that an earlier one counted is not taken back until it is derived again.
+    is known of this process, and of an earlier one as it was noted last.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._services: set[str] = set()
+        self._services: dict[str, float] = {}
         self._seen: dict[str, dict[str, float]] = {}
         self._met: dict[str, dict[str, _Met]] = {}
         self._names = Names()
@@ -113,9 +124,9 @@ class Directory:
     def note(self, services: Iterable[str], addresses: pl.DataFrame, now: float) -> None:
         """Remember services that reported, and from where (``address``, "" where not stated; ``service``)."""
         with self._lock:
-            new = set(services) - self._services
-            self._services |= new
-            self._changed |= bool(new)
+            here = dict.fromkeys(services, now)
+            self._changed |= not here.keys() <= self._services.keys()
+            self._services |= here
             stated = addresses.filter(pl.col("address") != "")
             for address, service in stated.select("address", "service").iter_rows():
                 there = self._seen.setdefault(address, {})
@@ -138,6 +149,30 @@ class Directory:
                     if met.calls <= 0:
                         del there[service]
                 self._changed |= (service in there) != (met is not None)
+
+    def said(self) -> pl.DataFrame:
+        """All that is known, as :data:`SAID`."""
+        with self._lock:
+            rows = [("", service, at, 0.0, 0) for service, at in self._services.items()]
+            for address in {*self._seen, *self._met}:
+                stated, met = self._seen.get(address, {}), self._met.get(address, {})
+                for service in {*stated, *met}:
+                    taught = met.get(service, _NEVER)
+                    rows.append((address, service, stated.get(service, 0), taught.last, taught.calls))
+        whole = [(address, service, int(at), int(last), calls) for address, service, at, last, calls in rows]
+        return pl.DataFrame(whole, schema=SAID, orient="row")
+
+    def restore(self, said: pl.DataFrame) -> None:
+        """Add what an earlier process knew (:data:`SAID`); what is known already stays as it is."""
+        with self._lock:
+            for address, service, stated, met, calls in said.select(list(SAID)).iter_rows():
+                if not address:
+                    self._services.setdefault(service, stated)
+                elif stated:
+                    self._seen.setdefault(address, {}).setdefault(service, stated)
+                if met and calls > 0:
+                    self._met.setdefault(address, {}).setdefault(service, _Met(met, calls))
+            self._changed = True
 
     def names(self, now: float) -> Names:
         """The view of this moment; the same object while nothing has changed."""

@@ -94,6 +94,11 @@ class Pipeline:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._second = ThreadPoolExecutor(1, thread_name_prefix="derive")
 
+    @property
+    def sure(self) -> bool:
+        """Whether the calls in the store are known (see :class:`collector.deriver.Deriver`)."""
+        return self._deriver.sure
+
     async def consume(self, request: Request) -> Accepted:
         """Queue a request and wait until it is stored (see :class:`collector.consumer.Consumer`)."""
         try:

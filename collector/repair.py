@@ -7,7 +7,7 @@ Doing it twice changes nothing (semantics R1.1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import polars as pl
@@ -28,8 +28,14 @@ FUTURE: Final = 300
 _AT_ONCE: Final = 10  # s of calls that are counted in one go: memory is in proportion
 
 
-def run(archive: Archive, operations: Operations) -> int:
+def _unheard(_: Calls) -> None:
+    """Nobody wants to know."""
+
+
+def run(archive: Archive, operations: Operations, learn: Callable[[Calls], None] = _unheard) -> int:
     """Make the calls those of the stored spans, with ``operations`` counted apart.
+
+    ``learn`` is told of all calls that are counted anew.
 
     Returns:
         How many seconds were counted anew.
@@ -41,7 +47,7 @@ def run(archive: Archive, operations: Operations) -> int:
     log.info("recount_began", seconds=len(seconds), arrived_since=since)
     for first in range(0, len(seconds), _AT_ONCE):
         some = seconds[first : first + _AT_ONCE]
-        difference = recount(archive, some, operations)
+        difference = recount(archive, some, operations, learn)
         if not difference.is_empty:
             archive.write_calls(difference)
         log.info("recounted", seconds=first + len(some), of=len(seconds), changed=difference.sums.height)
@@ -56,7 +62,12 @@ def _touched(archive: Archive, ids: list[TraceId]) -> list[int]:
     return archive.seconds_of([*{*ids, *linked}])
 
 
-def recount(archive: Archive, seconds: Sequence[int], operations: Operations) -> Buckets:
+def recount(
+    archive: Archive,
+    seconds: Sequence[int],
+    operations: Operations,
+    learn: Callable[[Calls], None] = _unheard,
+) -> Buckets:
     """What the calls of these seconds (unix) lack, or have too much, beside the stored spans."""
     ids = archive.traces_in(seconds)
     spans = Coded.of(archive.spans_of(Wanted(ids)))
@@ -66,6 +77,7 @@ def recount(archive: Archive, seconds: Sequence[int], operations: Operations) ->
     linked = {*spans.targets, *archive.linking(ids, 0)} - {*ids}
     spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*linked])))])
     derived = _calls(spans.only(spans.in_graph(FUTURE)))
+    learn(derived)
     names = operations.bounded(derived.names)
     found = rollup.added(Calls(names, derived.rows.filter(pl.col("time").is_in([*seconds]))))
     return Buckets.merge([found, archive.counted_in(seconds).negated()])

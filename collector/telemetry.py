@@ -11,7 +11,8 @@ received    came by a door: ``otlp_grpc``, ``otlp_http``, ``otlp_http_json`` or 
             they are decoded; what cannot be decoded is a request without records. What gRPC or uvicorn themselves turn
             away (too many connections or calls), and what is not authenticated, came by no door.
 stored      acknowledged, or would have been had the sender waited
-unused      was taken but holds nothing that is kept: mirrored copies in access logs, histograms of others than Istio
+unused      was taken but holds nothing that is kept: mirrored calls and repetitions in access logs, histograms of
+            others than Istio
 rejected    for good: unreadable, too large, malformed, too old; the sender was told so
 refused     for now: a full queue, a failing store, or the sender left before it was queued; it is asked for again
 broken_off  the sender left, or was too slow, before its request was queued
@@ -47,14 +48,22 @@ class Counters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._count_requests()
+        self._count_records()
+        self._measure()
+
+    def _count_requests(self) -> None:
         self.requests_received = self._counter(
             "requests_received", "Export requests that came in.", "signal", "door"
         )
-        self.records_received = self._counter(
-            "records_received", "Spans, log records and points that came in.", "signal", "door"
-        )
         self.requests = self._counter(
             "requests", "Export requests by signal and outcome.", "signal", "outcome"
+        )
+        self.bytes = self._counter("received_bytes", "Bytes of export requests, uncompressed.", "signal")
+
+    def _count_records(self) -> None:
+        self.records_received = self._counter(
+            "records_received", "Spans, log records and points that came in.", "signal", "door"
         )
         self.stored = self._counter(
             "records_stored", "Spans, log records and points that were stored.", "signal"
@@ -71,7 +80,8 @@ class Counters:
             "records_cut", "Values and names cut, attributes, events and links dropped.", "what"
         )
         self.flaws = self._counter("span_flaws", "Stored spans with something wrong, by what it is.", "flaw")
-        self.bytes = self._counter("received_bytes", "Bytes of export requests, uncompressed.", "signal")
+
+    def _measure(self) -> None:
         self.commits = Histogram(
             "meshscope_commit_seconds",
             "Time of one group commit.",

@@ -14,13 +14,17 @@ from collector import model
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
 from collector.slab import Slab
 from store import telemetry
+from store.collectors import own, signed
 
 _KEY: Final = ["time", *SERIES]
 _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 
-def write(engine: Engine, buckets: Buckets) -> None:
-    """Store signed buckets; buckets of one key add up in the store."""
+def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None, collector: str = "") -> None:
+    """Store signed buckets; buckets of one key add up in the store.
+
+    ``records``: see :meth:`collector.archive.Archive.write_calls`.
+    """
     if buckets.is_empty:
         return
     slab = Slab.of(buckets.sums, buckets.bins)
@@ -33,7 +37,18 @@ def write(engine: Engine, buckets: Buckets) -> None:
         packed = bins.group_by(key).agg(pl.struct(key="bin", value="n").alias(name))
         rows = rows.join(packed, on=key, how="left")
     names = slab.series.select(pl.all().gather(rows["series"]))
-    telemetry.insert(engine, telemetry.calls, _arrow(rows.hstack(names)))
+    named = rows.hstack(names)
+    table = _arrow(named)
+    if records is not None and records.height:
+        table = table.append_column("records", _digests(named, records))
+    telemetry.insert(engine, telemetry.calls, signed(table, collector))
+
+
+def _digests(rows: pl.DataFrame, records: pl.DataFrame) -> pa.Array:
+    """Those of each row, in its own part of the block: it is stored with them or not at all."""
+    of_key = records.group_by(_KEY).agg("record")
+    lists = rows.select(_KEY).join(of_key, on=_KEY, how="left", maintain_order="left")["record"]
+    return lists.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.list_(pa.uint64())).fill_null([])
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:
@@ -58,11 +73,11 @@ def _map(lists: pl.Series, kind: pa.MapType) -> pa.Array:
     ).cast(kind)
 
 
-def derived_in(engine: Engine, seconds: Sequence[int]) -> Buckets:
-    """The buckets of these seconds (unix) that were derived from spans."""
+def derived_in(engine: Engine, collector: str, seconds: Sequence[int]) -> Buckets:
+    """The buckets of these seconds (unix) that this collector derived from spans."""
     second = sa.func.toUnixTimestamp(telemetry.calls.c.time)
-    mine = telemetry.calls.c.evidence == "span", second.in_(list(seconds))
-    return between(engine, min(seconds), max(seconds) + 1, *mine)
+    derived = telemetry.calls.c.evidence == "span", own(telemetry.calls.c.collector, collector)
+    return between(engine, min(seconds), max(seconds) + 1, *derived, second.in_(list(seconds)))
 
 
 def between(engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool]) -> Buckets:

@@ -1,4 +1,7 @@
-"""What the collector reads back: the spans of traces, and what is stored but perhaps not yet counted."""
+"""What a collector reads back: the spans of traces, and what is stored but perhaps not yet counted.
+
+Only what it stored itself: of what another one stored, that one knows what is counted.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,13 @@ from collector.archive import Met, TraceId, Wanted
 from collector.ids import words
 from collector.operations import templated
 from store import telemetry
+from store.collectors import own
 
 _SPANS: Final = telemetry.spans.c
 READ: Final = pa.schema([model.SPANS.field(name) for name in coded.READ])
 
 
-def spans_of(engine: Engine, wanted: Wanted) -> pa.Table:
+def spans_of(engine: Engine, collector: str, wanted: Wanted) -> pa.Table:
     """Stored spans (see :meth:`collector.archive.Archive.spans_of`)."""
     if not wanted.ids and not wanted.halves:
         return READ.empty_table()
@@ -31,12 +35,15 @@ def spans_of(engine: Engine, wanted: Wanted) -> pa.Table:
         half = sa.func.substring(_SPANS.trace_id, 9, 8)
         asked |= (_SPANS.telemetry == naming.ZIPKIN) & half.in_(_listed((_half(i) for i in wanted.halves), 8))
     query = sa.select(*(_column(name) for name in READ.names)).where(
-        asked, _between(wanted.earliest, wanted.latest), _SPANS.arrived < _second(wanted.before)
+        asked,
+        _between(wanted.earliest, wanted.latest),
+        _SPANS.arrived < _second(wanted.before),
+        own(_SPANS.collector, collector),
     )
     return _typed(telemetry.read(engine, query))
 
 
-def linking(engine: Engine, ids: Sequence[TraceId], earliest: int) -> list[TraceId]:
+def linking(engine: Engine, collector: str, ids: Sequence[TraceId], earliest: int) -> list[TraceId]:
     """Traces with a span that links to one of these."""
     if not ids:
         return []
@@ -46,20 +53,25 @@ def linking(engine: Engine, ids: Sequence[TraceId], earliest: int) -> list[Trace
     )
     query = (
         sa.select(_SPANS.trace_id)
-        .where(sa.func.notEmpty(targets), named, _SPANS.start >= _instant(earliest))
+        .where(
+            sa.func.notEmpty(targets),
+            named,
+            _SPANS.start >= _instant(earliest),
+            own(_SPANS.collector, collector),
+        )
         .distinct()
     )
     return _ids(telemetry.read(engine, query))
 
 
-def met(engine: Engine, seconds: int) -> Met:
+def met(engine: Engine, collector: str, seconds: int) -> Met:
     """What arrived in the last ``seconds``."""
     since = int(time.time()) - seconds
     ends = sa.select(
         *(sa.func.toInt64(sa.func.toUnixTimestamp(f(_SPANS.arrived))) for f in (sa.func.min, sa.func.max))
-    )
+    ).where(own(_SPANS.collector, collector))
     first, last = (column[0].as_py() for column in telemetry.read(engine, ends).columns)
-    lately = _SPANS.arrived >= _second(since)
+    lately = (_SPANS.arrived >= _second(since)) & own(_SPANS.collector, collector)
     low = sa.func.reinterpretAsUInt64(sa.func.reverse(sa.func.substring(_SPANS.trace_id, 9, 8)))
     lows = telemetry.read(engine, sa.select(low.label("low")).where(lately).distinct())["low"].to_numpy()
     who = sa.select(*(sa.func.toString(_SPANS[name]).label(name) for name in ("service", "address")))
@@ -67,25 +79,27 @@ def met(engine: Engine, seconds: int) -> Met:
     return Met(since if first and first < since else 0, last or 0, lows.astype(np.uint64), found)
 
 
-def unsettled(engine: Engine, arrived: int) -> list[TraceId]:
+def unsettled(engine: Engine, collector: str, arrived: int) -> list[TraceId]:
     """Traces that got a span at ``arrived`` (unix s) or later."""
-    query = sa.select(_SPANS.trace_id).where(_SPANS.arrived >= _second(arrived)).distinct()
+    lately = _SPANS.arrived >= _second(arrived), own(_SPANS.collector, collector)
+    query = sa.select(_SPANS.trace_id).where(*lately).distinct()
     return _ids(telemetry.read(engine, query))
 
 
-def seconds_of(engine: Engine, ids: Sequence[TraceId]) -> list[int]:
+def seconds_of(engine: Engine, collector: str, ids: Sequence[TraceId]) -> list[int]:
     """The seconds (unix) in which spans of these traces start, in order."""
     second = sa.func.toInt64(sa.func.toUnixTimestamp(_SPANS.start)).label("second")
-    mine = _SPANS.trace_id.in_(_listed(_id(i) for i in ids))
-    query = sa.select(second).where(mine).distinct().order_by(sa.text("second"))
+    mine = _SPANS.trace_id.in_(_listed(_id(i) for i in ids)), own(_SPANS.collector, collector)
+    query = sa.select(second).where(*mine).distinct().order_by(sa.text("second"))
     return [int(value) for value in telemetry.read(engine, query)["second"].to_pylist()]
 
 
-def traces_in(engine: Engine, seconds: Sequence[int]) -> list[TraceId]:
+def traces_in(engine: Engine, collector: str, seconds: Sequence[int]) -> list[TraceId]:
     """Traces with a span that starts in one of these seconds."""
     second = sa.func.toUnixTimestamp(_SPANS.start)
     inside = _between(min(seconds) * 10**9, (max(seconds) + 1) * 10**9)
-    query = sa.select(_SPANS.trace_id).where(inside, second.in_(list(seconds))).distinct()
+    mine = own(_SPANS.collector, collector)
+    query = sa.select(_SPANS.trace_id).where(inside, second.in_(list(seconds)), mine).distinct()
     return _ids(telemetry.read(engine, query))
 
 

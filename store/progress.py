@@ -7,17 +7,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from store import telemetry
+from store.collectors import own, signed
 
 
-def settle(engine: Engine, arrived: int) -> None:
-    """Every span that arrived before this second (unix) is in the calls."""
+def settle(engine: Engine, collector: str, arrived: int) -> None:
+    """Every span that this collector stored before this second (unix) is in the calls."""
     seconds = pa.array([arrived], pa.timestamp("s", tz="UTC"))
-    telemetry.insert(engine, telemetry.progress, pa.table({"settled": seconds}))
+    telemetry.insert(engine, telemetry.progress, signed(pa.table({"settled": seconds}), collector))
 
 
-def settled(engine: Engine) -> int:
-    """The latest second that was settled; 0 for none."""
+def settled(engine: Engine, collector: str) -> int:
+    """The latest second that this collector settled; 0 for none."""
     latest = sa.func.toInt64(sa.func.toUnixTimestamp(sa.func.max(telemetry.progress.c.settled))).label(
         "latest"
     )
-    return int(telemetry.read(engine, sa.select(latest))["latest"][0].as_py())
+    query = sa.select(latest).where(own(telemetry.progress.c.collector, collector))
+    return int(telemetry.read(engine, query)["latest"][0].as_py())

@@ -5,55 +5,70 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import Engine
 
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
 from collector.spans import Flattened
-from store import calls, history, progress, spans
+from store import acquaintance, calls, history, progress, records, spans, telemetry
+from store.collectors import own
 
 
 class StoreSink:
     """See :class:`collector.archive.Archive` for what the methods give."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, collector: str = "") -> None:
+        """``collector``: its name among those that share the store (see :mod:`store.collectors`)."""
+        self._engine, self._collector = engine, collector
 
     def write_spans(self, spans_: Flattened) -> None:
-        spans.write(self._engine, spans_.stored)
+        spans.write(self._engine, spans_.stored, self._collector)
 
-    def write_calls(self, calls_: Buckets) -> None:
-        calls.write(self._engine, calls_)
+    def write_calls(self, calls_: Buckets, records_: pl.DataFrame | None = None) -> None:
+        calls.write(self._engine, calls_, records_, self._collector)
+
+    def records_since(self, second: int, most: int) -> pl.DataFrame:
+        return records.since(self._engine, second, most)
+
+    def records_among(self, rows: pl.DataFrame) -> pl.Series:
+        return records.among(self._engine, rows)
 
     def recent_calls(self, seconds: int) -> Buckets:
-        """The last ``seconds``, for the live graph of a collector that starts."""
-        now = int(time.time())
-        return calls.between(self._engine, max(0, now - seconds), now + 3600)
+        """The last ``seconds``, for the live graph of a collector that starts; of others it will not be told."""
+        now, mine = int(time.time()), own(telemetry.calls.c.collector, self._collector)
+        return calls.between(self._engine, max(0, now - seconds), now + 3600, mine)
 
     def settle(self, arrived: int) -> None:
-        progress.settle(self._engine, arrived)
+        progress.settle(self._engine, self._collector, arrived)
 
     def settled(self) -> int:
-        return progress.settled(self._engine)
+        return progress.settled(self._engine, self._collector)
+
+    def remember(self, said: pl.DataFrame) -> None:
+        acquaintance.write(self._engine, self._collector, said)
+
+    def remembered(self) -> pl.DataFrame:
+        return acquaintance.read(self._engine, self._collector)
 
     def met(self, seconds: int) -> Met:
-        return history.met(self._engine, seconds)
+        return history.met(self._engine, self._collector, seconds)
 
     def spans_of(self, wanted: Wanted) -> pa.Table:
-        return history.spans_of(self._engine, wanted)
+        return history.spans_of(self._engine, self._collector, wanted)
 
     def linking(self, ids: Sequence[TraceId], earliest: int) -> list[TraceId]:
-        return history.linking(self._engine, ids, earliest)
+        return history.linking(self._engine, self._collector, ids, earliest)
 
     def unsettled(self, arrived: int) -> list[TraceId]:
-        return history.unsettled(self._engine, arrived)
+        return history.unsettled(self._engine, self._collector, arrived)
 
     def seconds_of(self, ids: Sequence[TraceId]) -> list[int]:
-        return history.seconds_of(self._engine, ids)
+        return history.seconds_of(self._engine, self._collector, ids)
 
     def traces_in(self, seconds: Sequence[int]) -> list[TraceId]:
-        return history.traces_in(self._engine, seconds)
+        return history.traces_in(self._engine, self._collector, seconds)
 
     def counted_in(self, seconds: Sequence[int]) -> Buckets:
-        return calls.derived_in(self._engine, seconds)
+        return calls.derived_in(self._engine, self._collector, seconds)

@@ -6,9 +6,11 @@ import pyarrow as pa
 from sqlalchemy.engine import Engine
 
 from store import telemetry
+from store.collectors import signed
 
 
-def write(engine: Engine, table: pa.Table) -> None:
+def write(engine: Engine, table: pa.Table, collector: str = "") -> None:
     """Store rows of :data:`collector.model.STORED`."""
     if table.num_rows:
-        telemetry.insert(engine, telemetry.span_rows, table.unify_dictionaries().combine_chunks())
+        rows = table.unify_dictionaries().combine_chunks()
+        telemetry.insert(engine, telemetry.span_rows, signed(rows, collector))

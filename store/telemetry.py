@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector import model
+from collector.directory import SAID
 
 # Rows of one key were added up before they come here; looking for more of them costs as much as the insert itself.
 _INSERT: Final = {"optimize_on_insert": 0}
@@ -26,10 +27,15 @@ _COMPUTED: Final = (
     *(f"links.{name}" for name in ("trace_id", "span_id", "attributes")),
 )
 
-span_rows = sa.Table("span_rows", metadata, *(sa.Column(name) for name in model.STORED.names))
-spans = sa.Table("spans", metadata, *(sa.Column(name) for name in (*model.STORED.names, *_COMPUTED)))
-progress = sa.Table("progress", metadata, sa.Column("settled"))
-calls = sa.Table("calls", metadata, *(sa.Column(field.name) for field in model.CALLS))
+span_rows = sa.Table("span_rows", metadata, *(sa.Column(name) for name in (*model.STORED.names, "collector")))
+spans = sa.Table(
+    "spans", metadata, *(sa.Column(name) for name in (*model.STORED.names, "collector", *_COMPUTED))
+)
+progress = sa.Table("progress", metadata, sa.Column("settled"), sa.Column("collector"))
+addresses = sa.Table("addresses", metadata, *(sa.Column(name) for name in (*SAID, "noted", "collector")))
+calls = sa.Table(
+    "calls", metadata, *(sa.Column(name) for name in (*model.CALLS.names, "records", "collector"))
+)
 
 
 def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:

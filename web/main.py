@@ -25,6 +25,7 @@ from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store import retention
+from store.collectors import collector_id
 from store.engines import control_engine, telemetry_engine
 from store.layouts import Layouts
 from store.migrate import migrate
@@ -110,7 +111,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(otlp.close)
         tracing = _self_tracing(settings, port_of(otlp))
         observe = tracing.observe if tracing else None
-        sink = StoreSink(telemetry)
+        sink = StoreSink(telemetry, collector_id(settings.collector_id, settings.data))
         pipeline = Pipeline(
             sink,
             live,

@@ -15,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from store.collectors import NAME
 from web.sources import PREFIX, SettingsFile
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -56,6 +57,11 @@ class Settings(BaseSettings):
     )
     control_url: SecretStr | None = Field(
         default=None, description="`postgresql+psycopg://…`; default: SQLite in `DATA`."
+    )
+    collector_id: Annotated[str, Field(pattern=f"^{NAME}$")] | None = Field(
+        default=None,
+        description="Name of this collector among several on one ClickHouse, the same after a restart;"
+        " default: a random one, kept in `DATA`.",
     )
     auth: Literal["on", "off"] = Field(
         default="on", description="`off` only while `HOST` is a loopback address."

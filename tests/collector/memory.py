@@ -11,6 +11,7 @@ import pyarrow as pa
 from collector import model
 from collector.archive import Met, TraceId, Wanted
 from collector.coded import READ, Coded
+from collector.directory import SAID
 from collector.ids import words
 from collector.rollup import Buckets
 from collector.spans import Flattened
@@ -23,18 +24,34 @@ class Memory:
         self.spans: list[pa.Table] = []
         self.calls: list[Buckets] = []
         self.progress = [0]
+        self.said = pl.DataFrame(schema=SAID)
+        self.records = pl.DataFrame(schema={"time": pl.Int64, "record": pl.UInt64})
 
     def write_spans(self, spans: Flattened) -> None:
         self.spans.append(spans.table)
 
-    def write_calls(self, calls: Buckets) -> None:
+    def write_calls(self, calls: Buckets, records: pl.DataFrame | None = None) -> None:
         self.calls.append(calls)
+        if records is not None:
+            self.records.extend(records.select("time", "record"))
+
+    def records_since(self, second: int, most: int) -> pl.DataFrame:
+        return self.records.filter(pl.col("time") >= second).sort("time").tail(most)
+
+    def records_among(self, rows: pl.DataFrame) -> pl.Series:
+        return self.records.join(rows, on="record", how="semi")["record"]
 
     def settle(self, arrived: int) -> None:
         self.progress.append(arrived)
 
     def settled(self) -> int:
         return max(self.progress)
+
+    def remember(self, said: pl.DataFrame) -> None:
+        self.said = pl.concat([self.said, said])
+
+    def remembered(self) -> pl.DataFrame:
+        return self.said.unique(["address", "service"], keep="last")
 
     def met(self, seconds: int) -> Met:
         table = self._table()

@@ -122,9 +122,9 @@ class Unwilling(Memory):
 
     fails = False
 
-    def write_calls(self, calls: Buckets) -> None:
+    def write_calls(self, calls: Buckets, records: pl.DataFrame | None = None) -> None:
         if not self.fails:
-            super().write_calls(calls)
+            super().write_calls(calls, records)
             return
         half = calls.between(0, SECOND + 1)
         super().write_calls(half)

@@ -359,7 +359,7 @@ def test_f6_kinds_of_evidence_are_never_added(telemetry: Engine) -> None:
     log = {"meshscope.reporter": "outbound", "meshscope.target": "default/b"}
     assert parts.collector.commit([metrics.batch()]) == [Accepted()]
     assert parts.graph() == {AB: "5/0", "default/c→default/d": "9/0"}
-    out = logs(log, log, log, service="default/a")
+    out = logs(*({**log, "request_id": f"r{i}"} for i in range(3)), service="default/a")
     assert parts.collector.commit([out]) == [Accepted()]
     assert parts.graph() == {AB: "3/0", "default/c→default/d": "9/0"}
     seen = spans("1 C default/a; 2<1 S default/b; t2 1 C default/a; t2 2<1 S default/b !")

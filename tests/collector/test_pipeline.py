@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -25,6 +26,8 @@ from tests.collector.memory import Memory
 from tests.collector.messages import logs, poison, spans
 from tests.collector.notation import START, drawn
 from tests.web.mesh import until
+
+OUT = {"meshscope.reporter": "outbound", "meshscope.target": "b"}
 
 pytestmark = pytest.mark.anyio
 
@@ -144,9 +147,9 @@ class Held(Memory):
         super().__init__()
         self.free = threading.Event()
 
-    def write_calls(self, calls: Buckets) -> None:
+    def write_calls(self, calls: Buckets, records: pl.DataFrame | None = None) -> None:
         assert self.free.wait(30)
-        super().write_calls(calls)
+        super().write_calls(calls, records)
 
 
 async def test_nothing_more_is_stored_while_calls_lag_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +216,7 @@ async def test_a_poisoned_request_is_refused_for_good_and_alone(telemetry: Engin
             told = await asyncio.gather(
                 parts.pipeline.consume(spans(f"t{again + 1} 1 S a")),
                 parts.pipeline.consume(poison()),
-                parts.pipeline.consume(logs({"meshscope.reporter": "outbound", "meshscope.target": "b"})),
+                parts.pipeline.consume(logs({**OUT, "request_id": str(again)})),
                 return_exceptions=True,
             )
             assert [type(answer) for answer in told] == [Accepted, Rejected, Accepted]

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from store.control import Base
 from store.engines import StoreError, control_engine, telemetry_engine
 from store.migrate import migrate, migrations
+from store.sink import StoreSink
 
 
 def test_models_equal_the_migrated_schema(engine: Engine) -> None:
@@ -75,6 +76,31 @@ def test_the_database_itself_keeps_the_audit_append_only(engine: Engine, verb: s
         connection.execute(entry)
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
         connection.execute(sa.text(verb))
+
+
+def test_telemetry_of_the_first_version_is_kept(tmp_path: Path) -> None:
+    """And is read by the view, which names the columns that came later too."""
+    engine = telemetry_engine(None, tmp_path)
+    config = Config()
+    config.set_main_option("script_location", str(migrations() / "telemetry"))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            connection.execute(sa.text("INSERT INTO span_rows (start, operation) VALUES (now(), 'kept')"))
+            connection.execute(sa.text("INSERT INTO calls (time, source) VALUES (now(), 'kept')"))
+            connection.execute(sa.text("INSERT INTO progress VALUES (now())"))
+        for _ in range(2):
+            migrate(engine, "telemetry")
+        with engine.connect() as connection:
+            view = connection.execute(
+                sa.text("SELECT operation, collector, `links.span_id` FROM spans")
+            ).fetchall()
+            calls = connection.execute(sa.text("SELECT source, collector, records FROM calls")).fetchall()
+        assert (view, calls) == ([("kept", "", [])], [("kept", "", [])])
+        assert StoreSink(engine, "a").settled() > 0
+    finally:
+        engine.dispose()
 
 
 def test_telemetry_that_is_up_to_date_is_only_asked_for_its_revision(tmp_path: Path) -> None:

@@ -33,13 +33,15 @@ def stored(engine: Engine) -> list[dict[str, Any]]:
 
 
 def agree(rows: list[dict[str, Any]], sent: Flattened) -> None:
-    """What the store reads is what was flattened, column by column."""
-    for row, original in zip(rows, whole(sent).to_pylist(), strict=True):
+    """What the store reads is what was flattened, column by column; operations by the name that they were sent with."""
+    names = sent.stored["operation"].to_pylist()
+    for row, original, name in zip(rows, whole(sent).to_pylist(), names, strict=True):
+        original["operation"] = name
         original["start"] = original["start"].value
         original["arrived"] = int(original["arrived"].timestamp())
         original["events.time"] = [time.value for time in original["events.time"]]
-        for name, value in original.items():
-            assert as_bytes(row[name], value) == value, name
+        for column, value in original.items():
+            assert as_bytes(row[column], value) == value, column
 
 
 def as_bytes(found: Any, like: Any) -> Any:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from collector.consumer import Batch, Consumer, Overloaded, Rejected, Signal
+from collector.consumer import Accepted, Batch, Consumer, Overloaded, Rejected, Signal
 from collector.receivers import body, zipkin
 from collector.receivers.decoding import Decoding
 from collector.receivers.door import Door
@@ -53,9 +53,8 @@ def router(consumer: Consumer, max_bytes: int, counters: Counters | None = None)
         max_bytes: limit of a report, compressed and uncompressed; more is answered 413.
         counters: where what comes in is counted.
     """
-    door = Door(consumer, counters, DOOR)
+    reports = _Reports(Door(consumer, counters, DOOR), max_bytes)
     routes = APIRouter(prefix="/zipkin/api/v2", tags=["telemetry"])
-    decoding = Decoding()
 
     @routes.post(
         "/spans",
@@ -68,17 +67,7 @@ def router(consumer: Consumer, max_bytes: int, counters: Counters | None = None)
     async def report(request: Request, who: Reader) -> Response:
         """Spans in Zipkin's v2 JSON, gzip or not. 202 means stored; the body tells of spans that were left out."""
         try:
-            with door.request(Signal.SPANS) as hold:
-                _check_content_type(request)
-                batch = await _decoded(await body.read(request, max_bytes, hold), decoding)
-            accepted = await door.consume(batch)
-        except body.Refused as error:
-            raise Problem(error.status, detail=str(error)) from None
-        except Rejected as error:
-            raise Problem(400, "Not Zipkin v2 JSON", str(error)) from None
-        except Overloaded as error:
-            retry_after = {"Retry-After": f"{max(1, round(error.retry_after))}"}
-            raise Problem(429, detail=str(error), headers=retry_after) from None
+            accepted = await reports.taken(request)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         if not accepted.rejected:
@@ -86,6 +75,29 @@ def router(consumer: Consumer, max_bytes: int, counters: Counters | None = None)
         return JSONResponse({"rejected": accepted.rejected, "reasons": list(accepted.reasons)}, 202)
 
     return routes
+
+
+class _Reports:
+    """Requests in, batches out, errors as problems."""
+
+    def __init__(self, door: Door, max_bytes: int) -> None:
+        self._door, self._max_bytes, self._decoding = door, max_bytes, Decoding()
+
+    async def taken(self, request: Request) -> Accepted:
+        """Raises Problem, and ClientDisconnect where the sender went away."""
+        try:
+            with self._door.request(Signal.SPANS) as hold:
+                _check_content_type(request)
+                content = await body.read(request, self._max_bytes, hold)
+                batch = await _decoded(content, self._decoding)
+            return await self._door.consume(batch)
+        except body.Refused as error:
+            raise Problem(error.status, detail=str(error)) from None
+        except Rejected as error:
+            raise Problem(400, "Not Zipkin v2 JSON", str(error)) from None
+        except Overloaded as error:
+            retry_after = {"Retry-After": f"{max(1, round(error.retry_after))}"}
+            raise Problem(429, detail=str(error), headers=retry_after) from None
 
 
 async def _decoded(content: bytes, decoding: Decoding) -> Batch:
