@@ -1,6 +1,6 @@
 """A slab whose seconds are over, in a fraction of the memory.
 
-Its bins lie sorted in the narrowest columns that hold their values exactly, compressed. Their totals over the whole slab
+Its bins lie, in the order that merging gives them, in the narrowest columns that hold their values exactly, compressed. Their totals over the whole slab
 lie beside them, ready to be added up: a window that contains the slab has no need for its single seconds.
 """
 
@@ -12,9 +12,9 @@ from typing import Final
 
 import polars as pl
 
-from collector.slab import BINS_SCHEMA, SUMS_SCHEMA, Slab, total
+from collector.slab import BINS_SCHEMA, SUMS_SCHEMA, Slab, counted
 
-_CELL: Final = ["series", "side", "bin"]
+_ALL: Final = 2**62  # a second after all others
 _NARROWER: Final = (pl.UInt8, pl.UInt16, pl.UInt32)
 
 
@@ -35,14 +35,13 @@ class Packed:
     def of(slab: Slab, start: int) -> Packed:
         """``start``: the first second that the slab may have."""
         since = pl.col("time") - start
-        totals = total(slab.bins).drop("time").sort(_CELL)
-        bins = slab.bins.sort(*_CELL, "time").with_columns(since)
+        totals = counted(slab.bins, settled=_ALL).drop("time")
         return Packed(
             start,
             _read(_written(slab.series)),  # texts that are cut from larger ones would keep those
             _narrow(slab.sums.sort("series", "time").with_columns(since)),
             _narrow(totals),
-            _written(_narrow(bins)),
+            _written(_narrow(slab.bins.with_columns(since))),
         )
 
     @property

@@ -22,6 +22,7 @@ BINS_SCHEMA: Final = pl.Schema(
 )
 NEVER: Final = -(2**62)  # a second before all others
 _BINS: Final = 1 << 16  # that an Int16 can name
+_SERIES_AT_MOST: Final = 1 << 23  # of one slab; and as many seconds
 _NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 
 
@@ -60,9 +61,9 @@ class Slab:
             bins.append(part.bins.with_columns(here.gather(part.bins["series"])))
             first += part.series.height
         added = pl.concat(sums).group_by("time", "series").agg(pl.col(_SUMS).sum())
-        counted = _counted(pl.concat(bins), settled)
+        samples = counted(pl.concat(bins), settled)
         changed = pl.any_horizontal(pl.col(_SUMS).abs() > _NOTHING)
-        return Slab(series, added.filter(changed), counted.filter(pl.col("n").abs() > _NOTHING))
+        return Slab(series, added.filter(changed), samples.filter(pl.col("n").abs() > _NOTHING))
 
     def between(self, start: int, end: int) -> Slab:
         """The seconds in ``[start, end)``."""
@@ -85,27 +86,24 @@ def numbered(names: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     return series.drop("series"), number
 
 
-def total(bins: pl.DataFrame) -> pl.DataFrame:
-    """The bins of all seconds as those of the first. Grouping by one number takes half the time of three."""
-    side, low = pl.col("side").cast(pl.Int64), pl.col("bin").cast(pl.Int64) + _BINS // 2
-    cell = (pl.col("series").cast(pl.Int64) * 2 + side) * _BINS + low
-    return (
-        bins.group_by(cell=cell)
-        .agg(pl.col("n").sum())
-        .select(
-            time=pl.lit(bins["time"].min(), pl.Int64),
-            series=(pl.col("cell") // (2 * _BINS)).cast(pl.UInt32),
-            side=(pl.col("cell") // _BINS % 2).cast(pl.Int8),
-            bin=(pl.col("cell") % _BINS - _BINS // 2).cast(pl.Int16),
-            n="n",
-        )
+def counted(bins: pl.DataFrame, settled: int = NEVER) -> pl.DataFrame:
+    """The sums of the bins of one key, in the order of the keys; those before ``settled`` in the first of their seconds.
+
+    Sorting and grouping by one number (of 63 bits: second, series, side, bin) takes half the time of grouping by four.
+    """
+    early = pl.col("time") < settled
+    time = bins.select(pl.when(early).then(pl.col("time").min()).otherwise("time").alias("time"))["time"]
+    times = time.unique().sort()
+    second = times.search_sorted(time).cast(pl.Int64)
+    key = ((second * _SERIES_AT_MOST + pl.col("series")) * 2 + pl.col("side")) * _BINS + pl.col("bin") + _BINS // 2
+    keyed = bins.select("n", key=key).sort("key").group_by("key", maintain_order=True).agg(pl.col("n").sum())
+    return keyed.select(
+        time=times.gather(keyed["key"] // (2 * _BINS * _SERIES_AT_MOST)),
+        series=(pl.col("key") // (2 * _BINS) % _SERIES_AT_MOST).cast(pl.UInt32),
+        side=(pl.col("key") // _BINS % 2).cast(pl.Int8),
+        bin=(pl.col("key") % _BINS - _BINS // 2).cast(pl.Int16),
+        n="n",
     )
-
-
-def _counted(bins: pl.DataFrame, settled: int) -> pl.DataFrame:
-    late = bins.filter(pl.col("time") >= settled)
-    apart = late.group_by("time", "series", "side", "bin").agg(pl.col("n").sum())
-    return pl.concat([total(bins.filter(pl.col("time") < settled)), apart])
 
 
 def _named(rows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
