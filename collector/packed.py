@@ -1,7 +1,8 @@
 """A slab whose seconds are over, in a fraction of the memory.
 
-Its bins lie, in the order that merging gives them, in the narrowest columns that hold their values exactly, compressed. Their totals over the whole slab
-lie beside them, ready to be added up: a window that contains the slab has no need for its single seconds.
+Its bins lie, in the order that merging gives them, in the narrowest columns that hold their values exactly, compressed.
+Their totals over the whole slab lie beside them, ready to be added up: a window that contains the slab has no need for
+its single seconds.
 """
 
 from __future__ import annotations

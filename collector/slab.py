@@ -30,7 +30,8 @@ _NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 class Slab:
     """A value: merging makes a new one.
 
-    ``series`` has the names, a row each; ``sums`` (:data:`SUMS_SCHEMA`) and ``bins`` (:data:`BINS_SCHEMA`) name its rows.
+    ``series`` has the names, a row each, which ``sums`` (:data:`SUMS_SCHEMA`) and ``bins`` (:data:`BINS_SCHEMA`) name by
+    their number.
     """
 
     series: pl.DataFrame
@@ -87,7 +88,7 @@ def numbered(names: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 
 
 def counted(bins: pl.DataFrame, settled: int = NEVER) -> pl.DataFrame:
-    """The sums of the bins of one key, in the order of the keys; those before ``settled`` in the first of their seconds.
+    """The sums of the bins of each key, in the order of the keys; those before ``settled`` count in the first second.
 
     Sorting and grouping by one number (of 63 bits: second, series, side, bin) takes half the time of grouping by four.
     """
@@ -95,7 +96,11 @@ def counted(bins: pl.DataFrame, settled: int = NEVER) -> pl.DataFrame:
     time = bins.select(pl.when(early).then(pl.col("time").min()).otherwise("time").alias("time"))["time"]
     times = time.unique().sort()
     second = times.search_sorted(time).cast(pl.Int64)
-    key = ((second * _SERIES_AT_MOST + pl.col("series")) * 2 + pl.col("side")) * _BINS + pl.col("bin") + _BINS // 2
+    key = (
+        ((second * _SERIES_AT_MOST + pl.col("series")) * 2 + pl.col("side")) * _BINS
+        + pl.col("bin")
+        + _BINS // 2
+    )
     keyed = bins.select("n", key=key).sort("key").group_by("key", maintain_order=True).agg(pl.col("n").sum())
     return keyed.select(
         time=times.gather(keyed["key"] // (2 * _BINS * _SERIES_AT_MOST)),

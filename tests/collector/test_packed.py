@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from collector.held import SECONDS, Held
 from collector.packed import Packed
-from collector.rollup import Buckets, LiveWindow
+from collector.rollup import Buckets, LiveWindow, buckets
 from collector.slab import Slab
+from tests.collector.notation import calls
 from tests.collector.test_rollup import SECOND, parts, rows
 
 LATEST = 2**62
+ONE = buckets(calls("1 S a"))
 
 
 def slab(part: Buckets) -> Slab:
@@ -46,7 +48,8 @@ def test_packing_changes_nothing(part: Buckets) -> None:
 
 
 @pytest.mark.parametrize(
-    "amount", [0.0, 1.0, 255.0, 256.0, 65_536.0, 2.0**32, 2.0**53, 0.1, -1.0, 1e300, float("inf"), float("nan")]
+    "amount",
+    [0.0, 1.0, 255.0, 256.0, 65_536.0, 2.0**32, 2.0**53, 0.1, -1.0, 1e300, float("inf"), float("nan")],
 )
 def test_every_weight_comes_back(amount: float) -> None:
     bins = pl.DataFrame({"time": [SECOND], "series": [0], "side": [1], "bin": [2047], "n": [amount]})
@@ -86,13 +89,13 @@ def test_what_comes_late_lands_in_its_own_second(early: Buckets, late: Buckets) 
 
 def test_seconds_are_packed_when_they_are_over_and_again_when_much_came_late() -> None:
     first = SECOND // SECONDS * SECONDS
-    one = Buckets.merge([shifted(_some(), second) for second in range(8)])
+    one = Buckets.merge([shifted(ONE, second) for second in range(8)])
     held = Held(first).added(slab(one))
     assert held.tidied(now=first + SECONDS).packed is None
     packed = held.tidied(now=first + 3 * SECONDS)
     assert packed.packed is not None
     assert packed.pieces == ()
-    little = packed.added(slab(_some())).tidied(now=first + 3 * SECONDS)
+    little = packed.added(slab(ONE)).tidied(now=first + 3 * SECONDS)
     assert (little.packed, len(little.pieces)) == (packed.packed, 1)
     much = packed.added(slab(one)).tidied(now=first + 3 * SECONDS)
     assert much.pieces == ()
@@ -103,20 +106,11 @@ def test_seconds_are_packed_when_they_are_over_and_again_when_much_came_late() -
 def test_a_window_has_exactly_its_seconds(start: int, end: int, settled: int) -> None:
     live = LiveWindow()
     assert SECOND % SECONDS == 0
-    live.add(Buckets.merge([shifted(_some(), second) for second in range(10)]), now=SECOND + 100)
+    live.add(Buckets.merge([shifted(ONE, second) for second in range(10)]), now=SECOND + 100)
     found = live.between(SECOND + start, SECOND + end, settled=settled)
     expected = len(range(max(start, 0), min(end, 10)))
     assert (found.sums["calls"].sum(), found.bins["n"].sum()) == (expected, expected)
 
-
-def _some() -> Buckets:
-    names = dict.fromkeys(slab(Buckets.empty()).series.columns, [""])
-    sums = pl.DataFrame({"time": [SECOND], **names, **dict.fromkeys(_SUMS, [1.0])})
-    bins = pl.DataFrame({"time": [SECOND], **names, "side": [0], "bin": [7], "n": [1.0]})
-    return Buckets(sums, bins.cast({"side": pl.Int8, "bin": pl.Int16}))
-
-
-_SUMS = [name for name in Buckets.empty().sums.columns if Buckets.empty().sums.schema[name] == pl.Float64]
 
 additions = st.lists(st.tuples(parts(), st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=12)
 
