@@ -30,8 +30,8 @@ _NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 class Slab:
     """A value: merging makes a new one.
 
-    ``series`` has the names, a row each, which ``sums`` (:data:`SUMS_SCHEMA`) and ``bins`` (:data:`BINS_SCHEMA`) name by
-    their number.
+    ``series`` has the names, a row each; ``sums`` (:data:`SUMS_SCHEMA`) and ``bins`` (:data:`BINS_SCHEMA`) name them by
+    number.
     """
 
     series: pl.DataFrame
