@@ -13,10 +13,10 @@ from typing import Final
 
 import polars as pl
 
+from collector.narrow import narrow
 from collector.slab import BINS_SCHEMA, SUMS_SCHEMA, Slab, counted
 
 _ALL: Final = 2**62  # a second after all others
-_NARROWER: Final = (pl.UInt8, pl.UInt16, pl.UInt32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Packed:
         return Packed(
             start,
             _read(_written(slab.series)),  # texts that are cut from larger ones would keep those
-            _narrow(slab.sums.sort("series", "time").with_columns(since)),
-            _narrow(totals),
-            _written(_narrow(slab.bins.with_columns(since))),
+            narrow(slab.sums.sort("series", "time").with_columns(since)),
+            narrow(totals),
+            _written(narrow(slab.bins.with_columns(since))),
         )
 
     @property
@@ -68,19 +68,6 @@ class Packed:
             for frame, schema in ((self.sums, SUMS_SCHEMA), (bins, BINS_SCHEMA))
         )
         return Slab(self.series, sums, bins)
-
-
-def _narrow(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(_narrowed(column) for column in rows.iter_columns())
-
-
-def _narrowed(column: pl.Series) -> pl.Series:
-    """The narrowest type that gives the same values back: counts are whole numbers, unless they are weighted."""
-    for kind in _NARROWER:
-        narrow = column.cast(kind, strict=False)
-        if narrow.cast(column.dtype).eq_missing(column).all():
-            return narrow
-    return column
 
 
 def _written(rows: pl.DataFrame) -> bytes:
