@@ -14,6 +14,7 @@ from collector.distinct import used
 NAMES: Final = (*model.SERIES_KEY, "learned")
 _KEY: Final = {"trace": pl.Int64, "time": pl.Int64, "series": pl.UInt32}
 _BINS: Final = {"client_bin": pl.Int16, "server_bin": pl.Int16}
+ROWS: Final = pl.Schema({**_KEY, **dict.fromkeys(model.SUMS, pl.Float64), **_BINS})
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,4 @@ class Calls:
 
 def nothing() -> Calls:
     """No calls."""
-    rows = {**_KEY, **dict.fromkeys(model.SUMS, pl.Float64), **_BINS}
-    return Calls(pl.DataFrame(schema=dict.fromkeys(NAMES, pl.String)), pl.DataFrame(schema=rows))
+    return Calls(pl.DataFrame(schema=dict.fromkeys(NAMES, pl.String)), pl.DataFrame(schema=ROWS))

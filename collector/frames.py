@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from collector import calls, coded, deliveries
 from collector.calls import Calls
 from collector.distinct import used
+from collector.narrow import narrow
 
 SOURCE: Final = ["source_high", "source_low"]
 SPANS: Final = {
@@ -22,6 +23,7 @@ SPANS: Final = {
     "fact": pl.UInt32,
 }
 """The columns of held spans; ``fact`` is a row of the facts beside them."""
+_SPANS_SCHEMA: Final = pl.Schema(SPANS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,13 @@ class Frames:
         """Only these traces, under their new numbers."""
         number = pl.col("trace").replace_strict(moved, return_dtype=pl.Int64)
         mine = pl.col("trace").is_in(list(moved))
-        return self._each(lambda frame: frame.filter(mine).with_columns(number))
+        found = self._each(lambda frame: frame.filter(mine).with_columns(number))
+        rows = found.calls.rows.cast(calls.ROWS)
+        return replace(found, spans=found.spans.cast(_SPANS_SCHEMA), calls=Calls(found.calls.names, rows))
+
+    def narrow(self) -> Frames:
+        """The same, a third smaller: nothing can be appended to it, and :meth:`of` gives the usual columns again."""
+        return replace(self, spans=narrow(self.spans), calls=Calls(self.calls.names, narrow(self.calls.rows)))
 
     def without(self, traces: Iterable[int]) -> Frames:
         """All but these traces."""

@@ -202,6 +202,6 @@ def _bins(keys: pl.DataFrame, adding: Sequence[Added]) -> pl.DataFrame:
 
 def counted_until(live: LiveWindow) -> int:
     """The unix ns up to which an earlier process has counted, as far as the live window knows; 0 if it has not."""
-    sums = live.between(0, 2**62).sums.filter(pl.col("evidence") == "metric")
+    sums = live.between(0, 2**62, bins=False).sums.filter(pl.col("evidence") == "metric")
     newest = sums.select(pl.col("time").max()).item()
     return 0 if newest is None else (int(newest) + 1) * 10**9

@@ -14,14 +14,12 @@ import polars as pl
 
 from collector import model
 from collector.calls import Calls
-from collector.slab import Slab, numbered
+from collector.held import SECONDS, Held
+from collector.slab import NEVER, Slab, numbered
 
 SERIES: Final = list(model.SERIES_KEY)
 SUMS: Final = list(model.SUMS)
 CLIENT, SERVER = 0, 1
-_SLAB: Final = 10  # s of the live window that are merged on their own
-_PIECES: Final = 16  # more of one slab are merged …
-_SETTLED: Final = 2  # … and more than these once its seconds are over
 
 _KEY_SCHEMA: Final = {"time": pl.Int64, **dict.fromkeys(SERIES, pl.String)}
 SUMS_SCHEMA: Final = {**_KEY_SCHEMA, **dict.fromkeys(SUMS, pl.Float64)}
@@ -93,16 +91,16 @@ def _added(series: pl.DataFrame, rows: pl.DataFrame) -> Buckets:
 class LiveWindow:
     """The calls of the last ``keep`` seconds, exact to the second. Safe to read while another thread adds.
 
-    Every ten seconds are merged on their own: what adding costs depends on the seconds that it touches, not on the
+    Every ten seconds are held on their own: what adding costs depends on the seconds that it touches, not on the
     window.
     """
 
     def __init__(self, keep: int = 960, whole: int | None = None) -> None:
-        """``whole``: s for which histograms are held as well, nearly all of the memory; ``None``: a third and more."""
+        """``whole``: s for which histograms are held as well, most of the memory; ``None``: a third and more."""
         self.keep = keep
         self.whole = keep * 2 // 5 if whole is None else whole
-        self._lock = threading.Lock()
-        self._slabs: dict[int, tuple[Slab, ...]] = {}
+        self._lock = threading.Lock()  # for those who add; who reads takes the slabs as they are
+        self._slabs: dict[int, Held] = {}  # by their first second; never changed, only replaced
         self.revision = 0
 
     def reset(self, calls: Buckets, now: float) -> None:
@@ -119,33 +117,35 @@ class LiveWindow:
             return
         part = Slab.of(more.sums, more.bins)
         with self._lock:
-            for slab in (pl.concat([more.sums["time"], more.bins["time"]]) // _SLAB).unique():
-                piece = part.between(slab * _SLAB, (slab + 1) * _SLAB)
-                self._slabs[slab] = (*self._slabs.get(slab, ()), piece)
-            self._tidy(int(now))
+            slabs = dict(self._slabs)
+            for first in (pl.concat([more.sums["time"], more.bins["time"]]) // SECONDS * SECONDS).unique():
+                slabs[first] = slabs.get(first, Held(first)).added(part.between(first, first + SECONDS))
+            self._slabs = self._tidied(slabs, int(now))
             self.revision += 1
 
-    def _tidy(self, now: int) -> None:
-        """Merge what has many pieces, and what has some and is no longer much added to."""
-        if len(self._slabs) > self.keep // _SLAB + 2:
-            oldest = (now - self.keep) // _SLAB
-            self._slabs = {slab: pieces for slab, pieces in self._slabs.items() if slab >= oldest}
-        old = now - self.whole if len(self._slabs) > self.whole // _SLAB + 2 else 0
-        for slab, pieces in self._slabs.items():
-            if (slab + 1) * _SLAB < old and any(piece.bins.height for piece in pieces):
-                self._slabs[slab] = (Slab.merge(pieces).without_bins(),)
-            elif len(pieces) > (_PIECES if slab >= now // _SLAB - 2 else _SETTLED):
-                self._slabs[slab] = (Slab.merge(pieces),)
+    def _tidied(self, slabs: dict[int, Held], now: int) -> dict[int, Held]:
+        oldest = now - self.keep - SECONDS if len(slabs) > self.keep // SECONDS + 2 else NEVER
+        counting = now - self.whole if len(slabs) > self.whole // SECONDS + 2 else NEVER
+        return {
+            first: (held if held.end >= counting else held.without_bins()).tidied(now)
+            for first, held in slabs.items()
+            if first > oldest
+        }
 
-    def between(self, start: int, end: int) -> Buckets:
-        """Calls that began in ``[start, end)``, unix seconds."""
-        with self._lock:
-            found = [
-                piece
-                for slab, pieces in self._slabs.items()
-                if start < (slab + 1) * _SLAB and slab * _SLAB < end
-                for piece in pieces
-            ]
-        if not found:
-            return Buckets.empty()
-        return Buckets(*Slab.merge([piece.between(start, end) for piece in found]).named())
+    def between(self, start: int, end: int, *, settled: int = NEVER, bins: bool = True) -> Buckets:
+        """Calls that began in ``[start, end)``, unix seconds.
+
+        Args:
+            start: the first second.
+            end: the second after the last.
+            settled: bins before this second are wanted as one sum only: they come as those of one second in the
+                window, far fewer and much sooner.
+            bins: whether histograms are wanted at all.
+        """
+        found = [
+            part
+            for held in self._slabs.values()
+            if start < held.end and held.start < end
+            for part in held.between(start, end, settled=settled, bins=bins)
+        ]
+        return Buckets(*Slab.merge(found, settled).named()) if found else Buckets.empty()

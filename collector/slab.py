@@ -16,6 +16,13 @@ from collector import model
 
 _SERIES: Final = list(model.SERIES_KEY)
 _SUMS: Final = list(model.SUMS)
+SUMS_SCHEMA: Final = pl.Schema({"time": pl.Int64, "series": pl.UInt32, **dict.fromkeys(_SUMS, pl.Float64)})
+BINS_SCHEMA: Final = pl.Schema(
+    {"time": pl.Int64, "series": pl.UInt32, "side": pl.Int8, "bin": pl.Int16, "n": pl.Float64}
+)
+NEVER: Final = -(2**62)  # a second before all others
+_BINS: Final = 1 << 16  # that an Int16 can name
+_SERIES_AT_MOST: Final = 1 << 23  # of one slab; and as many seconds
 _NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 
 
@@ -23,8 +30,8 @@ _NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 class Slab:
     """A value: merging makes a new one.
 
-    ``series`` has the names, a row each; ``sums`` (``time``, ``series``, the sums) and ``bins`` (``time``, ``series``,
-    ``side``, ``bin``, ``n``) name its rows.
+    ``series`` has the names, a row each; ``sums`` (:data:`SUMS_SCHEMA`) and ``bins`` (:data:`BINS_SCHEMA`) name them by
+    number.
     """
 
     series: pl.DataFrame
@@ -42,8 +49,11 @@ class Slab:
         )
 
     @staticmethod
-    def merge(parts: Sequence[Slab]) -> Slab:
-        """The sum of ``parts``, at least one; what cancels out is gone."""
+    def merge(parts: Sequence[Slab], settled: int = NEVER) -> Slab:
+        """The sum of ``parts``, at least one; what cancels out is gone.
+
+        Bins before the second ``settled`` come as those of one second, the first of them: so many fewer.
+        """
         series, number = numbered(pl.concat([part.series for part in parts]))
         sums, bins, first = [], [], 0
         for part in parts:
@@ -52,9 +62,9 @@ class Slab:
             bins.append(part.bins.with_columns(here.gather(part.bins["series"])))
             first += part.series.height
         added = pl.concat(sums).group_by("time", "series").agg(pl.col(_SUMS).sum())
-        counted = pl.concat(bins).group_by("time", "series", "side", "bin").agg(pl.col("n").sum())
+        samples = counted(pl.concat(bins), settled)
         changed = pl.any_horizontal(pl.col(_SUMS).abs() > _NOTHING)
-        return Slab(series, added.filter(changed), counted.filter(pl.col("n").abs() > _NOTHING))
+        return Slab(series, added.filter(changed), samples.filter(pl.col("n").abs() > _NOTHING))
 
     def between(self, start: int, end: int) -> Slab:
         """The seconds in ``[start, end)``."""
@@ -75,6 +85,30 @@ def numbered(names: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     series = names.unique(maintain_order=True).with_row_index("series")
     number = names.join(series, on=_SERIES, how="left", maintain_order="left")["series"]
     return series.drop("series"), number
+
+
+def counted(bins: pl.DataFrame, settled: int = NEVER) -> pl.DataFrame:
+    """The sums of the bins of each key, in the order of the keys; those before ``settled`` count in the first second.
+
+    Sorting and grouping by one number (of 63 bits: second, series, side, bin) takes half the time of grouping by four.
+    """
+    early = pl.col("time") < settled
+    time = bins.select(pl.when(early).then(pl.col("time").min()).otherwise("time").alias("time"))["time"]
+    times = time.unique().sort()
+    second = times.search_sorted(time).cast(pl.Int64)
+    key = (
+        ((second * _SERIES_AT_MOST + pl.col("series")) * 2 + pl.col("side")) * _BINS
+        + pl.col("bin")
+        + _BINS // 2
+    )
+    keyed = bins.select("n", key=key).sort("key").group_by("key", maintain_order=True).agg(pl.col("n").sum())
+    return keyed.select(
+        time=times.gather(keyed["key"] // (2 * _BINS * _SERIES_AT_MOST)),
+        series=(pl.col("key") // (2 * _BINS) % _SERIES_AT_MOST).cast(pl.UInt32),
+        side=(pl.col("key") // _BINS % 2).cast(pl.Int8),
+        bin=(pl.col("key") % _BINS - _BINS // 2).cast(pl.Int16),
+        n="n",
+    )
 
 
 def _named(rows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:

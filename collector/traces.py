@@ -123,6 +123,8 @@ class Traces:
             generation.held = generation.held.without(moved)
         home = self._generations.get(self._newest)
         if home is None or now - home.since > _GENERATION:
+            if home is not None:
+                home.held = home.held.narrow()
             self._newest += 1
             home = _Generation(now, [], NOTHING)
             self._generations[self._newest] = home

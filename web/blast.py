@@ -45,7 +45,8 @@ class CallsReader:
         return await asyncio.to_thread(self._edges_to, target, time.time())
 
     def _edges_to(self, target: str, now: float) -> list[SeenEdge]:
-        window = one_evidence(self._live.between(int(now) - _WINDOW, int(now) + 1))
+        start, end = int(now) - _WINDOW, int(now) + 1
+        window = one_evidence(self._live.between(start, end, settled=end))
         sums = window.sums.filter((pl.col("target") == target) & (pl.col("source") != ""))
         if sums.is_empty():
             return []

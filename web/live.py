@@ -74,10 +74,13 @@ class Graphs:
         return _narrowed(document, question)
 
     def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
-        """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well."""
+        """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well.
+
+        Latencies of calls of which all is known by now may come as those of one second.
+        """
         held = self._live.whole if histograms else self._live.keep
         if asked.start >= now - held + 30:
-            return self._live.between(asked.start, asked.end)
+            return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
         return calls.between(self._engine, asked.start, asked.end)
 
     def _build(
@@ -87,7 +90,7 @@ class Graphs:
             self.buckets(asked, now, histograms=histograms),
             messaging=question.messaging,
             unidentified=question.unidentified,
-            settled=int(now - _SETTLING),
+            settled=_settled(now),
             names=self._directory.names(now),
         )
 
@@ -99,6 +102,10 @@ class Graphs:
             return {**found.as_json(), "limits": limits(mesh, source, target)} if found else None
 
         return breaker
+
+
+def _settled(now: float) -> int:
+    return int(now - _SETTLING)
 
 
 def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:

@@ -111,6 +111,20 @@ COPIES = [
 ]
 
 
+def test_what_is_held_for_longer_is_derived_as_if_it_had_come_just_now() -> None:
+    """It is held in narrower columns then."""
+    late, soon = Traces(), Traces()
+    for traces, pause in ((late, 5.0), (soon, 0.0)):
+        added(traces, "1 C a [peer.service=b] 20 ot=th:e; t2 1 C d [peer.service=e] 70000")
+        added(traces, "t3 1 S z", pause)
+        assert added(traces, "2<1 S c 10 ot=th:e", pause) == [("a", "b", -8.0), ("a", "c", 8.0)]
+        assert added(traces, "t2 2<1 S f 60000", 2 * pause) == [("d", "e", -1.0), ("d", "f", 1.0)]
+    both = coded("1 C a [peer.service=b] 21 ot=th:e; t2 1 C d [peer.service=e] 70001")
+    again = [rows.sort(pl.all()) for rows in (late.derive(both).rows, soon.derive(both).rows)]
+    assert again[0].equals(again[1])
+    assert again[0].height > 0
+
+
 @pytest.mark.parametrize(("one", "other", "failed"), COPIES)
 def test_of_different_copies_one_counts(one: str, other: str, failed: float) -> None:
     for batches in ((one, other), (other, one), (f"{one}; {other}",), (f"{other}; {one}",)):
