@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import Engine
 
+from proxy_plugin.envoy.ports import free_ports
 from store.engines import control_engine, telemetry_engine
 from store.migrate import migrate
 
@@ -43,18 +43,6 @@ def _binaries() -> Path | None:
     return next((path.parent for path in found if (path.parent / "postgres").exists()), None)
 
 
-def _free_port() -> int:
-    """A loopback port below the range from which the system takes its own."""
-    for port in range(25432, 26432):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port between 25432 and 26432")
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL prefix of a running server, without the database name. Stopped and removed at the end."""
@@ -66,7 +54,7 @@ def postgres_server() -> Iterator[str]:
     user = "nobody" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
-    data, port = folder / "data", _free_port()
+    data, (port,) = folder / "data", free_ports(1)
 
     def run(*command: str | Path) -> None:
         done = subprocess.run(command, user=user, cwd=folder, capture_output=True, text=True, check=False)
