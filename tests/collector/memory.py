@@ -87,7 +87,7 @@ class Memory:
         return Coded.of(table).identity.ids
 
     def recent_calls(self, seconds: int) -> Buckets:
-        return Buckets.merge(self.calls)
+        return Buckets.merge(self.calls) if self.calls else Buckets.empty()
 
     def counted_in(self, seconds: Sequence[int]) -> Buckets:
         mine = (pl.col("evidence") == "span") & pl.col("time").is_in([*seconds])

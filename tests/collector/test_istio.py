@@ -1,24 +1,17 @@
-"""Istio's metrics (semantics R12, cases J, F6), from OTLP requests to buckets and graphs."""
+"""Istio's metrics (semantics R12, cases J), from OTLP requests to buckets: what is counted, and how often."""
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
-from sqlalchemy.engine import Engine
 
 from collector import graph
-from collector.consumer import Accepted
 from collector.istio import OUT_OF_TIME, Istio
-from collector.rollup import Buckets, LiveWindow
-from store.sink import StoreSink
-from tests.collector.collecting import Collector
-from tests.collector.messages import logs, spans
+from collector.rollup import Buckets
 from tests.collector.meters import DELTA, OPENED, SECOND, Writer, edges, labels, metered, sums
 from tests.collector.notation import START, drawn
 
 AB = "default/a→default/b"
 FROM_DESTINATION = labels(reporter="destination")
-NOWHERE = {"destination_workload": "unknown", "destination_service_namespace": "unknown"}
 
 
 def side(buckets: Buckets, of: str) -> dict[str, float]:
@@ -73,20 +66,6 @@ def test_waypoint_is_another_estimate_of_the_server() -> None:
     assert (found["calls"], found["client_calls"], found["server_calls"]) == (40, 0, 40)
 
 
-def test_j2_no_source() -> None:
-    nobody = {
-        "source_workload": "unknown",
-        "source_canonical_service": "unknown",
-        "source_workload_namespace": "unknown",
-    }
-    found = metered(Writer().count(3, FROM_DESTINATION | nobody, since=-1))
-    assert drawn(found.sums) == {"unknown→default/b": "3/0"}
-    assert graph.build(found).nodes.filter(pl.col("id") == "unknown")["kind"].to_list() == ["unknown"]
-    assert edges(
-        Writer().count(3, {"reporter": "destination", "destination_service_name": "b"}, since=-1)
-    ) == {"unknown→b": "3/0"}
-
-
 FAILURES = [
     ("source", {"response_code": "0", "response_flags": "UF"}, "no_response"),  # J3
     ("source", {"response_code": "0", "response_flags": "UF,URX"}, "no_response"),
@@ -113,73 +92,6 @@ def test_j3_failure_by_code_status_and_flags(reporter: str, said: dict[str, str]
     assert [row["failure"] for row in found] == [failure]
     assert found[0]["failed"] == (0 if failure in ("ok", "cancelled") else 2)
     assert found[0]["flags"] == said.get("response_flags", "").strip("-")
-
-
-def test_j4_black_hole_and_passthrough() -> None:
-    blocked = labels(
-        destination_service_name="BlackHoleCluster",
-        destination_service="unknown",
-        response_code="502",
-        **NOWHERE,
-    )
-    passed = labels(destination_service_name="PassthroughCluster", destination_service="x.example", **NOWHERE)
-    writer = Writer().count(2, blocked, since=-1).count(1, blocked | {"response_code": "200"}, since=-1)
-    found = metered(
-        [
-            writer.count(5, passed, since=-1),
-            Writer("c").count(1, blocked | {"source_canonical_service": "c"}, since=-1),
-        ]
-    )
-    assert drawn(found.sums) == {
-        "default/a→blocked": "3/3",
-        "default/a→passthrough": "5/0",
-        "default/c→blocked": "1/1",
-    }
-    kinds = dict(graph.build(found).nodes.select("id", "kind").iter_rows())
-    assert (kinds["blocked"], kinds["passthrough"]) == ("external", "external")
-
-
-@pytest.mark.parametrize("host", ["203.0.113.7", "203.0.113.8:443", "2001:db8::7", "[2001:db8::7]:443"])
-def test_j5_bare_addresses_are_one_node(host: str) -> None:
-    one = labels(destination_service=host, destination_service_name=host, **NOWHERE)
-    other = labels(destination_service="198.51.100.1", destination_service_name="x", **NOWHERE)
-    assert edges(Writer().count(2, one, since=-1).count(3, other, since=-1)) == {
-        "default/a→external IPs": "5/0"
-    }
-
-
-TARGETS = [
-    ({}, "default/b"),
-    ({"destination_service_name": "unknown"}, "default/b-v1"),
-    ({"destination_service_namespace": ""}, "b"),
-    ({"destination_workload": "unknown"}, "default/b"),
-    ({"destination_workload": "", "destination_service": "api.example.com"}, "api.example.com"),
-    ({"destination_workload": "", "destination_service": "api.example.com:443"}, "api.example.com:443"),
-    ({"destination_workload": "", "destination_service": "b.shop.svc"}, "shop/b"),
-    ({"destination_workload": "", "destination_service": "unknown"}, "default/b"),
-    ({"destination_service_name": "InboundPassthroughClusterIpv4"}, "default/b-v1"),
-    (
-        {"destination_workload": "", "destination_service": "", "destination_service_name": ""},
-        "unidentified(default/a)",
-    ),
-]
-
-
-@pytest.mark.parametrize(("said", "target"), TARGETS)
-def test_who_is_called(said: dict[str, str], target: str) -> None:
-    assert edges(Writer().count(1, labels(**said), since=-1)) == {f"default/a→{target}": "1/0"}
-
-
-SOURCES = [
-    ({}, "default/a"),
-    ({"source_canonical_service": "unknown"}, "default/a-v1"),
-    ({"source_workload_namespace": "unknown"}, "a"),
-]
-
-
-@pytest.mark.parametrize(("said", "source"), SOURCES)
-def test_who_calls(said: dict[str, str], source: str) -> None:
-    assert edges(Writer().count(1, labels(**said), since=-1)) == {f"{source}→default/b": "1/0"}
 
 
 def test_j6_a_reset() -> None:
@@ -336,55 +248,3 @@ def test_nothing_is_kept_before_it_is_stored() -> None:
     ist = Istio()
     batch = [Writer().count(7, since=-1).batch().records]
     assert drawn(ist.derive(batch).buckets.sums) == drawn(ist.derive(batch).buckets.sums) == {AB: "7/0"}
-
-
-class Parts:
-    """A committer over a real store."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.collector = Collector(StoreSink(engine), LiveWindow(keep=10**10))
-        self.live = self.collector.live
-
-    def graph(self) -> dict[str, str]:
-        return drawn(graph.one_evidence(self.live.between(SECOND - 99, SECOND + 99)).sums)
-
-    def stored(self) -> float:
-        return self.collector.count("records_stored", signal="points")
-
-
-def test_f6_kinds_of_evidence_are_never_added(telemetry: Engine) -> None:
-    """The same two calls, told of by spans, by access logs and by metrics; c→d is known from metrics alone."""
-    parts = Parts(telemetry)
-    metrics = Writer().count(5, labels(), since=-1).count(9, labels("c", "d"), since=-1)
-    log = {"meshscope.reporter": "outbound", "meshscope.target": "default/b"}
-    assert parts.collector.commit([metrics.batch()]) == [Accepted()]
-    assert parts.graph() == {AB: "5/0", "default/c→default/d": "9/0"}
-    out = logs(*({**log, "request_id": f"r{i}"} for i in range(3)), service="default/a")
-    assert parts.collector.commit([out]) == [Accepted()]
-    assert parts.graph() == {AB: "3/0", "default/c→default/d": "9/0"}
-    seen = spans("1 C default/a; 2<1 S default/b; t2 1 C default/a; t2 2<1 S default/b !")
-    assert parts.collector.commit([seen]) == [Accepted()]
-    assert parts.graph() == {AB: "2/1", "default/c→default/d": "9/0"}
-
-
-def test_through_a_commit_into_the_store(telemetry: Engine) -> None:
-    parts = Parts(telemetry)
-    writer = Writer().count(5, since=-1).histogram([5, 0, 0, 0, 0, 0], since=-1)
-    late = Writer("x").count(1, at=-1.6e9).batch()
-    answers = parts.collector.commit([writer.batch(), late])
-    assert answers == [Accepted(), Accepted(1, (OUT_OF_TIME,))]
-    assert parts.stored() == 2
-    found = parts.live.between(SECOND, SECOND + 1)
-    assert drawn(found.sums) == {AB: "5/0"}
-    assert found.bins["n"].sum() == pytest.approx(5)
-
-
-def test_a_committer_that_starts_again_counts_on(telemetry: Engine) -> None:
-    """Its live window holds what the one before counted; the series go on where that one left off."""
-    live = LiveWindow(keep=10**10)
-    for value, at in ((7, 0), (9, 10), (12, 20)):
-        collector = Collector(StoreSink(telemetry), live)
-        collector.commit([Writer().count(value, since=-5, at=at).batch()])
-    assert drawn(live.between(SECOND - 99, SECOND + 99).sums) == {AB: "7/0"}
-    collector.commit([Writer().count(15, since=-5, at=30).batch()])
-    assert drawn(live.between(SECOND - 99, SECOND + 99).sums) == {AB: "10/0"}

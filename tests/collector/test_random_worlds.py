@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.collector.test_against_reference import derived
 from tests.reference import compare
 from tests.reference.damage import World, worlds
-from tests.reference.found import EXPANDED, FIGURES
+from tests.reference.found_figures import EXPANDED, FIGURES
 from tests.reference.meshes import FEATURES
 from tests.reference.notation import parse
 

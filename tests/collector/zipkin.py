@@ -20,6 +20,22 @@ from collector.traces import Traces
 from tests.collector.notation import START, drawn
 from tests.collector.written_out import whole
 
+US = START // 1000
+SPAN: dict[str, Any] = {
+    "traceId": "5AF7183FB1D4CF5F",
+    "parentId": "6b221d5bc9e6496c",
+    "id": "352bff9a74ca9ad2",
+    "kind": "CLIENT",
+    "name": "GET /Carts",
+    "timestamp": US,
+    "duration": 20731,
+    "localEndpoint": {"serviceName": "CheckOut", "ipv4": "10.0.0.7", "port": 8080},
+    "remoteEndpoint": {"serviceName": "Cart", "ipv4": "10.0.0.8", "port": 9090},
+    "tags": {"http.method": "GET", "http.status_code": "503", "error": "503"},
+    "annotations": [{"timestamp": US + 5, "value": "ws"}, {"timestamp": US + 9, "value": "wr"}],
+}
+"""One span that says everything."""
+
 _KINDS = {"S": "SERVER", "C": "CLIENT", "P": "PRODUCER", "N": "CONSUMER"}
 _SPAN = re.compile(
     r"(?:(?P<trace>t\S+) )?(?P<id>\w+)(?:<(?P<parent>\w+))? (?P<kind>[USCPN]) (?P<service>\S+)"
@@ -44,7 +60,7 @@ def _span(part: str) -> dict[str, Any]:
         "traceId": _trace_id(match["trace"] or "t64:1"),
         "id": _span_id(match["id"]),
         "name": "Op",
-        "timestamp": START // 1000 + offset * 1000,
+        "timestamp": US + offset * 1000,
         "duration": duration * 1000,
         "tags": tags | ({"error": ""} if "!" in rest else {}),
     }
@@ -78,6 +94,13 @@ def _trace_id(text: str) -> str:
 def table(report: list[dict[str, Any]]) -> pa.Table:
     """The SPANS table of a report."""
     return whole(flatten([decode(orjson.dumps(report)).records]))
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """The one row of ``SPAN`` with changes; None takes a field out."""
+    changed = {key: value for key, value in (SPAN | changes).items() if value is not None}
+    found: dict[str, Any] = table([changed]).to_pylist()[0]
+    return found | {"attributes": dict(found["attributes"]), "resource": dict(found["resource"])}
 
 
 def coded(report: list[dict[str, Any]]) -> Coded:

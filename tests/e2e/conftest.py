@@ -1,4 +1,4 @@
-"""One demo and one browser for all tests of this folder."""
+"""One demo and one browser for all tests of a module."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def stop(process: subprocess.Popen[str]) -> int:
     return code
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: it would take half a core from all tests that follow
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """``meshscope demo`` with authentication on; its mesh is whole when the fixture is."""
     data = tmp_path_factory.mktemp("demo")

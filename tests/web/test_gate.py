@@ -1,57 +1,27 @@
+"""Who gets in, and what from other pages does not (without authentication: test_gate_off.py)."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi import Request
 from sqlalchemy.engine import Engine
-from starlette.types import Message
 
 from tests.web.clock import Clock
-from web.auth import Actor, Auth, csrf_token, needs
-from web.gate import CookieNames, Gate
-from web.login import router
-from web.problems import MEDIA_TYPE, install
+from tests.web.doors import CSRF_COOKIE, HOST, SESSION_COOKIE, browse, handshake, make_app
+from web.auth import Auth, csrf_token
+from web.gate import Gate
+from web.problems import MEDIA_TYPE
 
 pytestmark = pytest.mark.anyio
-
-SESSION_COOKIE, CSRF_COOKIE = CookieNames(8080).session, CookieNames(8080).csrf
-
-HOST = "127.0.0.1:8080"
-
-
-def make_app(auth: Auth | None) -> FastAPI:
-    app = FastAPI()
-    install(app)
-    app.add_middleware(Gate, auth=auth)
-    app.include_router(router(auth))
-
-    @app.api_route("/api/v1/who", methods=["GET", "POST", "PUT", "DELETE"])
-    async def who(actor: Annotated[Actor, Depends(needs("mesh:read"))]) -> str:
-        return actor.name
-
-    @app.api_route("/{path:path}", methods=["GET", "POST"])
-    async def page(request: Request, path: str) -> str:
-        return f"{path} for {request.scope['state']['actor'].name}"
-
-    @app.websocket("/ui/socket")
-    async def socket(websocket: WebSocket) -> None:
-        await websocket.accept()
-        await websocket.close()
-
-    return app
 
 
 @pytest.fixture
 def auth(control: Engine, clock: Clock) -> Auth:
     return Auth(control, clock)
-
-
-def browse(app: FastAPI, peer: str = "10.0.0.9") -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, client=(peer, 50000))
-    return httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}")
 
 
 @pytest.fixture
@@ -229,33 +199,6 @@ async def test_a_change_comes_from_our_own_pages(
 # --- websockets
 
 
-async def handshake(app: FastAPI, **headers: str) -> str:
-    """The type of the first message that the server sends."""
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    raw = [(name.encode(), value.encode()) for name, value in ({"host": HOST} | headers).items()]
-    scope = {
-        "type": "websocket",
-        "path": "/ui/socket",
-        "raw_path": b"/ui/socket",
-        "root_path": "",
-        "scheme": "ws",
-        "query_string": b"",
-        "headers": raw,
-        "subprotocols": [],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8080),
-    }
-    await app(scope, receive, send)
-    return str(sent[0]["type"])
-
-
 async def test_a_websocket_needs_a_session_and_our_origin(auth: Auth) -> None:
     app = make_app(auth)
     _, secret = auth.use_login_link(auth.issue_login_link())
@@ -305,50 +248,3 @@ async def test_answers_that_last_can_ask_whether_the_credential_still_holds(auth
     auth.leave(secret)
     assert not auth.holds_session(secret)
     assert not auth.holds_token(token["authorization"].removeprefix("Bearer "))
-
-
-# --- AUTH=off
-
-
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1:8080", "localhost:8080", "localhost", "[::1]:8080", "127.8.0.1", "LOCALHOST"]
-)
-async def test_without_auth_everybody_on_this_machine_passes(host: str) -> None:
-    async with browse(make_app(None)) as client:
-        answer = await client.post("/api/v1/who", headers={"host": host})
-    assert (answer.status_code, answer.json()) == (200, "anonymous")
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "evil.example",
-        "evil.example:8080",
-        "localhost.evil.example",
-        "a@localhost",
-        "",
-        "[::1",
-        "10.0.0.1",
-        "0.0.0.0",
-    ],
-)
-async def test_without_auth_other_names_are_refused(host: str) -> None:
-    """DNS rebinding: a page of evil.example, whose name now resolves to 127.0.0.1, talks to this server."""
-    app = make_app(None)
-    async with browse(app) as client:
-        answer = await client.get("/api/v1/who", headers={"host": host})
-    assert answer.status_code == 403
-    assert await handshake(app, host=host) == "websocket.close"
-
-
-async def test_without_auth_other_sites_still_change_nothing() -> None:
-    app = make_app(None)
-    async with browse(app) as client:
-        for headers, status in (
-            ({"origin": "http://evil.example"}, 403),
-            ({"origin": "null"}, 403),
-            ({"sec-fetch-site": "cross-site"}, 403),
-            ({"origin": f"http://{HOST}"}, 200),
-        ):
-            assert (await client.post("/api/v1/who", headers=headers)).status_code == status
-    assert await handshake(app, origin="http://evil.example") == "websocket.close"

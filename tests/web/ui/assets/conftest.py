@@ -16,7 +16,7 @@ SCRIPTS = sorted(path for path in (ROOT / "js").glob("[1-8]*.js"))
 STYLES = sorted((ROOT / "css").glob("*.css"))
 
 
-@pytest.fixture(scope="module")  # not longer: Playwright's loop would be in the way of the async tests
+@pytest.fixture(scope="package")  # not longer: Playwright's loop would be in the way of the async tests
 def browser() -> Iterator[Browser]:
     path = chromium.find()
     assert path is not None, "no browser: run `make browser`"
