@@ -34,7 +34,7 @@ from collector.trim import Limits
 
 log = structlog.get_logger(__name__)
 
-WORTHWHILE: Final = 8 << 20  # bytes that are committed without gathering more
+WORTHWHILE: Final = 32 << 20  # bytes that are committed without gathering more
 SELF_BATCHED: Final = 64 << 10  # bytes of a request that its sender gathered, and waits for the answer
 GATHER: Final = 3.0  # × the time of the last commit: a trickle costs a quarter of one core at most …
 GATHER_BATCHED: Final = 0.5  # … those who were answered just now come back together with those who waited …

@@ -7,7 +7,6 @@ and histogram bin). Both merge by adding, so a late difference simply lands in i
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -26,17 +25,53 @@ SUMS_SCHEMA: Final = {**_KEY_SCHEMA, **dict.fromkeys(SUMS, pl.Float64)}
 BINS_SCHEMA: Final = {**_KEY_SCHEMA, "side": pl.Int8, "bin": pl.Int16, "n": pl.Float64}
 
 
-@dataclass(frozen=True, slots=True)
 class Buckets:
-    """Sums and histogram bins per second and series. A value: merging makes a new one."""
+    """Sums and histogram bins per second and series. A value: merging makes a new one.
 
-    sums: pl.DataFrame
-    bins: pl.DataFrame
+    Series are written out (``sums``, ``bins``) or numbered (``slab``) when somebody asks for it.
+    """
+
+    __slots__ = ("_named", "_slab")
+
+    def __init__(self, sums: pl.DataFrame, bins: pl.DataFrame) -> None:
+        self._named: tuple[pl.DataFrame, pl.DataFrame] | None = (sums, bins)
+        self._slab: Slab | None = None
+
+    @staticmethod
+    def numbered(slab: Slab) -> Buckets:
+        """Those of a slab."""
+        made = Buckets.__new__(Buckets)
+        made._named, made._slab = None, slab
+        return made
+
+    @property
+    def slab(self) -> Slab:
+        """Sums and bins by the number of their series."""
+        if self._slab is None:
+            self._slab = Slab.of(self.sums, self.bins)
+        return self._slab
+
+    @property
+    def sums(self) -> pl.DataFrame:
+        """Columns :data:`SUMS_SCHEMA`."""
+        return self._written[0]
+
+    @property
+    def bins(self) -> pl.DataFrame:
+        """Columns :data:`BINS_SCHEMA`."""
+        return self._written[1]
+
+    @property
+    def _written(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        if self._named is None:
+            self._named = self.slab.named()
+        return self._named
 
     @property
     def is_empty(self) -> bool:
         """Nothing to add: no sums, and no bins either (a longer copy of a span moves its sample alone)."""
-        return self.sums.is_empty() and self.bins.is_empty()
+        sums, bins = (self._slab.sums, self._slab.bins) if self._slab else self._written
+        return sums.is_empty() and bins.is_empty()
 
     @staticmethod
     def empty() -> Buckets:
@@ -46,7 +81,7 @@ class Buckets:
     @staticmethod
     def merge(parts: list[Buckets]) -> Buckets:
         """The sum of ``parts``; what cancels out is gone."""
-        return Buckets(*Slab.merge([Slab.of(p.sums, p.bins) for p in parts or [Buckets.empty()]]).named())
+        return Buckets.numbered(Slab.merge([part.slab for part in parts or [Buckets.empty()]]))
 
     def negated(self) -> Buckets:
         """What takes these back."""
@@ -85,7 +120,7 @@ def _added(series: pl.DataFrame, rows: pl.DataFrame) -> Buckets:
         for side, name in ((CLIENT, "client"), (SERVER, "server"))
     ]
     slab = Slab(series, rows.select("time", "series", *SUMS), pl.concat(sides))
-    return Buckets(*Slab.merge([slab]).named())
+    return Buckets.numbered(Slab.merge([slab]))
 
 
 class LiveWindow:
@@ -115,10 +150,10 @@ class LiveWindow:
         """Add differences; what is before ``now − keep`` is let go once there is more than the window has."""
         if more.is_empty:
             return
-        part = Slab.of(more.sums, more.bins)
+        part = more.slab
         with self._lock:
             slabs = dict(self._slabs)
-            for first in (pl.concat([more.sums["time"], more.bins["time"]]) // SECONDS * SECONDS).unique():
+            for first in (pl.concat([part.sums["time"], part.bins["time"]]) // SECONDS * SECONDS).unique():
                 slabs[first] = slabs.get(first, Held(first)).added(part.between(first, first + SECONDS))
             self._slabs = self._tidied(slabs, int(now))
             self.revision += 1
@@ -148,4 +183,4 @@ class LiveWindow:
             if start < held.end and held.start < end
             for part in held.between(start, end, settled=settled, bins=bins)
         ]
-        return Buckets(*Slab.merge(found, settled).named()) if found else Buckets.empty()
+        return Buckets.numbered(Slab.merge(found, settled)) if found else Buckets.empty()

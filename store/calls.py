@@ -12,7 +12,6 @@ from sqlalchemy.engine import Engine
 
 from collector import model
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
-from collector.slab import Slab
 from store import telemetry
 from store.collectors import own, signed
 
@@ -27,7 +26,7 @@ def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None,
     """
     if buckets.is_empty:
         return
-    slab = Slab.of(buckets.sums, buckets.bins)
+    slab = buckets.slab
     key = ["time", "series"]
     # A call whose latency alone changed has bins to add and nothing else.
     rows = pl.concat([slab.sums.select(key), slab.bins.select(key)]).unique()
