@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from collector import deliveries, model, naming
 from collector.archive import TraceId
-from collector.distinct import different
-from collector.ids import words
+from collector.distinct import different, distinct
+from collector.ids import pairs, words
 from collector.spans import Flattened
 
 ID: Final = ["high", "low"]
@@ -77,11 +77,12 @@ _ROWS: Final = {
 
 @dataclass(frozen=True)
 class Identity:
-    """The traces of some spans: their ids, when the earliest of these starts (unix ns), whether Zipkin sent them."""
+    """The traces of some spans."""
 
     ids: list[TraceId]
-    start: NDArray[np.int64]
-    zipkin: NDArray[np.bool_]
+    start: NDArray[np.int64]  # unix ns, of the earliest of these spans
+    zipkin: NDArray[np.bool_]  # whether one of them came from Zipkin
+    of_span: NDArray[np.int64]  # for each span which of the traces
 
     @property
     def of_zipkin(self) -> list[TraceId]:
@@ -133,11 +134,14 @@ class Coded:
 
     @cached_property
     def identity(self) -> Identity:
-        """Its traces."""
-        zipkin = (self.facts["telemetry"] == naming.ZIPKIN).gather(self.rows["fact"])
-        rows = self.rows.select(*ID, "start", zipkin=zipkin)
-        found = rows.group_by(ID).agg(pl.col("start").min(), pl.col("zipkin").any())
-        return Identity(found.select(ID).rows(), found["start"].to_numpy(), found["zipkin"].to_numpy())
+        """Its traces, in the order of their first spans."""
+        high, low, start = (self.rows[name].to_numpy() for name in (*ID, "start"))
+        one, of_span = distinct([pairs(high, low)], self.height)
+        earliest = np.full(len(one), np.iinfo(np.int64).max)
+        np.minimum.at(earliest, of_span, start)
+        zipkin = (self.facts["telemetry"] == naming.ZIPKIN).to_numpy()[self.rows["fact"].to_numpy()]
+        ids = list(zip(high[one].tolist(), low[one].tolist(), strict=True))
+        return Identity(ids, earliest, np.bincount(of_span, zipkin, len(one)) > 0, of_span)
 
     @property
     def targets(self) -> list[TraceId]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -15,3 +17,9 @@ def words(ids: pa.ChunkedArray, count: int) -> NDArray[np.uint64]:
         c.buffers()[1][c.offset * 8 * count : (c.offset + len(c)) * 8 * count].to_pybytes() for c in chunks
     )
     return np.frombuffer(raw, dtype=">u8").astype(np.uint64).reshape(-1, count)
+
+
+def pairs(first: NDArray[Any], second: NDArray[Any]) -> pa.FixedSizeBinaryArray:
+    """Two integers of 64 bits each as one key of 16 bytes, to be looked up: several times faster than two columns."""
+    both = np.stack([first.view(np.uint64), second.view(np.uint64)], axis=1)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(both), [None, pa.py_buffer(both)])

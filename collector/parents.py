@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 
+from collector.ids import pairs
 from collector.walk import CALLED, CALLING, Bools, Ints
 
 
@@ -18,20 +20,15 @@ def find(spans: pl.DataFrame) -> tuple[Ints, Bools]:
     Returns:
         Row number of each span's parent (−1: none stored), and whether it names a parent at all.
     """
+    trace, span, parent = (spans[name].to_numpy() for name in ("trace", "span", "parent"))
+    ids = pairs(trace, span)
+    found = pc.index_in(pairs(trace, parent), value_set=ids)  # of several of one id the first
+    parents: Ints = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    names_parent = parent != 0
+    if len(ids.unique()) == len(ids):
+        return parents, names_parent
     at = pl.col("row").cast(pl.Int64)
     halves = spans.select("trace", "span", "parent", "side", "service", "instance", at=at)
-    names_parent = (spans["parent"] != 0).to_numpy()
-    ids = halves.select("trace", "span", "at").unique(["trace", "span"], keep="first", maintain_order=True)
-    found = spans.select("trace", "parent").join(
-        ids,
-        left_on=["trace", "parent"],
-        right_on=["trace", "span"],
-        how="left",
-        maintain_order="left",
-    )
-    parents: Ints = found["at"].fill_null(-1).to_numpy()
-    if ids.height == halves.height:
-        return parents, names_parent
     own = (spans["parent"] == spans["span"]).to_numpy()
     parents = np.where(
         own, np.arange(spans.height), parents

@@ -24,6 +24,7 @@ from collector.calls import Calls
 from collector.coded import FACTS, ID, Coded
 from collector.distinct import different
 from collector.frames import NOTHING, Frames
+from collector.ids import pairs
 from collector.seen import Seen
 from collector.stubs import Stubs
 
@@ -34,6 +35,7 @@ _GENERATION: Final = (
     1.0  # s; what a batch costs grows with the traces of one generation, not with all that are open
 )
 _PIECES: Final = 16
+_NUMBERED: Final = {"high": pl.UInt64, "low": pl.UInt64, "trace": pl.Int64}
 _NUMBER: Final = 44  # bits of a trace's number
 _LOWEST: Final = (1 << _NUMBER) - 1
 
@@ -96,9 +98,9 @@ class Traces:
     def derive(self, spans: Coded) -> Derived:
         """Derive the calls of every trace that has a span among ``spans``, and what that changes."""
         zipkin = spans.identity.of_zipkin
-        ids, numbers = self._numbered(spans.rows, self._short_ids.together(zipkin))
+        numbers = self._numbered(spans.identity.ids, self._short_ids.together(zipkin))
         before = self._load(numbers)
-        whole = Frames.together([before, _frames(spans, ids)], pl.concat)
+        whole = Frames.together([before, _frames(spans, numbers)], pl.concat)
         whole = _distinct(whole)
         more = whole.spans.height - before.spans.height
         if whole.spans.is_empty():
@@ -143,8 +145,8 @@ class Traces:
     def tell(self, spans: Coded, told: Collection[TraceId]) -> None:
         """Consumers among these spans, of traces that are not held, link to ``told``; that was counted before."""
         zipkin = spans.identity.of_zipkin
-        ids, numbers = self._numbered(spans.rows, self._short_ids.together(zipkin))
-        whole = _distinct(_frames(spans, ids))
+        numbers = self._numbered(spans.identity.ids, self._short_ids.together(zipkin))
+        whole = _distinct(_frames(spans, numbers))
         stubs = self._stubs(linker.Linker(whole.spans, whole.facts, whole.links), numbers)
         self._elsewhere.leave(stubs, told)
 
@@ -176,23 +178,17 @@ class Traces:
         held = self._held(dict.fromkeys(sources, 0)).items()
         elsewhere = [self._generations[n].held.of({t: t for t in of}).stubs for n, of in held]
         ids = [(*trace_id, number) for trace_id, number in numbers.items()]
-        told = pl.DataFrame(
-            ids, schema={"high": pl.UInt64, "low": pl.UInt64, "trace": pl.Int64}, orient="row"
-        )
+        told = pl.DataFrame(ids, schema=_NUMBERED, orient="row")
         left = self._elsewhere.left(numbers)
         return pl.concat([stubs, *elsewhere, left]).drop("trace").join(told, on=ID)
 
-    def _numbered(
-        self, spans: pl.DataFrame, together: dict[TraceId, TraceId]
-    ) -> tuple[pl.DataFrame, dict[TraceId, int]]:
+    def _numbered(self, ids: list[TraceId], together: dict[TraceId, TraceId]) -> dict[TraceId, int]:
         """A number for each trace that is used once; ``together``: ids that are one trace."""
-        ids = spans.select(ID).unique(maintain_order=True)
-        rows = ids.rows()
-        numbers = dict(zip(rows, self._numbers, strict=False))
+        numbers = dict(zip(ids, self._numbers, strict=False))
         if together:
             numbers |= dict(zip(together, self._numbers, strict=False))
             numbers |= {one: numbers[all_of_it] for one, all_of_it in together.items()}
-        return ids.with_columns(trace=pl.Series([numbers[i] for i in rows], dtype=pl.Int64)), numbers
+        return numbers
 
     def _held(self, numbers: dict[TraceId, int]) -> dict[int, dict[int, int]]:
         """Per generation, the traces among these that it holds: number there → new number."""
@@ -219,11 +215,16 @@ class Traces:
             del self._generations[number]
 
 
-def _frames(spans: Coded, ids: pl.DataFrame) -> Frames:
+def _frames(spans: Coded, numbers: dict[TraceId, int]) -> Frames:
     """Spans under the numbers of their traces."""
-    numbered = spans.rows.join(ids, on=ID, how="left", maintain_order="left").select(*frames.SPANS)
-    links = deliveries.numbered(spans.links, ids)
-    return Frames(numbered, spans.facts, NOTHING.calls, links, NOTHING.stubs)
+    of_trace = np.fromiter((numbers[i] for i in spans.identity.ids), np.int64, len(spans.identity.ids))
+    trace = pl.Series("trace", of_trace[spans.identity.of_span])
+    links = deliveries.NO_LINKS
+    if not spans.links.is_empty():
+        ids = [(*trace_id, number) for trace_id, number in numbers.items()]
+        links = deliveries.numbered(spans.links, pl.DataFrame(ids, schema=_NUMBERED, orient="row"))
+    rows = spans.rows.with_columns(trace).select(*frames.SPANS)
+    return Frames(rows, spans.facts, NOTHING.calls, links, NOTHING.stubs)
 
 
 def _difference(before: Calls, after: Calls) -> Calls:
@@ -240,7 +241,10 @@ def _distinct(held: Frames) -> Frames:
     """R1.2: one identity counts once; the longest, then the latest end, then the failed one, then by what it says."""
     links = held.links.unique()
     ids = pl.struct("trace", "span")
-    if held.spans.select("trace", "span").n_unique() == held.spans.height:
+    if (
+        len(pairs(held.spans["trace"].to_numpy(), held.spans["span"].to_numpy()).unique())
+        == held.spans.height
+    ):
         return replace(held, links=links)
     several = held.spans.select(yes=ids.is_duplicated())["yes"]
     copies = held.spans.filter(several)
