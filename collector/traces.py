@@ -239,7 +239,7 @@ def _appended(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 def _distinct(held: Frames) -> Frames:
     """R1.2: one identity counts once; the longest, then the latest end, then the failed one, then by what it says."""
-    links = held.links.unique()
+    links = held.links if held.links.is_empty() else held.links.unique()
     ids = pl.struct("trace", "span")
     if (
         len(pairs(held.spans["trace"].to_numpy(), held.spans["span"].to_numpy()).unique())
