@@ -20,7 +20,8 @@ from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
 from store import calls
 from web import shapes
-from web.shapes import Json
+from web.health import DEFAULT, HealthRules
+from web.shapes import Beside, BreakerOf, Json
 from web.window import Window, window
 
 _KNOWN: Final = 900  # s: a silent edge is shown as idle for so long
@@ -39,6 +40,7 @@ class Question:
     focus: str = ""
     depth: int = 1
     idle: bool = False
+    group_by: str = "service"
 
 
 class Graphs:
@@ -51,9 +53,11 @@ class Graphs:
         breakers: Breakers,
         directory: Directory,
         control: ControlPlane,
+        rules: HealthRules = DEFAULT,
     ) -> None:
         """``control`` tells who is there; it is read on its own loop only, whenever it has news."""
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
+        self._rules = rules
         self._control = control
         self._mesh, self._instances = Mesh(), dict[str, int]()
         control.listen(self._look)
@@ -70,8 +74,8 @@ class Graphs:
         if question.idle:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
-        document = shapes.graph(built, asked, now, self._breaker(now), self._instances)
-        return _narrowed(document, question)
+        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
+        return _narrowed(shapes.graph(built, asked, now, beside), question)
 
     def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
         """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well.
@@ -92,9 +96,10 @@ class Graphs:
             unidentified=question.unidentified,
             settled=_settled(now),
             names=self._directory.names(now),
+            group_by=question.group_by,
         )
 
-    def _breaker(self, now: float) -> shapes.BreakerOf:
+    def _breaker(self, now: float) -> BreakerOf:
         mesh = self._mesh
 
         def breaker(source: str, target: str) -> Json | None:
