@@ -69,13 +69,22 @@ class Graphs:
     def graph(self, question: Question, now: float | None = None) -> Json:
         """The document of ``GET /api/v1/graph``. Blocks: call it in a thread. Raises a 400 problem for bad times."""
         now = time.time() if now is None else now
+        asked, built = self.built(question, now)
+        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
+        return _narrowed(shapes.graph(built, asked, now, beside), question)
+
+    def built(self, question: Question, now: float) -> tuple[Window, ServiceGraph]:
+        """The window and its graph as frames, not narrowed to a namespace or focus."""
         asked = window(question.start, question.end, now)
         built = self._build(asked, now, question)
         if question.idle:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
-        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
-        return _narrowed(shapes.graph(built, asked, now, beside), question)
+        return asked, built
+
+    def instances(self, node: str) -> int | None:
+        """Proxies that are connected for a service; None where there are none."""
+        return self._instances.get(node)
 
     def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
         """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well.
