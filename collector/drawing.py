@@ -56,7 +56,7 @@ def _latency(calls: Summed, by: list[str], more: list[str] | None = None) -> pl.
 
 def nodes(calls: Summed) -> pl.DataFrame:
     """R3.4: what a node served itself; a node without spans of its own: what its callers saw."""
-    rows = calls.rows.with_columns(own=pl.col("server_calls").sum().over(_OF_NODE) > 0)
+    rows = _served(calls.rows)
     served = rows.group_by(id="target").agg(
         calls=_seen("calls").sum(),
         failed=_seen("failed").sum(),
@@ -67,10 +67,22 @@ def nodes(calls: Summed) -> pl.DataFrame:
     )
     found = _ends(rows).join(served, on="id", how="left")
     figures = [name for name in served.columns if name != "id"]
-    bins = calls.bins.join(rows.select("series", "own"), on="series")
-    seen = bins.filter(pl.col("side") == pl.when("own").then(SERVER).otherwise(CLIENT))
-    latency = _latency(Summed(rows, seen.drop("own")), ["target"]).rename({"target": "id"})
+    latency = quantiles(node_bins(calls), ["id"], QUANTILES)
     return found.with_columns(pl.col(figures).fill_null(0.0)).join(latency, on="id", how="left").sort("id")
+
+
+def node_bins(calls: Summed) -> pl.DataFrame:
+    """The samples of nodes, of the side that tells of each: ``id``, ``bin``, ``n``."""
+    own = _served(calls.rows).select("series", "own", id="target")
+    bins = calls.bins.join(own, on="series")
+    return bins.filter(pl.col("side") == pl.when("own").then(SERVER).otherwise(CLIENT)).select(
+        "id", "bin", "n"
+    )
+
+
+def _served(rows: pl.DataFrame) -> pl.DataFrame:
+    """Whether the target tells of itself, as ``own``."""
+    return rows.with_columns(own=pl.col("server_calls").sum().over(_OF_NODE) > 0)
 
 
 def _class(name: str) -> pl.Expr:

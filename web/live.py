@@ -15,6 +15,7 @@ from collector.breakers import Breakers
 from collector.directory import Directory
 from collector.graph import ServiceGraph
 from collector.rollup import Buckets, LiveWindow
+from collector.summed import Summed
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
@@ -70,8 +71,7 @@ class Graphs:
         """The document of ``GET /api/v1/graph``. Blocks: call it in a thread. Raises a 400 problem for bad times."""
         now = time.time() if now is None else now
         asked, built = self.built(question, now)
-        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
-        return _narrowed(shapes.graph(built, asked, now, beside), question)
+        return narrowed(self.document(built, asked, now, question), question)
 
     def built(self, question: Question, now: float) -> tuple[Window, ServiceGraph]:
         """The window and its graph as frames, not narrowed to a namespace or focus."""
@@ -81,6 +81,16 @@ class Graphs:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
         return asked, built
+
+    def _build(
+        self, asked: Window, now: float, question: Question, *, histograms: bool = True
+    ) -> ServiceGraph:
+        return graph.drawn(self.chosen(asked, now, question, histograms=histograms))
+
+    def document(self, built: ServiceGraph, asked: Window, now: float, question: Question) -> Json:
+        """The graph of a window as the API writes it, not narrowed."""
+        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
+        return shapes.graph(built, asked, now, beside)
 
     def instances(self, node: str) -> int | None:
         """Proxies that are connected for a service; None where there are none."""
@@ -96,10 +106,9 @@ class Graphs:
             return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
         return calls.between(self._engine, asked.start, asked.end)
 
-    def _build(
-        self, asked: Window, now: float, question: Question, *, histograms: bool = True
-    ) -> ServiceGraph:
-        return graph.build(
+    def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
+        """The calls of a window between the ends that the question asks for."""
+        return graph.chosen(
             self.buckets(asked, now, histograms=histograms),
             messaging=question.messaging,
             unidentified=question.unidentified,
@@ -149,7 +158,7 @@ def _silenced(rows: pl.DataFrame, keep: set[str]) -> pl.DataFrame:
     )
 
 
-def _narrowed(document: Json, question: Question) -> Json:
+def narrowed(document: Json, question: Question) -> Json:
     """Only one namespace, or only what lies within ``depth`` calls of ``focus``."""
     nodes, edges = document["nodes"], document["edges"]
     if question.namespace:

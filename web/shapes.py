@@ -51,7 +51,7 @@ def _node(row: Json, seconds: float, beside: Beside, shares: dict[str, dict[str,
     at = _rules(beside, row["id"], row["member"])
     return {
         "id": row["id"],
-        **_names(row, beside.group_by),
+        **names(row, beside.group_by),
         "kind": row["kind"] or "unknown",
         **_figures(row, seconds, at),
         "latency_ms": _latency(row, ""),
@@ -61,17 +61,17 @@ def _node(row: Json, seconds: float, beside: Beside, shares: dict[str, dict[str,
     }
 
 
-def _names(row: Json, group_by: str) -> Json:
+def names(row: Json, group_by: str) -> Json:
     """What a node is: its service and namespace, and the version or operation of it that it stands for."""
-    facet, names = row["facet"] or None, {"version": None, "operation": None}
+    facet, part = row["facet"] or None, {"version": None, "operation": None}
     if group_by == "namespace" and facet:
-        return {"service": facet, "namespace": None if facet == NO_NAMESPACE else facet, **names}
+        return {"service": facet, "namespace": None if facet == NO_NAMESPACE else facet, **part}
     member = row["member"]
     own = row["kind"] in ("service", "gateway")
     namespace, _, name = member.rpartition("/") if own else ("", "", member)
-    if group_by in names:
-        names[group_by] = facet
-    return {"service": name, "namespace": namespace or None, **names}
+    if group_by in part:
+        part[group_by] = facet
+    return {"service": name, "namespace": namespace or None, **part}
 
 
 def _rules(beside: Beside, node: str, member: str) -> Thresholds:
