@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Response
 
-from web.ui.layout.board import WINDOW, Board, Placement
-from web.ui.layout.topology import Edge, Node, Topology
+from web.layout.topology import Edge, Node, Topology
+from web.ui.board import WINDOW, Board, Placement
 from web.ui.ports import Parts
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from web.ui.layout.coordinates import centres
-from web.ui.layout.ordering import Vertex, layers
-from web.ui.layout.ranks import acyclic, ranks
-from web.ui.layout.topology import CARD_WIDTH, ROW_HEIGHT, Point, Topology
+from web.layout.coordinates import centres
+from web.layout.ordering import Vertex, layers
+from web.layout.ranks import acyclic, ranks
+from web.layout.topology import CARD_WIDTH, ROW_HEIGHT, Point, Topology
 
 
 def flow(topology: Topology) -> dict[str, Point]:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.web.ui.layout.world import topology
-from web.ui.layout.coordinates import centres, separate
-from web.ui.layout.ordering import layers
-from web.ui.layout.ranks import ranks
-from web.ui.layout.topology import CARD_WIDTH, GAP_X
+from tests.web.layout.world import topology
+from web.layout.coordinates import centres, separate
+from web.layout.ordering import layers
+from web.layout.ranks import ranks
+from web.layout.topology import CARD_WIDTH, GAP_X
 
 places = st.lists(st.floats(-1000, 1000), min_size=1, max_size=12)
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from tests.web.ui.layout.world import overlapping, topology
-from web.ui.layout.flow import flow
-from web.ui.layout.topology import ROW_HEIGHT, Node, Topology
+from tests.web.layout.world import overlapping, topology
+from web.layout.flow import flow
+from web.layout.topology import ROW_HEIGHT, Node, Topology
 
 
 def test_no_card_covers_another() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from web.ui.layout.ordering import Layers, Vertex
-from web.ui.layout.topology import CARD_WIDTH, GAP_X
+from web.layout.ordering import Layers, Vertex
+from web.layout.topology import CARD_WIDTH, GAP_X
 
 WAYPOINT_WIDTH = 16.0
 ROUNDS = 40

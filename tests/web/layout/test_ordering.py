@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from tests.web.ui.layout.world import topology
-from web.ui.layout.ordering import Vertex, crossings, layers
-from web.ui.layout.ranks import ranks
+from tests.web.layout.world import topology
+from web.layout.ordering import Vertex, crossings, layers
+from web.layout.ranks import ranks
 
 
 def test_a_long_edge_passes_every_row_between() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH, Node, Positions, Topology
+from web.layout.topology import CARD_HEIGHT, CARD_WIDTH, Node, Positions, Topology
 
 # The same shape as a small shop: an edge gateway, shared services, a store at the bottom, one long edge.
 CALLS = (

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from web.ui.layout.routes import route
-from web.ui.layout.sticky import place
-from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH, Edge, Node, Point, Topology
+from web.layout.routes import route
+from web.layout.sticky import place
+from web.layout.topology import CARD_HEIGHT, CARD_WIDTH, Edge, Node, Point, Topology
 from web.ui.ports import Layouts
 
 YOUNG = 30.0

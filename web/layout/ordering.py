@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from web.ui.layout.topology import Pair
+from web.layout.topology import Pair
 
 SWEEPS = 24
 COUNT_CROSSINGS_UP_TO = 250

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from tests.web.ui.layout.world import overlapping, topology
-from web.ui.layout.flow import flow
-from web.ui.layout.sticky import moved, place
-from web.ui.layout.topology import ROW_HEIGHT
+from tests.web.layout.world import overlapping, topology
+from web.layout.flow import flow
+from web.layout.sticky import moved, place
+from web.layout.topology import ROW_HEIGHT
 
 STORED = flow(topology())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 
-from web.ui.layout.topology import Pair
+from web.layout.topology import Pair
 
 Neighbours = dict[str, list[str]]
 

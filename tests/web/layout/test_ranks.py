@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from tests.web.ui.layout.world import topology
-from web.ui.layout.ranks import acyclic, ranks
+from tests.web.layout.world import topology
+from web.layout.ranks import acyclic, ranks
 
 
 def test_callees_stand_below_all_of_their_callers() -> None:

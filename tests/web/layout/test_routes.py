@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from tests.web.ui.layout.world import topology
-from web.ui.layout.flow import flow
-from web.ui.layout.routes import route
-from web.ui.layout.sticky import place
-from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH, ROW_HEIGHT, Edge, Point, Positions
+from tests.web.layout.world import topology
+from web.layout.flow import flow
+from web.layout.routes import route
+from web.layout.sticky import place
+from web.layout.topology import CARD_HEIGHT, CARD_WIDTH, ROW_HEIGHT, Edge, Point, Positions
 
 A, B, C = "a", "b", "c"
 COLUMN: Positions = {A: (0.0, 0.0), B: (0.0, ROW_HEIGHT), C: (0.0, 2 * ROW_HEIGHT)}

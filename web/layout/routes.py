@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from web.ui.layout.coordinates import separate
-from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH, GAP_X, Edge, Point, Positions
+from web.layout.coordinates import separate
+from web.layout.topology import CARD_HEIGHT, CARD_WIDTH, GAP_X, Edge, Point, Positions
 
 CLEARANCE = 8.0
 """Between a card and an edge that passes it, px."""

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from store.layouts import Layouts
-from tests.web.ui.layout.world import topology
-from web.ui.layout.board import REMEMBERED, WINDOW, YOUNG, Board, Memory
-from web.ui.layout.flow import flow
-from web.ui.layout.topology import CARD_HEIGHT, Topology
+from tests.web.layout.world import topology
+from web.layout.flow import flow
+from web.layout.topology import CARD_HEIGHT, Topology
+from web.ui.board import REMEMBERED, WINDOW, YOUNG, Board, Memory
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from web.ui.layout.flow import flow
-from web.ui.layout.ranks import Neighbours, adjacency
-from web.ui.layout.topology import CARD_WIDTH, GAP_X, ROW_HEIGHT, Point, Positions, Topology
+from web.layout.flow import flow
+from web.layout.ranks import Neighbours, adjacency
+from web.layout.topology import CARD_WIDTH, GAP_X, ROW_HEIGHT, Point, Positions, Topology
 
 NEW_SHARE = 0.2
 """Above this share of new nodes a full layout is less confusing than many odd slots."""
