@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 # Size of a card and the room between cards, px. The drawing (assets/js) uses the same card.
 CARD_WIDTH = 176.0
@@ -50,3 +51,14 @@ class Topology:
     def merged(self, other: Topology) -> Topology:
         """Both together; where both know a node, `other` is right."""
         return Topology({**self.nodes, **other.nodes}, self.edges | other.edges)
+
+
+def of_graph(graph: Mapping[str, Any]) -> Topology:
+    """The structure of a graph in the shape of GET /api/v1/graph."""
+    return Topology(
+        {
+            node["id"]: Node(node["service"] or node["id"], node["namespace"] or "", node["kind"])
+            for node in graph["nodes"]
+        },
+        frozenset((edge["source"], edge["target"], edge["kind"]) for edge in graph["edges"]),
+    )
