@@ -81,7 +81,7 @@ def chosen(
         group_by: what a node is, one of :data:`collector.grouping.GROUPS`.
     """
     calls = Summed.of(window, pl.col("source") == UNKNOWN, settled)
-    rows = _best(_resolved(calls.rows, names or Names()))
+    rows = _best(resolved_series(calls.rows, names or Names()))
     calls = Summed(rows, calls.bins)
     if messaging == "expanded":
         calls = _expanded(calls)
@@ -99,19 +99,20 @@ def drawn(calls: Summed) -> ServiceGraph:
 
 def resolved(window: Buckets, names: Names) -> Buckets:
     """Names and addresses as the services that they are (R4.3, R5.3, R5.4)."""
-    changed = _changed(window.sums, names)
-    if changed is None:
+    table = _renamings(window.sums, names)
+    if table is None:
         return window
-    return Buckets(_renamed(window.sums, changed), _renamed(window.bins, changed))
+    return Buckets(_renamed(window.sums, table), _renamed(window.bins, table))
 
 
-def _resolved(rows: pl.DataFrame, names: Names) -> pl.DataFrame:
-    changed = _changed(rows, names)
-    return rows if changed is None else _renamed(rows, changed)
+def resolved_series(series: pl.DataFrame, names: Names) -> pl.DataFrame:
+    """The same of series (columns :data:`collector.model.SERIES_KEY`, a row each), in their order."""
+    table = _renamings(series, names)
+    return series if table is None else _renamed(series, table)
 
 
-def _changed(rows: pl.DataFrame, names: Names) -> pl.DataFrame | None:
-    """The ends that are known to be others, and as ``new_…`` what they are; None where there are none."""
+def _renamings(rows: pl.DataFrame, names: Names) -> pl.DataFrame | None:
+    """What becomes of the ends of ``rows``, where something changes; None where nothing does."""
     known = [_known(row, names) for row in rows.select(_ENDS).unique().iter_rows()]
     changed = [pair for pair in known if pair is not None]
     schema = dict.fromkeys((*_ENDS, *(f"new_{name}" for name in _ENDS)), pl.String)

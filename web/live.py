@@ -92,6 +92,15 @@ class Graphs:
         beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
         return shapes.graph(built, asked, now, beside)
 
+    def parts(self, question: Question, service: str, now: float | None = None) -> list[Json]:
+        """The nodes that one service is in a graph of versions or operations, itself (all of them) as well. Blocks."""
+        now = time.time() if now is None else now
+        asked, built = self.built(question, now)
+        own = built.nodes.filter(pl.col("member") == service)
+        return list(
+            self.document(replace(built, nodes=own, edges=built.edges.clear()), asked, now, question)["nodes"]
+        )
+
     def instances(self, node: str) -> int | None:
         """Proxies that are connected for a service; None where there are none."""
         return self._instances.get(node)

@@ -14,7 +14,8 @@ from collector.directory import Directory
 from collector.rollup import LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
-from web.api import graph, meta, policies, proxies
+from store.layouts import Layouts
+from web.api import diff, export, graph, impact, meta, policies, proxies, services
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -31,6 +32,10 @@ def document(control: Engine) -> dict[str, Any]:
     for router in (
         meta.router(),
         graph.router(graphs, Streams(graphs)),
+        diff.router(graphs),
+        export.router(graphs, Layouts(control)),
+        impact.router(graphs),
+        services.router(graphs),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
     ):

@@ -9,22 +9,26 @@ from fastapi import Path, Request
 
 from web.problems import Problem
 
-_ID = "Node id, percent-encoded."
+Id = Annotated[
+    str,
+    Path(description="Node id, percent-encoded.", examples=["shop/checkout"], max_length=4096),
+]
+
+
+def ends(request: Request, end: str) -> bool:
+    """Whether the path ends with ``end``, and not a node id in it.
+
+    Routes match the decoded path, where a slash within an id looks like any other; the encoded one tells.
+    """
+    raw: bytes = request.scope.get("raw_path", b"").partition(b"?")[0]
+    return not raw or raw.endswith(end.encode())
 
 
 def before(end: str) -> Callable[..., str]:
-    """The id in a path that ends with ``/{node_id:path}`` and then ``end``: a dependency.
+    """A dependency: the id in a path that ends with ``/{node_id:path}`` and then ``end``; 404 for any other path."""
 
-    Routes match the decoded path, where a slash within an id looks like any other: whether the path really ends so is
-    seen in the encoded one only. Raises a 404 problem where it does not.
-    """
-
-    def found(
-        request: Request,
-        node_id: Annotated[str, Path(description=_ID, examples=["shop/checkout"], max_length=4096)],
-    ) -> str:
-        raw = request.scope.get("raw_path", b"").partition(b"?")[0]
-        if end and raw and not raw.endswith(end.encode()):
+    def found(request: Request, node_id: Id) -> str:
+        if not ends(request, end):
             raise Problem(404, "Not Found", f"A path to a node ends with {end}.")
         return node_id
 
