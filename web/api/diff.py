@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from web.api.graph import Edge, Node
+from web.api.graph import Depth, Edge, Focus, GroupBy, Messaging, Namespace, Node, Unidentified
 from web.auth import needs
 from web.difference import diff
 from web.live import Graphs, Question
@@ -101,7 +101,8 @@ class Diff(BaseModel):
     a: Times = Field(description="The window before")
     b: Times = Field(description="The window after")
     test: dict[str, Any] = Field(
-        description="How significance was found: tests, level, least calls and changes"
+        description="How significance was found: tests, level, least calls and changes",
+        examples=[{"level": 0.05}],
     )
     added: Lone = Field(description="In b alone, as b has it")
     removed: Lone = Field(description="In a alone, as a had it")
@@ -124,23 +125,15 @@ def router(graphs: Graphs) -> APIRouter:
         a_end: Annotated[str, Query(description="End of a.", examples=["now-15m"])] = "now-15m",
         b_start: Annotated[str, Query(description="Start of b.", examples=["now-15m"])] = "now-15m",
         b_end: Annotated[str, Query(description="End of b.", examples=["now"])] = "now",
-        group_by: Annotated[
-            Literal["service", "version", "namespace", "operation"], Query(description="What a node is.")
-        ] = "service",
-        messaging: Annotated[
-            Literal["collapsed", "expanded"],
-            Query(description="Destinations between producers and consumers, or not."),
-        ] = "collapsed",
-        namespace: Annotated[
-            str, Query(description="Only this namespace and what it talks to.", examples=["shop"])
-        ] = "",
-        focus: Annotated[
-            str, Query(description="Only what is near this node.", examples=["shop/checkout"])
-        ] = "",
-        depth: Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.")] = 1,
-        unidentified: Annotated[bool, Query(description="Show targets that have no name at all.")] = False,
+        group_by: GroupBy = "service",
+        messaging: Messaging = "collapsed",
+        namespace: Namespace = "",
+        focus: Focus = "",
+        depth: Depth = 1,
+        unidentified: Unidentified = False,
         only_significant: Annotated[
-            bool, Query(description="Leave out what may be chance, or is too small to matter.")
+            bool,
+            Query(description="Leave out what may be chance, or is too small to matter.", examples=[True]),
         ] = False,
     ) -> Response:
         a = Question(a_start, a_end, messaging, unidentified, namespace, focus, depth, group_by=group_by)

@@ -48,7 +48,8 @@ def router(graphs: Graphs, layouts: Layouts) -> APIRouter:
         asked: Asked,
         format: Annotated[Format, Query(description="What kind of file.", examples=["graphml"])] = "json",  # noqa: A002
         table: Annotated[
-            Literal["edges", "nodes"], Query(description="What the lines of a CSV file are.")
+            Literal["edges", "nodes"],
+            Query(description="What the lines of a CSV file are.", examples=["nodes"]),
         ] = "edges",
     ) -> Response:
         document = await asyncio.to_thread(graphs.graph, asked)

@@ -118,7 +118,7 @@ class Node(BaseModel):
     latency_ms: Latency | None = Field(description="What it served itself; else what its callers saw")
     instances: int | None = Field(description="Proxies connected for it; null if it has none", examples=[2])
     versions: dict[str, float] = Field(description="Calls per version", examples=[{"v1": 90.0, "v2": 10.0}])
-    breaker: None = Field(None, description="Reserved")
+    breaker: None = Field(None, description="Reserved", examples=[None])
 
 
 class Edge(BaseModel):
@@ -138,7 +138,9 @@ class Edge(BaseModel):
     health: str = Field(description=_HEALTH, examples=["degraded"])
     client: Side = Field(description="As the caller saw it")
     server: Side = Field(description="As the called saw it")
-    failures: dict[str, float] = Field(description="Failed calls by class, and cancelled ones beside them")
+    failures: dict[str, float] = Field(
+        description="Failed calls by class, and cancelled ones beside them", examples=[{"timeout": 1.0}]
+    )
     attempts: float = Field(description="Requests with their retries", examples=[101.0])
     requests: float = Field(description="Requests without retries", examples=[100.0])
     amplification: float | None = Field(description=_AMPLIFICATION, examples=[1.01])
@@ -148,15 +150,20 @@ class Edge(BaseModel):
     )
     flags: dict[str, float] = Field(description="Envoy response flags", examples=[{"UO": 2.0}])
     versions: dict[str, Version] = Field(description="Per version of the target")
-    breaker: dict[str, Any] | None = Field(description="Circuit breaker of the callers' proxies")
-    mtls: bool | None = Field(description="null: not known")
+    breaker: dict[str, Any] | None = Field(
+        description="Circuit breaker of the callers' proxies",
+        examples=[{"state": "closed", "callers_open": 0}],
+    )
+    mtls: bool | None = Field(description="null: not known", examples=[None])
     evidence: list[str] = Field(
         description="What the numbers rest on: span, log or metric", examples=[["span"]]
     )
-    virtual: bool = Field(description="The target is known from its callers only")
-    inferred: bool = Field(description="The edge is inferred")
-    first_seen: str | None = Field(description="First call in the memory of the graph")
-    last_seen: str | None = Field(description="Last call")
+    virtual: bool = Field(description="The target is known from its callers only", examples=[False])
+    inferred: bool = Field(description="The edge is inferred", examples=[False])
+    first_seen: str | None = Field(
+        description="First call in the retention", examples=["2026-01-31T12:00:00Z"]
+    )
+    last_seen: str | None = Field(description="Last call in the retention", examples=["2026-01-31T12:14:59Z"])
 
 
 class Graph(BaseModel):
@@ -164,36 +171,49 @@ class Graph(BaseModel):
 
     start: str = Field(description="Start of the window", examples=["2026-01-31T12:00:00Z"])
     end: str = Field(description="End of the window, or now", examples=["2026-01-31T12:15:00Z"])
-    partial: bool = Field(description="Whether the window goes on after now")
+    partial: bool = Field(description="Whether the window goes on after now", examples=[False])
     nodes: list[Node] = Field(description="Nodes, by id")
     edges: list[Edge] = Field(description="Edges, by source, target and kind")
+
+
+GroupBy = Annotated[
+    Literal["service", "version", "namespace", "operation"],
+    Query(
+        description="What a node is. Calls tell the version and the operation of the called end only: the calling"
+        " end stays the service, or is its version where it has one only.",
+        examples=["version"],
+    ),
+]
+Messaging = Annotated[
+    Literal["collapsed", "expanded"],
+    Query(description="Destinations between producers and consumers, or not.", examples=["expanded"]),
+]
+Namespace = Annotated[
+    str, Query(description="Only this namespace and what it talks to.", examples=["shop"], max_length=4096)
+]
+Focus = Annotated[
+    str, Query(description="Only what is near this node.", examples=["shop/checkout"], max_length=4096)
+]
+Depth = Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.", examples=[2])]
+Unidentified = Annotated[bool, Query(description="Show targets that have no name at all.", examples=[True])]
 
 
 def question(
     start: Start = "now-15m",
     end: End = "now",
-    group_by: Annotated[
-        Literal["service", "version", "namespace", "operation"],
-        Query(
-            description="What a node is. Calls tell the version and the operation of the called end only: the calling"
-            " end stays the service, or is its version where it has one only."
-        ),
-    ] = "service",
-    messaging: Annotated[
-        Literal["collapsed", "expanded"],
-        Query(description="Destinations between producers and consumers, or not."),
-    ] = "collapsed",
+    group_by: GroupBy = "service",
+    messaging: Messaging = "collapsed",
     hops: Annotated[
-        Literal["collapsed"], Query(description="Proxies that bear their service's name.")
+        Literal["collapsed"],
+        Query(description="Proxies that bear their service's name.", examples=["collapsed"]),
     ] = "collapsed",
-    namespace: Annotated[
-        str, Query(description="Only this namespace and what it talks to.", examples=["shop"])
-    ] = "",
-    focus: Annotated[str, Query(description="Only what is near this node.", examples=["shop/checkout"])] = "",
-    depth: Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.")] = 1,
-    unidentified: Annotated[bool, Query(description="Show targets that have no name at all.")] = False,
+    namespace: Namespace = "",
+    focus: Focus = "",
+    depth: Depth = 1,
+    unidentified: Unidentified = False,
     idle: Annotated[
-        bool, Query(description="Show what was seen in the last 15 minutes and is silent now.")
+        bool,
+        Query(description="Show what is known in the retention and silent in the window.", examples=[True]),
     ] = False,
 ) -> Question:
     """The parameters of a graph, the same for the document and the stream."""
@@ -238,7 +258,9 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
     async def stream(
         request: Request,
         asked: Asked,
-        last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
+        last_event_id: Annotated[
+            str | None, Header(description="Resume after this event.", examples=["1769860800000"])
+        ] = None,
     ) -> StreamingResponse:
         streams.admit(asked)
         # A bad question is a problem document, not a broken stream.

@@ -21,7 +21,9 @@ from web.problems import known_query_only, problem_responses
 Cursor = Annotated[
     str | None, Query(max_length=16384, description="`next_cursor` of the page before.", examples=["WyJhIl0"])
 ]
-Idle = Annotated[bool, Query(description="Also services that are known and silent in the window.")]
+Idle = Annotated[
+    bool, Query(description="Also services that are known and silent in the window.", examples=[True])
+]
 
 
 class Listed(Node):
