@@ -7,23 +7,26 @@ from typing import Final
 
 import polars as pl
 
-from collector import model
+from collector import drawing
 from collector.directory import Names
-from collector.histogram import quantiles
-from collector.rollup import CLIENT, SERVER, SUMS, Buckets
+from collector.drawing import EDGE, QUANTILES
+from collector.grouping import grouped
+from collector.rollup import CLIENT, SERVER, Buckets
 from collector.shaping import COLLAPSED_ONLY, NAMED_ONLY, UNKNOWN
+from collector.summed import Summed
 
-EDGE: Final = ["source", "target", "kind"]
-QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+__all__ = ["EDGE", "QUANTILES", "ServiceGraph", "build", "chosen", "drawn", "one_evidence", "resolved"]
+
 EVIDENCE_ORDER: Final = ("span", "log", "metric")  # spans > logs > metrics (R12)
-_KIND_ORDER: Final = ("gateway", "service", "database", "messaging", "external", "user", "unknown", "")
+_ENDS: Final = ["source", "target", "caller_address", "source_kind", "target_kind"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceGraph:
     """Nodes and edges of one window.
 
-    ``nodes``: id, kind, calls, failed, p50 … p99 (ms).
+    ``nodes``: id, kind, member (its service where it is a part of one), facet (the version, operation or namespace that
+    it is), calls, failed, attempts, requests, one ``failures_*`` column per class, p50 … p99 (ms).
     ``edges``: source, target, kind, protocol, evidence, the sums of :data:`collector.model.SUMS`, one ``failures_*``
     column per class, ``client_p50`` … ``server_p99`` (ms, null where that side was not seen), first and last (s).
     ``flags``: source, target, kind, flag, n. ``versions``: source, target, kind, version and its figures.
@@ -42,8 +45,31 @@ def build(
     unidentified: bool = False,
     settled: int = 2**62,
     names: Names | None = None,
+    group_by: str = "service",
 ) -> ServiceGraph:
-    """The graph of ``window``.
+    """The graph of ``window``; the arguments are those of :func:`chosen`."""
+    return drawn(
+        chosen(
+            window,
+            messaging=messaging,
+            unidentified=unidentified,
+            settled=settled,
+            names=names,
+            group_by=group_by,
+        )
+    )
+
+
+def chosen(
+    window: Buckets,
+    *,
+    messaging: str = "collapsed",
+    unidentified: bool = False,
+    settled: int = 2**62,
+    names: Names | None = None,
+    group_by: str = "service",
+) -> Summed:
+    """The calls of ``window`` between the ends that a graph has.
 
     Args:
         window: buckets of the wanted seconds.
@@ -52,30 +78,45 @@ def build(
         settled: calls of an unknown caller are shown up to this second (unix): a caller's span is sent when the
             call has ended, a moment after the called one's, and takes them back.
         names: what the names of targets and the addresses of callers are known to stand for.
+        group_by: what a node is, one of :data:`collector.grouping.GROUPS`.
     """
-    orphan = (pl.col("source") == UNKNOWN) & (pl.col("time") >= settled)
-    chosen = Buckets(window.sums.filter(~orphan), window.bins.filter(~orphan))
-    chosen = one_evidence(resolved(chosen, names or Names()))
+    calls = Summed.of(window, pl.col("source") == UNKNOWN, settled)
+    rows = _best(resolved_series(calls.rows, names or Names()))
+    calls = Summed(rows, calls.bins)
     if messaging == "expanded":
-        chosen = _expanded(chosen)
+        calls = _expanded(calls)
     if not unidentified:
-        named = ~pl.col("target").str.starts_with("unidentified(")
-        chosen = Buckets(chosen.sums.filter(named), chosen.bins.filter(named))
-    linked = pl.col("source") != ""
-    edges = Buckets(chosen.sums.filter(linked), chosen.bins.filter(linked))
-    return ServiceGraph(_nodes(chosen), _edges(edges), _flags(edges.sums), _versions(edges))
+        calls = calls.only(~pl.col("target").str.starts_with("unidentified("))
+    return Summed(grouped(calls.rows, group_by), calls.bins)
+
+
+def drawn(calls: Summed) -> ServiceGraph:
+    """The graph of the calls that :func:`chosen` gives."""
+    return ServiceGraph(
+        drawing.nodes(calls), drawing.edges(calls), drawing.flags(calls), drawing.versions(calls)
+    )
 
 
 def resolved(window: Buckets, names: Names) -> Buckets:
     """Names and addresses as the services that they are (R4.3, R5.3, R5.4)."""
-    ends = ["source", "target", "caller_address", "source_kind", "target_kind"]
-    known = [_known(row, names) for row in window.sums.select(ends).unique().iter_rows()]
-    changed = [pair for pair in known if pair is not None]
-    if not changed:
+    table = _renamings(window.sums, names)
+    if table is None:
         return window
-    schema = dict.fromkeys((*ends, *(f"new_{name}" for name in ends)), pl.String)
-    table = pl.DataFrame(changed, schema=schema, orient="row")
-    return Buckets(_renamed(window.sums, table, ends), _renamed(window.bins, table, ends))
+    return Buckets(_renamed(window.sums, table), _renamed(window.bins, table))
+
+
+def resolved_series(series: pl.DataFrame, names: Names) -> pl.DataFrame:
+    """The same of series (columns :data:`collector.model.SERIES_KEY`, a row each), in their order."""
+    table = _renamings(series, names)
+    return series if table is None else _renamed(series, table)
+
+
+def _renamings(rows: pl.DataFrame, names: Names) -> pl.DataFrame | None:
+    """What becomes of the ends of ``rows``, where something changes; None where nothing does."""
+    known = [_known(row, names) for row in rows.select(_ENDS).unique().iter_rows()]
+    changed = [pair for pair in known if pair is not None]
+    schema = dict.fromkeys((*_ENDS, *(f"new_{name}" for name in _ENDS)), pl.String)
+    return pl.DataFrame(changed, schema=schema, orient="row") if changed else None
 
 
 def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
@@ -95,41 +136,49 @@ def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
     return None if new == list(row) else (*row, *new)
 
 
-def _renamed(frame: pl.DataFrame, table: pl.DataFrame, ends: list[str]) -> pl.DataFrame:
-    joined = frame.join(table, on=ends, how="left", maintain_order="left")
+def _renamed(frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    joined = frame.join(table, on=_ENDS, how="left", maintain_order="left")
     return joined.select(
-        pl.coalesce(f"new_{name}", name).alias(name) if name in ends else pl.col(name)
+        pl.coalesce(f"new_{name}", name).alias(name) if name in _ENDS else pl.col(name)
         for name in frame.columns
     )
 
 
 def one_evidence(window: Buckets) -> Buckets:
     """Kinds of evidence are never added: each edge rests on the best one that it has."""
+    best = _evidence(window.sums)
+    return Buckets(
+        window.sums.join(best, on=best.columns, how="semi"),
+        window.bins.join(best, on=best.columns, how="semi"),
+    )
+
+
+def _best(rows: pl.DataFrame) -> pl.DataFrame:
+    best = _evidence(rows)
+    return rows.join(best, on=best.columns, how="semi", maintain_order="left")
+
+
+def _evidence(rows: pl.DataFrame) -> pl.DataFrame:
+    """The kind of evidence that each edge rests on."""
     rank = pl.col("evidence").replace_strict(list(EVIDENCE_ORDER), [0, 1, 2], default=2, return_dtype=pl.Int8)
-    seen = window.sums.group_by(*EDGE, "evidence").agg(pl.col("calls").sum()).filter(pl.col("calls") > 0)
-    best = seen.sort(rank).unique(EDGE, keep="first", maintain_order=True).select(*EDGE, "evidence")
-    on = [*EDGE, "evidence"]
-    return Buckets(window.sums.join(best, on=on, how="semi"), window.bins.join(best, on=on, how="semi"))
+    seen = rows.group_by(*EDGE, "evidence").agg(pl.col("calls").sum()).filter(pl.col("calls") > 0)
+    return seen.sort(rank).unique(EDGE, keep="first", maintain_order=True).select(*EDGE, "evidence")
 
 
-def _expanded(window: Buckets) -> Buckets:
+def _expanded(calls: Summed) -> Summed:
     """R6.4: producer → destination is the client's side, destination → consumer the server's."""
-    between = ~pl.col("via").is_in(["", COLLAPSED_ONLY])
-    no_destination = pl.col("via") == ""
-    direct = Buckets(window.sums.filter(no_destination), window.bins.filter(no_destination))
-    sums, bins = window.sums.filter(between), window.bins.filter(between)
-    produced = sums.filter(pl.col("client_calls") != 0)
+    direct = calls.only(pl.col("via") == "")
+    between = calls.only(~pl.col("via").is_in(["", COLLAPSED_ONLY]))
+    produced = between.rows.filter(pl.col("client_calls") != 0)
     to_node = {"target": pl.col("via"), "target_kind": pl.lit("messaging")}
     from_node = {"source": pl.col("via"), "source_kind": pl.lit("messaging")}
-    return Buckets(
-        pl.concat([direct.sums, _half(produced, "client", to_node), _half(sums, "server", from_node)]),
-        pl.concat(
-            [
-                direct.bins,
-                bins.filter(pl.col("side") == CLIENT).with_columns(**to_node),
-                bins.filter(pl.col("side") == SERVER).with_columns(**from_node),
-            ]
-        ),
+    of_client, of_server = (calls.bins.filter(pl.col("side") == side) for side in (CLIENT, SERVER))
+    return Summed.together(
+        [
+            direct,
+            Summed(_half(produced, "client", to_node), of_client),
+            Summed(_half(between.rows, "server", from_node), of_server),
+        ]
     )
 
 
@@ -145,77 +194,4 @@ def _half(sums: pl.DataFrame, side: str, ends: dict[str, pl.Expr]) -> pl.DataFra
         requests=pl.min_horizontal("requests", seen) if side == "client" else seen,
         attempts=seen,
         **{f"{other}_calls": zero, f"{other}_failed": zero},
-    )
-
-
-def _edges(window: Buckets) -> pl.DataFrame:
-    failures = [
-        pl.col("failed" if name != model.CANCELLED else "calls")
-        .filter(pl.col("failure") == name)
-        .sum()
-        .alias(f"failures_{name}")
-        for name in (*model.FAILED_CLASSES, model.CANCELLED)
-    ]
-    busiest = pl.col("protocol").sort_by("calls").last()
-    figures = window.sums.group_by(EDGE).agg(
-        pl.col(SUMS).sum(),
-        *failures,
-        protocol=busiest,
-        evidence=pl.col("evidence").first(),
-        source_kind=pl.col("source_kind").first(),
-        target_kind=pl.col("target_kind").first(),
-        first=pl.col("time").filter(pl.col("calls") > 0).min(),
-        last=pl.col("time").filter(pl.col("calls") > 0).max(),
-    )
-    for number, side in ((CLIENT, "client"), (SERVER, "server")):
-        figures = figures.join(_latency(window.bins, number, f"{side}_", EDGE), on=EDGE, how="left")
-    return figures.sort(EDGE)
-
-
-def _latency(bins: pl.DataFrame, side: int, prefix: str, by: list[str]) -> pl.DataFrame:
-    at = {prefix + name: q for name, q in QUANTILES.items()}
-    return quantiles(bins.filter(pl.col("side") == side), by, at)
-
-
-def _nodes(window: Buckets) -> pl.DataFrame:
-    """R3.4: what a node served itself; a node without spans of its own: what its callers saw."""
-    ends = pl.concat(
-        [
-            window.sums.select(id="source", kind="source_kind"),
-            window.sums.select(id="target", kind="target_kind"),
-        ]
-    ).filter(pl.col("id") != "")
-    rank = pl.col("kind").replace_strict(list(_KIND_ORDER), list(range(8)), default=7, return_dtype=pl.Int8)
-    nodes = ends.unique().sort(rank).unique("id", keep="first", maintain_order=True)
-    served = window.sums.group_by(id="target").agg(
-        pl.col("server_calls", "server_failed", "client_calls", "client_failed").sum()
-    )
-    own = pl.col("server_calls") > 0
-    nodes = nodes.join(served, on="id", how="left").with_columns(
-        calls=pl.when(own).then("server_calls").otherwise("client_calls").fill_null(0.0),
-        failed=pl.when(own).then("server_failed").otherwise("client_failed").fill_null(0.0),
-        own=own.fill_null(value=False),
-    )
-    bins = window.bins.rename({"target": "id"})
-    seen_side = pl.when(pl.col("own")).then(SERVER).otherwise(CLIENT)
-    own_bins = bins.join(nodes.select("id", "own"), on="id").filter(pl.col("side") == seen_side)
-    latency = quantiles(own_bins, ["id"], QUANTILES)
-    return nodes.select("id", "kind", "calls", "failed").join(latency, on="id", how="left").sort("id")
-
-
-def _flags(sums: pl.DataFrame) -> pl.DataFrame:
-    flagged = (
-        sums.filter(pl.col("flags") != "").with_columns(flag=pl.col("flags").str.split(",")).explode("flag")
-    )
-    return flagged.group_by(*EDGE, "flag").agg(n=pl.col("calls").sum()).filter(pl.col("n") > 0).sort("flag")
-
-
-def _versions(window: Buckets) -> pl.DataFrame:
-    by = [*EDGE, "version"]
-    side = pl.when(pl.col("server_calls") > 0).then(SERVER).otherwise(CLIENT)
-    known = window.sums.filter(pl.col("version") != "")
-    figures = known.group_by(by).agg(pl.col("calls", "failed", "server_calls").sum()).with_columns(side=side)
-    bins = window.bins.join(figures.select(*by, "side"), on=[*by, "side"], how="semi")
-    return (
-        figures.drop("server_calls", "side").join(quantiles(bins, by, QUANTILES), on=by, how="left").sort(by)
     )

@@ -15,12 +15,14 @@ from collector.breakers import Breakers
 from collector.directory import Directory
 from collector.graph import ServiceGraph
 from collector.rollup import Buckets, LiveWindow
+from collector.summed import Summed
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
 from store import calls
 from web import shapes
-from web.shapes import Json
+from web.health import DEFAULT, HealthRules
+from web.shapes import Beside, BreakerOf, Json
 from web.window import Window, window
 
 _KNOWN: Final = 900  # s: a silent edge is shown as idle for so long
@@ -39,6 +41,7 @@ class Question:
     focus: str = ""
     depth: int = 1
     idle: bool = False
+    group_by: str = "service"
 
 
 class Graphs:
@@ -51,9 +54,11 @@ class Graphs:
         breakers: Breakers,
         directory: Directory,
         control: ControlPlane,
+        rules: HealthRules = DEFAULT,
     ) -> None:
         """``control`` tells who is there; it is read on its own loop only, whenever it has news."""
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
+        self._rules = rules
         self._control = control
         self._mesh, self._instances = Mesh(), dict[str, int]()
         control.listen(self._look)
@@ -65,13 +70,40 @@ class Graphs:
     def graph(self, question: Question, now: float | None = None) -> Json:
         """The document of ``GET /api/v1/graph``. Blocks: call it in a thread. Raises a 400 problem for bad times."""
         now = time.time() if now is None else now
+        asked, built = self.built(question, now)
+        return narrowed(self.document(built, asked, now, question), question)
+
+    def built(self, question: Question, now: float) -> tuple[Window, ServiceGraph]:
+        """The window and its graph as frames, not narrowed to a namespace or focus."""
         asked = window(question.start, question.end, now)
         built = self._build(asked, now, question)
         if question.idle:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
-        document = shapes.graph(built, asked, now, self._breaker(now), self._instances)
-        return _narrowed(document, question)
+        return asked, built
+
+    def _build(
+        self, asked: Window, now: float, question: Question, *, histograms: bool = True
+    ) -> ServiceGraph:
+        return graph.drawn(self.chosen(asked, now, question, histograms=histograms))
+
+    def document(self, built: ServiceGraph, asked: Window, now: float, question: Question) -> Json:
+        """The graph of a window as the API writes it, not narrowed."""
+        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
+        return shapes.graph(built, asked, now, beside)
+
+    def parts(self, question: Question, service: str, now: float | None = None) -> list[Json]:
+        """The nodes that one service is in a graph of versions or operations, itself (all of them) as well. Blocks."""
+        now = time.time() if now is None else now
+        asked, built = self.built(question, now)
+        own = built.nodes.filter(pl.col("member") == service)
+        return list(
+            self.document(replace(built, nodes=own, edges=built.edges.clear()), asked, now, question)["nodes"]
+        )
+
+    def instances(self, node: str) -> int | None:
+        """Proxies that are connected for a service; None where there are none."""
+        return self._instances.get(node)
 
     def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
         """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well.
@@ -83,18 +115,18 @@ class Graphs:
             return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
         return calls.between(self._engine, asked.start, asked.end)
 
-    def _build(
-        self, asked: Window, now: float, question: Question, *, histograms: bool = True
-    ) -> ServiceGraph:
-        return graph.build(
+    def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
+        """The calls of a window between the ends that the question asks for."""
+        return graph.chosen(
             self.buckets(asked, now, histograms=histograms),
             messaging=question.messaging,
             unidentified=question.unidentified,
             settled=_settled(now),
             names=self._directory.names(now),
+            group_by=question.group_by,
         )
 
-    def _breaker(self, now: float) -> shapes.BreakerOf:
+    def _breaker(self, now: float) -> BreakerOf:
         mesh = self._mesh
 
         def breaker(source: str, target: str) -> Json | None:
@@ -135,7 +167,7 @@ def _silenced(rows: pl.DataFrame, keep: set[str]) -> pl.DataFrame:
     )
 
 
-def _narrowed(document: Json, question: Question) -> Json:
+def narrowed(document: Json, question: Question) -> Json:
     """Only one namespace, or only what lies within ``depth`` calls of ``focus``."""
     nodes, edges = document["nodes"], document["edges"]
     if question.namespace:

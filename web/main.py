@@ -128,7 +128,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         if tracing is not None:
             stack.push_async_callback(tracing.stop)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
-        graphs = Graphs(live, telemetry, breakers, directory, control)
+        graphs = Graphs(live, telemetry, breakers, directory, control, settings.health)
         publisher = Publisher(control, control_database, CallsReader(live), observe=observe)
         await publisher.start()
         leases = asyncio.create_task(publisher.expire_leases(), name="leases")

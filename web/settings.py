@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from store.collectors import NAME
+from web.health import HealthRules, Override, Share, Thresholds
 from web.sources import PREFIX, SettingsFile
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -96,6 +97,18 @@ class Settings(BaseSettings):
     max_operations: Annotated[int, Field(ge=1)] = Field(
         default=200, description="Of a service that are counted apart; the others together, as `(other)`."
     )
+    health_min_calls: Annotated[float, Field(gt=0)] = Field(
+        default=5.0, description="Calls in a window below which no health is judged."
+    )
+    health_degraded: Share = Field(default=0.01, description="Failed share from which on one is degraded.")
+    health_failing: Share = Field(default=0.05, description="Failed share from which on one is failing.")
+    health_discrepancy: Share = Field(
+        default=0.05, description="Share of calls by which the two sides of an edge may differ."
+    )
+    health_services: dict[Annotated[str, Field(max_length=512)], Override] = Field(
+        default_factory=dict,
+        description="What is different for one service (`shop/payments`) or namespace (`shop/*`).",
+    )
     self_tracing: Annotated[str, Field(pattern=r"^(off|on|https?://[^\s/]+.*)$")] = Field(
         default="off",
         description="Spans of our own work: `off`, `on` (to ourselves), or the address of an OTLP/HTTP receiver.",
@@ -112,6 +125,13 @@ class Settings(BaseSettings):
                 f"MESHSCOPE_AUTH=off is refused on {self.host}: set HOST to 127.0.0.1 or AUTH to on"
             )
         return self
+
+    @property
+    def health(self) -> HealthRules:
+        """The thresholds of each service."""
+        names = ("min_calls", "degraded", "failing", "discrepancy")
+        default = Thresholds.model_validate({name: getattr(self, f"health_{name}") for name in names})
+        return HealthRules(default, self.health_services)
 
     @classmethod
     def settings_customise_sources(

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import polars as pl
 
 from collector import model
 from collector.graph import EDGE, QUANTILES, ServiceGraph
+from collector.grouping import NO_NAMESPACE
+from web.health import DEFAULT, HealthRules, Thresholds, discrepancy, health, interval
 from web.window import Window, rfc3339
 
 Json = dict[str, Any]
 BreakerOf = Callable[[str, str], Json | None]
 
-# Health needs volume and evidence: the lower end of the 95 % Wilson interval must pass the mark.
-MIN_CALLS: Final = 5
-DEGRADED, FAILING = 0.01, 0.05
-_Z: Final = 1.96
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a graph shows beside its calls."""
+
+    breaker: BreakerOf = lambda _source, _target: None
+    instances: Mapping[str, int] = field(default_factory=dict)
+    rules: HealthRules = DEFAULT
+    group_by: str = "service"
 
 
-def graph(
-    built: ServiceGraph, window: Window, now: float, breaker: BreakerOf, instances: dict[str, int]
-) -> Json:
+_CLASSES: Final = (*model.FAILED_CLASSES, model.CANCELLED)
+
+
+def graph(built: ServiceGraph, window: Window, now: float, beside: Beside) -> Json:
     """The document of one window."""
     seconds = window.elapsed(now)
     flags, versions = _by_edge(built.flags), _by_edge(built.versions)
-    edges = [_edge(row, seconds, breaker, flags, versions) for row in built.edges.iter_rows(named=True)]
+    edges = [_edge(row, seconds, beside, flags, versions) for row in built.edges.iter_rows(named=True)]
     shares = _version_shares(built.versions)
-    nodes = [_node(row, seconds, instances, shares) for row in built.nodes.iter_rows(named=True)]
+    nodes = [_node(row, seconds, beside, shares) for row in built.nodes.iter_rows(named=True)]
     return {
         "start": rfc3339(window.start),
         "end": rfc3339(min(window.end, now)),
@@ -39,50 +47,71 @@ def graph(
     }
 
 
-def _node(row: Json, seconds: float, instances: dict[str, int], shares: dict[str, dict[str, float]]) -> Json:
-    namespace, _, name = (
-        row["id"].rpartition("/") if row["kind"] in ("service", "gateway") else ("", "", row["id"])
-    )
+def _node(row: Json, seconds: float, beside: Beside, shares: dict[str, dict[str, float]]) -> Json:
+    at = _rules(beside, row["id"], row["member"])
     return {
         "id": row["id"],
-        "service": name,
-        "namespace": namespace or None,
+        **names(row, beside.group_by),
         "kind": row["kind"] or "unknown",
-        "calls": _number(row["calls"]),
-        "failed": _number(row["failed"]),
-        "rate": _rounded(row["calls"] / seconds),
-        "error_rate": _share(row["failed"], row["calls"]),
+        **_figures(row, seconds, at),
         "latency_ms": _latency(row, ""),
-        "health": health(row["failed"], row["calls"]),
-        "instances": instances.get(row["id"]),
+        "instances": beside.instances.get(row["id"]),
         "versions": shares.get(row["id"], {}),
         "breaker": None,
     }
 
 
-def _edge(row: Json, seconds: float, breaker: BreakerOf, flags: Any, versions: Any) -> Json:
+def names(row: Json, group_by: str) -> Json:
+    """What a node is: its service and namespace, and the version or operation of it that it stands for."""
+    facet, part = row["facet"] or None, {"version": None, "operation": None}
+    if group_by == "namespace" and facet:
+        return {"service": facet, "namespace": None if facet == NO_NAMESPACE else facet, **part}
+    member = row["member"]
+    own = row["kind"] in ("service", "gateway")
+    namespace, _, name = member.rpartition("/") if own else ("", "", member)
+    if group_by in part:
+        part[group_by] = facet
+    return {"service": name, "namespace": namespace or None, **part}
+
+
+def _rules(beside: Beside, node: str, member: str) -> Thresholds:
+    """Of a namespace that is a node, what its services have in common."""
+    return beside.rules.of(f"{node}/*" if beside.group_by == "namespace" else member)
+
+
+def _figures(row: Json, seconds: float, at: Thresholds) -> Json:
+    """What nodes and edges have alike."""
+    calls, failed = row["calls"], row["failed"]
+    return {
+        "calls": _number(calls),
+        "failed": _number(failed),
+        "rate": _rounded(calls / seconds),
+        "error_rate": _share(failed, calls),
+        "error_interval": [_rounded(end) for end in interval(failed, calls)] if calls > 0 else None,
+        "health": health(failed, calls, at),
+        "failures": {name: _number(row[f"failures_{name}"]) for name in _CLASSES},
+        "attempts": _number(row["attempts"]),
+        "requests": _number(row["requests"]),
+        "amplification": _share(row["attempts"], row["requests"]),
+    }
+
+
+def _edge(row: Json, seconds: float, beside: Beside, flags: Any, versions: Any) -> Json:
     key = tuple(row[name] for name in EDGE)
+    at = _rules(beside, row["target"], row["target_member"])
     return {
         "source": row["source"],
         "target": row["target"],
         "protocol": row["protocol"] or None,
         "kind": row["kind"],
-        "calls": _number(row["calls"]),
-        "failed": _number(row["failed"]),
-        "rate": _rounded(row["calls"] / seconds),
-        "error_rate": _share(row["failed"], row["calls"]),
-        "health": health(row["failed"], row["calls"]),
+        **_figures(row, seconds, at),
         "client": side(row, "client"),
         "server": side(row, "server"),
-        "failures": {
-            name: _number(row[f"failures_{name}"]) for name in (*model.FAILED_CLASSES, model.CANCELLED)
-        },
-        "attempts": _number(row["attempts"]),
-        "requests": _number(row["requests"]),
+        "discrepancy": discrepancy(row, at),
         "retries": _number(max(0.0, row["attempts"] - row["requests"])),
         "flags": {flag["flag"]: _number(flag["n"]) for flag in flags.get(key, ())},
         "versions": {v["version"]: _version(v) for v in versions.get(key, ())},
-        "breaker": breaker(row["source"], row["target"]),
+        "breaker": beside.breaker(row["source"], row["target"]),
         "mtls": None,
         "evidence": [row["evidence"]],
         "virtual": row["server_calls"] <= 0,
@@ -99,24 +128,6 @@ def side(row: Json, name: str) -> Json:
         "failed": _number(row[f"{name}_failed"]),
         "latency_ms": _latency(row, f"{name}_"),
     }
-
-
-def health(failed: float, calls: float) -> str:
-    """healthy, degraded, failing; ``idle`` without calls. No red on one failure of two calls."""
-    if calls <= 0:
-        return "idle"
-    if calls < MIN_CALLS or failed <= 0:
-        return "healthy"
-    low = wilson_low(failed, calls)
-    return "failing" if low >= FAILING else "degraded" if low >= DEGRADED else "healthy"
-
-
-def wilson_low(failed: float, calls: float) -> float:
-    """Lower end of the 95 % Wilson score interval of a share."""
-    share = min(1.0, failed / calls)
-    centre = share + _Z**2 / (2 * calls)
-    spread = _Z * math.sqrt(share * (1 - share) / calls + _Z**2 / (4 * calls**2))
-    return (centre - spread) / (1 + _Z**2 / calls)
 
 
 def _version(row: Json) -> Json:

@@ -62,7 +62,8 @@ def explain(error: ValidationError, settings_cls: type[BaseSettings]) -> Iterato
         name = str(problem["loc"][0])
         variable = f"{PREFIX}{name.upper()}"
         from_file = name in in_file and variable not in in_environment
-        yield f"{file}: {name}: {what}" if from_file else f"{variable}: {what}"
+        inside = "".join(f"{part}: " for part in problem["loc"][1:])
+        yield f"{file}: {name}: {inside}{what}" if from_file else f"{variable}: {inside}{what}"
 
 
 def _nearest(name: str, known: Iterable[str], spelt: Callable[[str], str] = str) -> str:

@@ -44,14 +44,20 @@ def moment(text: str, now: float, field: str) -> float:
     return (read - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 
 
-def window(start: str, end: str, now: float) -> Window:
-    """The window between two moments. Raises a 400 problem when it is empty or out of range."""
-    first, last = moment(start, now, "start"), moment(end, now, "end")
-    for field, value in (("start", first), ("end", last)):
+def window(start: str, end: str, now: float, prefix: str = "") -> Window:
+    """The window between two moments, whose parameters begin with ``prefix``.
+
+    Raises a 400 problem when it is empty or out of range.
+    """
+    fields = f"{prefix}start", f"{prefix}end"
+    first, last = moment(start, now, fields[0]), moment(end, now, fields[1])
+    for field, value in zip(fields, (first, last), strict=True):
         if not 0 <= value < 2**32:
             raise _wrong(field, "out of range: 1970 to 2106")
     if first >= last:
-        raise _wrong("end", "the window ends before it starts: `end` must be later than `start`")
+        raise _wrong(
+            fields[1], f"the window ends before it starts: `{fields[1]}` must be later than `{fields[0]}`"
+        )
     # Whole seconds; a window of the present includes the second that is running.
     return Window(int(first), max(int(first) + 1, int(-(-last // 1))))
 

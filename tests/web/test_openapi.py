@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,8 @@ from collector.directory import Directory
 from collector.rollup import LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
-from web.api import graph, meta, policies, proxies
+from store.layouts import Layouts
+from web.api import diff, export, graph, impact, meta, policies, proxies, services
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -31,6 +33,10 @@ def document(control: Engine) -> dict[str, Any]:
     for router in (
         meta.router(),
         graph.router(graphs, Streams(graphs)),
+        diff.router(graphs),
+        export.router(graphs, Layouts(control)),
+        impact.router(graphs),
+        services.router(graphs),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
     ):
@@ -62,3 +68,33 @@ def test_every_refusal_is_a_problem(document: dict[str, Any]) -> None:
         if status[0] in "45" and status != "503" and MEDIA_TYPE not in answer.get("content", {})
     ]
     assert others == []
+
+
+OF_THE_GRAPH = ("/api/v1/graph", "/api/v1/services")
+
+
+def test_every_parameter_has_a_description_and_an_example(document: dict[str, Any]) -> None:
+    missing = [
+        f"{name} {parameter['name']}"
+        for name, operation in operations(document)
+        if name.split()[1].startswith(OF_THE_GRAPH)
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description") or not parameter["schema"].get("examples")
+    ]
+    assert missing == []
+
+
+def test_every_field_has_a_description_and_an_example(document: dict[str, Any]) -> None:
+    """What is a model of its own has examples of its own."""
+    shown = ("Graph", "Diff", "Impact", "Service", "Services", "Operations")
+    pending, seen = list(shown), set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for field, value in document["components"]["schemas"][name]["properties"].items():
+            named = re.findall(r"#/components/schemas/(\w+)", str(value))
+            assert value.get("description") or named, f"{name}.{field}"
+            assert "examples" in value or named, f"{name}.{field}"
+            pending += named

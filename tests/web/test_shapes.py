@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from collector import graph
 from collector.rollup import buckets
 from tests.collector.notation import START, calls
-from web.shapes import Json, health, totals, wilson_low
+from web.shapes import Beside, Json, totals
 from web.shapes import graph as document
 from web.window import Window
 
@@ -23,7 +21,7 @@ KEYS = {
 def shown(spans: str, seconds: int = 10) -> Json:
     built = graph.build(buckets(calls(spans)))
     window = Window(SECOND, SECOND + seconds)
-    return document(built, window, SECOND + 3600, lambda _source, _target: None, {"b": 2})
+    return document(built, window, SECOND + 3600, Beside(instances={"b": 2}))
 
 
 def test_an_edge_has_every_key_of_the_contract() -> None:
@@ -54,26 +52,6 @@ def test_a_namespace_is_taken_off_services_only() -> None:
     nodes = {n["id"]: n for n in shown("1 C shop/a [db.system=mysql, db.namespace=orders]")["nodes"]}
     assert (nodes["shop/a"]["namespace"], nodes["shop/a"]["service"]) == ("shop", "a")
     assert (nodes["mysql/orders"]["namespace"], nodes["mysql/orders"]["service"]) == (None, "mysql/orders")
-
-
-@pytest.mark.parametrize(
-    ("failed", "calls", "expected"),
-    [
-        (0, 0, "idle"),
-        (0, 1000, "healthy"),
-        (1, 2, "healthy"),
-        (3, 1000, "healthy"),
-        (30, 1000, "degraded"),
-        (50, 100, "failing"),
-    ],
-)
-def test_health_needs_volume(failed: float, calls: float, expected: str) -> None:
-    assert health(failed, calls) == expected
-
-
-def test_wilson_against_a_known_value() -> None:
-    """10 of 100: the 95 % interval begins at 0.0552."""
-    assert wilson_low(10, 100) == pytest.approx(0.0552, abs=1e-4)
 
 
 def test_it_is_json_without_nan() -> None:

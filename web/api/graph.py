@@ -51,12 +51,55 @@ class Version(BaseModel):
     latency_ms: Latency | None = Field(description="Durations")
 
 
+class Finding(BaseModel):
+    """One figure on which the two sides of an edge differ."""
+
+    what: Literal["calls_lost", "calls_unreported", "failures_unseen"] = Field(
+        description="More calls at the client, more at the server (retries apart), or failures of the client alone",
+        examples=["calls_lost"],
+    )
+    client: float = Field(description="What the client counted", examples=[100.0])
+    server: float = Field(description="What the server counted", examples=[88.0])
+    difference: float = Field(description="By how much they differ", examples=[12.0])
+    share: float = Field(description="difference / calls of the side that has more", examples=[0.12])
+    why: str = Field(description="What it may come from", examples=["the target reports fewer calls than …"])
+
+
+class Discrepancy(BaseModel):
+    """Client and server side contradict each other by more than a threshold."""
+
+    threshold: float = Field(
+        description="Share by which they may differ: `HEALTH_DISCREPANCY`, or the target's own",
+        examples=[0.05],
+    )
+    min_calls: float = Field(description="Calls below which nothing is flagged", examples=[5.0])
+    findings: list[Finding] = Field(description="Each figure that differs")
+
+
+_INTERVAL = "95 % confidence interval (Wilson) of `error_rate`; null without calls"
+_HEALTH = (
+    "healthy degraded failing idle: by the lower end of `error_interval` and the thresholds of the service"
+)
+_AMPLIFICATION = "attempts / requests: 1 without retries; null without requests"
+
+
 class Node(BaseModel):
     """A service, database, messaging destination, external target, or a caller from outside."""
 
-    id: str = Field(description="`namespace/service`, or `service`", examples=["shop/checkout"])
+    id: str = Field(
+        description="`namespace/service`, or `service`; `service@version`, `service#operation` or the namespace where"
+        " the graph is grouped so",
+        examples=["shop/checkout"],
+    )
     service: str = Field(description="Name without namespace", examples=["checkout"])
     namespace: str | None = Field(description="Namespace, null without one", examples=["shop"])
+    version: str | None = Field(
+        description="Where nodes are versions: this one; null for all versions together", examples=["v2"]
+    )
+    operation: str | None = Field(
+        description="Where nodes are operations: this one; null for the service as a caller",
+        examples=["GET /cart"],
+    )
     kind: str = Field(
         description="service gateway database messaging external user unknown", examples=["service"]
     )
@@ -64,11 +107,18 @@ class Node(BaseModel):
     failed: float = Field(description="Of them failed", examples=[3.0])
     rate: float = Field(description="calls per second of the window that has passed", examples=[2.0])
     error_rate: float | None = Field(description="failed / calls; null without calls", examples=[0.025])
+    error_interval: list[float] | None = Field(description=_INTERVAL, examples=[[0.0085, 0.0709]])
+    health: str = Field(description=_HEALTH, examples=["degraded"])
+    failures: dict[str, float] = Field(
+        description="Failed calls by class, and cancelled ones beside them", examples=[{"timeout": 1.0}]
+    )
+    attempts: float = Field(description="Requests to it with their retries", examples=[121.0])
+    requests: float = Field(description="Requests to it without retries", examples=[120.0])
+    amplification: float | None = Field(description=_AMPLIFICATION, examples=[1.008])
     latency_ms: Latency | None = Field(description="What it served itself; else what its callers saw")
-    health: str = Field(description="healthy degraded failing idle", examples=["degraded"])
     instances: int | None = Field(description="Proxies connected for it; null if it has none", examples=[2])
     versions: dict[str, float] = Field(description="Calls per version", examples=[{"v1": 90.0, "v2": 10.0}])
-    breaker: None = Field(None, description="Reserved")
+    breaker: None = Field(None, description="Reserved", examples=[None])
 
 
 class Edge(BaseModel):
@@ -84,22 +134,36 @@ class Edge(BaseModel):
     failed: float = Field(description="Failed on either side, without cancelled ones", examples=[3.0])
     rate: float = Field(description="calls per second of the window that has passed", examples=[1.67])
     error_rate: float | None = Field(description="failed / calls", examples=[0.03])
+    error_interval: list[float] | None = Field(description=_INTERVAL, examples=[[0.0103, 0.0845]])
+    health: str = Field(description=_HEALTH, examples=["degraded"])
     client: Side = Field(description="As the caller saw it")
     server: Side = Field(description="As the called saw it")
-    failures: dict[str, float] = Field(description="Failed calls by class, and cancelled ones beside them")
+    failures: dict[str, float] = Field(
+        description="Failed calls by class, and cancelled ones beside them", examples=[{"timeout": 1.0}]
+    )
     attempts: float = Field(description="Requests with their retries", examples=[101.0])
     requests: float = Field(description="Requests without retries", examples=[100.0])
+    amplification: float | None = Field(description=_AMPLIFICATION, examples=[1.01])
+    retries: float = Field(description="attempts − requests", examples=[1.0])
+    discrepancy: Discrepancy | None = Field(
+        description="What the two sides say differently; null where they agree, or one was not seen"
+    )
     flags: dict[str, float] = Field(description="Envoy response flags", examples=[{"UO": 2.0}])
     versions: dict[str, Version] = Field(description="Per version of the target")
-    breaker: dict[str, Any] | None = Field(description="Circuit breaker of the callers' proxies")
-    mtls: bool | None = Field(description="null: not known")
+    breaker: dict[str, Any] | None = Field(
+        description="Circuit breaker of the callers' proxies",
+        examples=[{"state": "closed", "callers_open": 0}],
+    )
+    mtls: bool | None = Field(description="null: not known", examples=[None])
     evidence: list[str] = Field(
         description="What the numbers rest on: span, log or metric", examples=[["span"]]
     )
-    virtual: bool = Field(description="The target is known from its callers only")
-    inferred: bool = Field(description="The edge is inferred")
-    first_seen: str | None = Field(description="First call in the memory of the graph")
-    last_seen: str | None = Field(description="Last call")
+    virtual: bool = Field(description="The target is known from its callers only", examples=[False])
+    inferred: bool = Field(description="The edge is inferred", examples=[False])
+    first_seen: str | None = Field(
+        description="First call in the retention", examples=["2026-01-31T12:00:00Z"]
+    )
+    last_seen: str | None = Field(description="Last call in the retention", examples=["2026-01-31T12:14:59Z"])
 
 
 class Graph(BaseModel):
@@ -107,34 +171,53 @@ class Graph(BaseModel):
 
     start: str = Field(description="Start of the window", examples=["2026-01-31T12:00:00Z"])
     end: str = Field(description="End of the window, or now", examples=["2026-01-31T12:15:00Z"])
-    partial: bool = Field(description="Whether the window goes on after now")
+    partial: bool = Field(description="Whether the window goes on after now", examples=[False])
     nodes: list[Node] = Field(description="Nodes, by id")
     edges: list[Edge] = Field(description="Edges, by source, target and kind")
+
+
+GroupBy = Annotated[
+    Literal["service", "version", "namespace", "operation"],
+    Query(
+        description="What a node is. Calls tell the version and the operation of the called end only: the calling"
+        " end stays the service, or is its version where it has one only.",
+        examples=["version"],
+    ),
+]
+Messaging = Annotated[
+    Literal["collapsed", "expanded"],
+    Query(description="Destinations between producers and consumers, or not.", examples=["expanded"]),
+]
+Namespace = Annotated[
+    str, Query(description="Only this namespace and what it talks to.", examples=["shop"], max_length=4096)
+]
+Focus = Annotated[
+    str, Query(description="Only what is near this node.", examples=["shop/checkout"], max_length=4096)
+]
+Depth = Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.", examples=[2])]
+Unidentified = Annotated[bool, Query(description="Show targets that have no name at all.", examples=[True])]
 
 
 def question(
     start: Start = "now-15m",
     end: End = "now",
-    group_by: Annotated[Literal["service"], Query(description="What a node is.")] = "service",
-    messaging: Annotated[
-        Literal["collapsed", "expanded"],
-        Query(description="Destinations between producers and consumers, or not."),
-    ] = "collapsed",
+    group_by: GroupBy = "service",
+    messaging: Messaging = "collapsed",
     hops: Annotated[
-        Literal["collapsed"], Query(description="Proxies that bear their service's name.")
+        Literal["collapsed"],
+        Query(description="Proxies that bear their service's name.", examples=["collapsed"]),
     ] = "collapsed",
-    namespace: Annotated[
-        str, Query(description="Only this namespace and what it talks to.", examples=["shop"])
-    ] = "",
-    focus: Annotated[str, Query(description="Only what is near this node.", examples=["shop/checkout"])] = "",
-    depth: Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.")] = 1,
-    unidentified: Annotated[bool, Query(description="Show targets that have no name at all.")] = False,
+    namespace: Namespace = "",
+    focus: Focus = "",
+    depth: Depth = 1,
+    unidentified: Unidentified = False,
     idle: Annotated[
-        bool, Query(description="Show what was seen in the last 15 minutes and is silent now.")
+        bool,
+        Query(description="Show what is known in the retention and silent in the window.", examples=[True]),
     ] = False,
 ) -> Question:
     """The parameters of a graph, the same for the document and the stream."""
-    return Question(start, end, messaging, unidentified, namespace, focus, depth, idle)
+    return Question(start, end, messaging, unidentified, namespace, focus, depth, idle, group_by)
 
 
 Asked = Annotated[Question, Depends(question)]
@@ -175,7 +258,9 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
     async def stream(
         request: Request,
         asked: Asked,
-        last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
+        last_event_id: Annotated[
+            str | None, Header(description="Resume after this event.", examples=["1769860800000"])
+        ] = None,
     ) -> StreamingResponse:
         streams.admit(asked)
         # A bad question is a problem document, not a broken stream.

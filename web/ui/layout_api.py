@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Response
 
-from web.ui.layout.board import WINDOW, Board, Placement
-from web.ui.layout.topology import Edge, Node, Topology
+from web.layout.topology import Edge, of_graph
+from web.ui.board import WINDOW, Board, Placement
 from web.ui.ports import Parts
 
 
@@ -21,7 +21,7 @@ def register(api: FastAPI, parts: Parts) -> None:
 
     async def answer(*, tidy: bool) -> Response:
         graph = await asyncio.to_thread(parts.live.graph, WINDOW)
-        placement = await board.placement(topology(graph), last_calls(graph), tidy=tidy)
+        placement = await board.placement(of_graph(graph), last_calls(graph), tidy=tidy)
         body = orjson.dumps(document(placement))
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -32,17 +32,6 @@ def register(api: FastAPI, parts: Parts) -> None:
     @api.post("/ui/layout/tidy", include_in_schema=False)
     async def tidy() -> Response:
         return await answer(tidy=True)
-
-
-def topology(graph: Mapping[str, Any]) -> Topology:
-    """The structure of a graph in the shape of GET /api/v1/graph."""
-    return Topology(
-        {
-            node["id"]: Node(node["service"] or node["id"], node["namespace"] or "", node["kind"])
-            for node in graph["nodes"]
-        },
-        frozenset(_key(edge) for edge in graph["edges"]),
-    )
 
 
 def last_calls(graph: Mapping[str, Any]) -> dict[Edge, float]:

@@ -61,6 +61,25 @@ async def test_it_is_what_openapi_says(http: httpx.AsyncClient) -> None:
     graph.Graph.model_validate(document)
 
 
+@pytest.mark.parametrize("group_by", ["service", "version", "namespace", "operation"])
+async def test_every_grouping_is_what_openapi_says(http: httpx.AsyncClient, group_by: str) -> None:
+    document = (await http.get("/api/v1/graph", params=WINDOW | {"group_by": group_by})).json()
+    graph.Graph.model_validate(document)
+    assert sum(edge["calls"] for edge in document["edges"]) == 2
+
+
+ODD = ["' OR 1=1 --", "a\x00b", "../../etc/passwd", "%s%d{0}", "\u202e☃", "a" * 4000, "<script>", "\\'\n;"]
+
+
+@pytest.mark.parametrize("parameter", ["focus", "namespace"])
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_odd_name_is_a_name_that_nobody_has(
+    http: httpx.AsyncClient, parameter: str, odd: str
+) -> None:
+    answer = await http.get("/api/v1/graph", params=WINDOW | {parameter: odd})
+    assert (answer.status_code, answer.json()["edges"]) == (200, [])
+
+
 async def test_one_edge(http: httpx.AsyncClient) -> None:
     answer = await http.get("/api/v1/graph/edge", params=WINDOW | {"source": "a", "target": "b"})
     assert answer.json()["failures"]["server_error"] == 1
@@ -75,6 +94,11 @@ async def test_one_edge(http: httpx.AsyncClient) -> None:
         ({"start": "soon"}, 400, "start"),
         ({"start": "now", "end": "now-1m"}, 400, "end"),
         ({"messaging": "sideways"}, 422, "messaging"),
+        ({"group_by": "moon"}, 422, "group_by"),
+        ({"group_by": "service'; DROP TABLE calls --"}, 422, "group_by"),
+        ({"hops": "expanded"}, 422, "hops"),
+        ({"depth": "11", "focus": "a"}, 422, "depth"),
+        ({"idle": "perhaps"}, 422, "idle"),
         ({"depth": "0", "focus": "a"}, 422, "depth"),
         ({"start": "' OR 1=1 --"}, 400, "start"),
         ({"start": ["now-5m", "now-1m"]}, 400, "start"),
@@ -94,7 +118,7 @@ async def test_every_parameter_and_field_is_described(http: httpx.AsyncClient) -
     for path, routes in document["paths"].items():
         for parameter in routes["get"].get("parameters", []):
             assert parameter.get("description"), f"{path} {parameter['name']}"
-    for name in ("Graph", "Node", "Edge", "Side", "Version", "Latency"):
+    for name in ("Graph", "Node", "Edge", "Side", "Version", "Latency", "Discrepancy", "Finding"):
         fields = document["components"]["schemas"][name]["properties"]
         assert all("description" in field or "$ref" in field for field in fields.values()), name
 

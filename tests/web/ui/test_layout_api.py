@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.ui.conftest import EDGES, Console, Wired
-from web.ui.layout_api import last_calls, topology
+from web.ui.layout_api import last_calls
 
 pytestmark = pytest.mark.anyio
 
@@ -40,12 +40,6 @@ async def test_tidy_is_a_change_and_so_a_post(console: Console) -> None:
     tidied = await console.client.post("/ui/layout/tidy")
     assert tidied.json()["nodes"].keys() == {"shop/front", "shop/checkout", "shop/payments"}
     assert "shop/front" in (await console.client.get("/ui/layout")).json()["nodes"]
-
-
-def test_a_node_without_name_or_namespace_is_shown_by_its_id() -> None:
-    nodes = [{"id": "user", "service": "", "namespace": None, "kind": "user"}]
-    found = topology({"nodes": nodes, "edges": []}).nodes["user"]
-    assert (found.service, found.namespace) == ("user", "")
 
 
 def test_the_last_call_is_told_in_unix_seconds() -> None:

@@ -67,7 +67,7 @@ async def test_the_drawing_is_named_for_screen_readers(console: Console, parts: 
 
 
 def test_card_sizes_agree_with_the_layout() -> None:
-    from web.ui.layout.topology import CARD_HEIGHT, CARD_WIDTH
+    from web.layout.topology import CARD_HEIGHT, CARD_WIDTH
 
     found = re.search(r"CARD = \{ width: (\d+), height: (\d+) \}", SCRIPTS)
     assert found is not None

@@ -3,7 +3,7 @@
   "use strict";
   const meshui = window.meshui;
 
-  const CARD = { width: 176, height: 52 }; // as web/ui/layout/topology.py
+  const CARD = { width: 176, height: 52 }; // as web/layout/topology.py
   const SAME_ROW_DIP = 44;
   const LOOP_REACH = 36;
 

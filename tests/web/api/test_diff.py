@@ -1,0 +1,111 @@
+"""``/api/v1/graph/diff``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.engine import Engine
+
+from collector.rollup import LiveWindow
+from store import calls
+from tests.collector.series import versioned
+from tests.web.api.graphs import client, graphs
+from web.api import diff
+
+pytestmark = pytest.mark.anyio
+A, B = {"a_start": "0", "a_end": "60"}, {"b_start": "60", "b_end": "120"}
+BEFORE = versioned([("x/a", "x/b", "v1", "", 600, 6), ("x/a", "old", "", "", 100, 0)], time=30)
+AFTER = versioned([("x/a", "x/b", "v2", "", 1200, 80), ("x/a", "y/new", "", "", 3, 0)], time=90)
+
+
+@pytest.fixture
+async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(diff.router(graphs(control, BEFORE, AFTER))) as opened:
+        yield opened
+
+
+async def get(http: httpx.AsyncClient, **parameters: str) -> dict[str, Any]:
+    answer = await http.get("/api/v1/graph/diff", params={**A, **B, **parameters})
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    diff.Diff.model_validate(document)
+    return document
+
+
+async def test_added_removed_changed(http: httpx.AsyncClient) -> None:
+    document = await get(http)
+    (added,), (removed,) = document["added"]["edges"], document["removed"]["edges"]
+    assert (added["target"], added["calls"], added["significant"]) == ("y/new", 3, False)
+    assert (removed["target"], removed["calls"], removed["significant"]) == ("old", 100, True)
+    assert [n["id"] for n in document["added"]["nodes"]] == ["y/new"]
+    (changed,) = document["changed"]["edges"]
+    assert (changed["source"], changed["target"], changed["significant"]) == ("x/a", "x/b", True)
+    assert changed["rate"] == {
+        "a": 10,
+        "b": 20,
+        "change": 10,
+        "p_value": changed["rate"]["p_value"],
+        "significant": True,
+    }
+    assert changed["rate"]["p_value"] < 1e-6
+    assert changed["error_rate"]["change"] == pytest.approx(80 / 1200 - 0.01, abs=1e-6)
+    assert changed["p95_ms"]["change"] == 0
+    assert document["test"]["level"] == 0.05
+
+
+async def test_only_what_is_significant(http: httpx.AsyncClient) -> None:
+    document = await get(http, only_significant="true")
+    assert document["added"] == {"nodes": [], "edges": []}
+    assert len(document["removed"]["edges"]) == len(document["changed"]["edges"]) == 1
+
+
+@pytest.mark.parametrize("group_by", ["service", "version", "namespace", "operation"])
+async def test_a_window_does_not_differ_from_itself(http: httpx.AsyncClient, group_by: str) -> None:
+    document = await get(http, b_start="0", b_end="60", group_by=group_by)
+    for part in ("added", "removed", "changed"):
+        assert document[part] == {"nodes": [], "edges": []}
+
+
+async def test_a_new_version_is_a_new_node(http: httpx.AsyncClient) -> None:
+    document = await get(http, group_by="version")
+    assert "x/b@v2" in [n["id"] for n in document["added"]["nodes"]]
+    assert "x/b@v1" in [n["id"] for n in document["removed"]["nodes"]]
+
+
+async def test_focus_and_namespace(http: httpx.AsyncClient) -> None:
+    near = await get(http, focus="y/new")
+    assert [e["target"] for e in near["added"]["edges"]] == ["y/new"]
+    assert near["removed"]["edges"] == near["changed"]["edges"] == []
+    assert [e["target"] for e in (await get(http, namespace="y"))["added"]["edges"]] == ["y/new"]
+    assert (await get(http, namespace="z"))["changed"]["edges"] == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "field"),
+    [
+        ({"a_start": "soon"}, 400, "a_start"),
+        ({"b_end": "60"}, 400, "b_end"),
+        ({"a_end": "99999999999"}, 400, "a_end"),
+        ({"start": "0"}, 400, "start"),
+        ({"idle": "true"}, 400, "idle"),
+        ({"group_by": "'"}, 422, "group_by"),
+        ({"b_start": "' OR 1=1 --"}, 400, "b_start"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    http: httpx.AsyncClient, parameters: dict[str, str], status: int, field: str
+) -> None:
+    answer = await http.get("/api/v1/graph/diff", params={**A, **B, **parameters})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+
+
+async def test_two_windows_of_the_past_come_from_the_store(telemetry: Engine) -> None:
+    for part in (BEFORE, AFTER):
+        calls.write(telemetry, part)
+    async with client(diff.router(graphs(telemetry, live=LiveWindow()))) as http:
+        document = await get(http)
+    assert [e["target"] for e in document["added"]["edges"]] == ["y/new"]
+    assert document["changed"]["edges"][0]["rate"]["change"] == 10
