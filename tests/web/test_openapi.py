@@ -14,7 +14,7 @@ from collector.directory import Directory
 from collector.rollup import LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
-from web.api import graph, meta, policies, proxies
+from web.api import graph, meta, policies, proxies, traces
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -31,6 +31,7 @@ def document(control: Engine) -> dict[str, Any]:
     for router in (
         meta.router(),
         graph.router(graphs, Streams(graphs)),
+        traces.router(control),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
     ):
