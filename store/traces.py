@@ -1,19 +1,36 @@
-"""Traces: the read half."""
+"""Traces: the read half. One whole, those with a span that is looked for, and what lists say of them."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
+import polars as pl
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from store import telemetry
+from store.predicates import Predicates, conditions
 
 _ROWS: Final = telemetry.span_rows.c
+_SPANS: Final = telemetry.spans.c
 
-RAW: Final = ("operation", "reading", "reporter", "attribute_keys", "attribute_values")
-NESTED: Final = ("event_texts", "link_texts")
+DAY: Final = 86_400 * 10**9
+"""ns around a span in which the others of its trace are looked for, as the collector does."""
+
+TEXTS: Final = (
+    "operation",
+    "reading",
+    "reporter",
+    "attribute_keys",
+    "attribute_values",
+    "event_texts",
+    "link_texts",
+)
+
+Start = tuple[str, int]
+"""A trace id (32 digits) and a start (unix ns)."""
 
 
 def spans_of(engine: Engine, trace_id: str) -> pa.Table:
@@ -23,33 +40,112 @@ def spans_of(engine: Engine, trace_id: str) -> pa.Table:
         trace_id: 32 hexadecimal digits.
 
     Returns:
-        ``span_id``, ``parent_id`` (16 digits, the latter "" for none), ``start``, ``duration`` (ns) and the texts of
-        :data:`collector.model.STORED` from ``operation`` on.
+        ``span_id``, ``parent_id`` (16 digits, the latter "" for none), ``start``, ``duration`` (ns) and ``TEXTS``.
     """
-    query = sa.select(*_identity(), *(_text(_ROWS[name]) for name in (*RAW, *NESTED)))
-    return telemetry.read(engine, query.where(_ROWS.trace_id == fixed(trace_id)))
+    texts = (sa.func.toString(_ROWS[name]).label(name) for name in TEXTS)
+    query = sa.select(*_identity(_ROWS), *texts).where(_ROWS.trace_id == _id(trace_id))
+    return telemetry.read(engine, query)
 
 
-def fixed(trace_id: str) -> Any:
-    """A trace id as the store has it."""
-    return sa.func.toFixedString(sa.func.unhex(trace_id), 16)
+def matches(
+    engine: Engine, wanted: Predicates, window: tuple[int, int], most: int, arrived: int | None = None
+) -> list[Start]:
+    """The newest spans that are looked for: their traces and starts, newest first.
+
+    Args:
+        wanted: what holds on each of them.
+        window: ``[start, end)`` of their starts, unix ns.
+        most: so many spans at most.
+        arrived: only spans that were stored up to that second (unix).
+    """
+    start = sa.func.toUnixTimestamp64Nano(_ROWS.start).label("at")
+    query = (
+        sa.select(_hexadecimal(_ROWS.trace_id, "trace_id"), start)
+        .where(_ROWS.start >= _instant(window[0]), _ROWS.start < _instant(window[1]))
+        .where(*_by_then(_ROWS, arrived), *conditions(wanted))
+        .order_by(_ROWS.start.desc())
+        .limit(most)
+    )
+    found = telemetry.read(engine, query)
+    return list(zip(found["trace_id"].to_pylist(), found["at"].to_pylist(), strict=True))
 
 
-def hexadecimal(column: Any, name: str) -> Any:
-    """An id as digits."""
-    return sa.func.lower(sa.func.hex(column)).label(name)
+def extents(engine: Engine, found: Sequence[Start], arrived: int | None = None) -> dict[str, tuple[int, int]]:
+    """First start and last end (unix ns) of the whole traces of these spans, as far as they lie within ``DAY``."""
+    if not found:
+        return {}
+    starts = [start for _, start in found]
+    query = (
+        sa.select(
+            _hexadecimal(_ROWS.trace_id, "trace"),
+            sa.func.min(sa.func.toUnixTimestamp64Nano(_ROWS.start)).label("first"),
+            sa.func.max(sa.func.toUnixTimestamp64Nano(_ROWS.start) + sa.func.toInt64(_ROWS.duration)).label(
+                "last"
+            ),
+        )
+        .where(_among(_ROWS.trace_id, [trace for trace, _ in found]), *_by_then(_ROWS, arrived))
+        .where(_ROWS.start >= _instant(min(starts) - DAY), _ROWS.start <= _instant(max(starts) + DAY))
+        .group_by(_ROWS.trace_id)
+    )
+    rows = telemetry.read(engine, query)
+    return {row["trace"]: (row["first"], row["last"]) for row in rows.to_pylist()}
 
 
-def _identity() -> list[Any]:
-    parent = _ROWS.parent_span_id
+def spans_in(
+    engine: Engine, traces: Sequence[str], window: tuple[int, int], arrived: int | None = None
+) -> pl.DataFrame:
+    """The spans of these traces that start within ``[start, end]``, identical copies once.
+
+    Returns:
+        ``trace_id``, ``span_id``, ``parent_id``, ``start``, ``duration``, ``service``, ``operation``, ``kind``,
+        ``status``.
+    """
+    texts = ("service", "operation")
+    content = sa.func.sipHash128(*(_SPANS[name] for name in TEXTS)).label("content")
+    query = (
+        sa.select(
+            _hexadecimal(_SPANS.trace_id, "trace_id"),
+            *_identity(_SPANS),
+            *(sa.func.toString(_SPANS[name]).label(name) for name in texts),
+            *(_SPANS[name] for name in ("kind", "status")),
+            content,
+        )
+        .where(_among(_SPANS.trace_id, traces), *_by_then(_SPANS, arrived))
+        .where(_SPANS.start >= _instant(window[0]), _SPANS.start <= _instant(window[1]))
+        .distinct()
+    )
+    found = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
+    return found.drop("content").cast(dict.fromkeys(("start", "duration", "kind", "status"), pl.Int64))
+
+
+def _identity(columns: Any) -> list[Any]:
+    """Ids as digits, times as numbers."""
+    parent = columns.parent_span_id
     none = sa.func.toFixedString("", 8)
     return [
-        hexadecimal(_ROWS.span_id, "span_id"),
-        sa.func.if_(parent == none, "", sa.func.lower(sa.func.hex(parent))).label("parent_id"),
-        sa.func.toUnixTimestamp64Nano(_ROWS.start).label("start"),
-        _ROWS.duration,
+        _hexadecimal(columns.span_id, "span_id"),
+        sa.func.if_(parent == none, "", _hexadecimal(parent)).label("parent_id"),
+        sa.func.toUnixTimestamp64Nano(columns.start).label("start"),
+        columns.duration,
     ]
 
 
-def _text(column: Any) -> Any:
-    return sa.func.toString(column).label(column.name)
+def _by_then(columns: Any, arrived: int | None) -> list[Any]:
+    return [] if arrived is None else [columns.arrived <= sa.func.toDateTime(arrived, "UTC")]
+
+
+def _hexadecimal(column: Any, name: str = "") -> Any:
+    digits = sa.func.lower(sa.func.hex(column))
+    return digits.label(name) if name else digits
+
+
+def _id(trace_id: str) -> Any:
+    return sa.func.toFixedString(sa.func.unhex(trace_id), 16)
+
+
+def _among(column: Any, traces: Sequence[str]) -> Any:
+    return column.in_([_id(trace) for trace in traces])
+
+
+def _instant(ns: int) -> Any:
+    return sa.func.fromUnixTimestamp64Nano(sa.func.toInt64(min(max(ns, 0), 2**63 - 1)), "UTC")

@@ -42,6 +42,13 @@ class TraceSummary(_Figures):
     spans: int = Field(description="Spans, identical copies counted once", examples=[12])
 
 
+class TraceList(BaseModel):
+    """A page of a search."""
+
+    traces: list[TraceSummary] = Field(description="Newest start first, ties by id")
+    next_cursor: str | None = Field(description="Of the next page; null on the last", examples=[None])
+
+
 class Event(BaseModel):
     """Something that happened during a span."""
 

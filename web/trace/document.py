@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from collector import model
 from web.trace import notes
 from web.trace.critical import critical_path
 from web.trace.moments import NS_PER_MS, instant
 from web.trace.selftime import self_times
 from web.trace.skew import corrections
-from web.trace.spans import KINDS, STATUSES, Span
+from web.trace.spans import Span
 from web.trace.summary import of_spans
 from web.trace.tree import Tree
 
@@ -53,11 +54,11 @@ def _span(span: Span, depth: int) -> Json:
         "depth": depth,
         "service": span.service,
         "operation": span.operation,
-        "kind": KINDS[span.kind],
+        "kind": model.KIND_NAMES[span.kind],
         "start": instant(span.start),
         "start_unix_nano": str(span.start),
         "duration_ms": span.duration / NS_PER_MS,
-        "status": STATUSES[span.status],
+        "status": model.STATUS_NAMES[span.status],
         "scope": span.scope,
         "attributes": span.attributes,
         "resource": span.resource,

@@ -13,9 +13,6 @@ from collector import model, packing
 from collector.receivers.zipkin import UNFINISHED, UNTIMED
 from collector.walk import SIDE_OF_KIND
 
-KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
-STATUSES: Final = ("unset", "ok", "error")
-
 SIDES: Final = SIDE_OF_KIND.tolist()
 """Kind → LOCAL, CALLING or CALLED."""
 _HOSTS: Final = ("k8s.pod.ip", "host.ip", "k8s.pod.name", "host.name", "host.id")

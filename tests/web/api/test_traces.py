@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from collector.consumer import Signal
@@ -15,32 +13,11 @@ from collector.receivers.otlp import decode
 from collector.spans import flatten
 from store import spans
 from tests.reference.notation import parse, to_otlp
-from web import problems
-from web.api import trace_models, traces
-from web.gate import Gate
+from tests.web.api.tracing import TRACES, http, store, trace_id
+from web.api import trace_models
 
+__all__ = ["http"]
 pytestmark = pytest.mark.anyio
-TRACES = "/api/v1/traces"
-
-
-def store(engine: Engine, text: str) -> None:
-    """The spans of a case, in one commit."""
-    batch = decode(Signal.SPANS, to_otlp(parse(text)).SerializeToString())
-    spans.write(engine, flatten([batch.records]).stored)
-
-
-def trace_id(number: int) -> str:
-    return f"{number:032x}"
-
-
-@pytest.fixture
-async def http(telemetry: Engine) -> AsyncIterator[httpx.AsyncClient]:
-    api = FastAPI()
-    problems.install(api)
-    api.include_router(traces.router(telemetry))
-    transport = httpx.ASGITransport(Gate(api, None))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
 
 
 async def detail(http: httpx.AsyncClient, number: int, **parameters: str) -> dict[str, Any]:
