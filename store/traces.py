@@ -10,11 +10,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from collector import model
+from collector.packing import ESCAPES, UNIT
 from store import telemetry
 from store.predicates import Predicates, conditions
 
 _ROWS: Final = telemetry.span_rows.c
-_SPANS: Final = telemetry.spans.c
 
 DAY: Final = 86_400 * 10**9
 """ns around a span in which the others of its trace are looked for, as the collector does."""
@@ -100,22 +101,34 @@ def spans_in(
         ``trace_id``, ``span_id``, ``parent_id``, ``start``, ``duration``, ``service``, ``operation``, ``kind``,
         ``status``.
     """
-    texts = ("service", "operation")
-    content = sa.func.sipHash128(*(_SPANS[name] for name in TEXTS)).label("content")
+    # Not over the view: what that computes costs more to plan than these spans to read.
+    content = sa.func.sipHash128(*(_ROWS[name] for name in TEXTS)).label("content")
+    texts = (sa.func.toString(_ROWS[name]).label(name) for name in ("operation", "reading", "reporter"))
     query = (
-        sa.select(
-            _hexadecimal(_SPANS.trace_id, "trace_id"),
-            *_identity(_SPANS),
-            *(sa.func.toString(_SPANS[name]).label(name) for name in texts),
-            *(_SPANS[name] for name in ("kind", "status")),
-            content,
-        )
-        .where(_among(_SPANS.trace_id, traces), *_by_then(_SPANS, arrived))
-        .where(_SPANS.start >= _instant(window[0]), _SPANS.start <= _instant(window[1]))
+        sa.select(_hexadecimal(_ROWS.trace_id, "trace_id"), *_identity(_ROWS), *texts, content)
+        .where(_among(_ROWS.trace_id, traces), *_by_then(_ROWS, arrived))
+        .where(_ROWS.start >= _instant(window[0]), _ROWS.start <= _instant(window[1]))
         .distinct()
     )
     found = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
-    return found.drop("content").cast(dict.fromkeys(("start", "duration", "kind", "status"), pl.Int64))
+    kind, status = (_unit("reading", model.READING.index(name)).cast(pl.Int64) for name in ("kind", "status"))
+    service = _unit("reporter", model.REPORTER.index("service")).str.replace_many(
+        list(ESCAPES.values()), list(ESCAPES)
+    )
+    return found.with_columns(kind=kind, status=status, service=service).select(
+        "trace_id",
+        "span_id",
+        "parent_id",
+        pl.col("start", "duration").cast(pl.Int64),
+        "service",
+        "operation",
+        "kind",
+        "status",
+    )
+
+
+def _unit(column: str, place: int) -> pl.Expr:
+    return pl.col(column).str.split(UNIT).list.get(place)
 
 
 def _identity(columns: Any) -> list[Any]:
@@ -143,8 +156,13 @@ def _id(trace_id: str) -> Any:
     return sa.func.toFixedString(sa.func.unhex(trace_id), 16)
 
 
-def _among(column: Any, traces: Sequence[str]) -> Any:
-    return column.in_([_id(trace) for trace in traces])
+def _among(column: Any, traces: Sequence[str]) -> sa.ColumnElement[bool]:
+    """One text to the parser, however many they are."""
+    texts = sa.func.splitByChar(",", ",".join(traces))
+    found: sa.ColumnElement[bool] = column.in_(
+        sa.select(sa.func.toFixedString(sa.func.unhex(sa.func.arrayJoin(texts)), 16))
+    )
+    return found
 
 
 def _instant(ns: int) -> Any:

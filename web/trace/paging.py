@@ -23,7 +23,8 @@ Extents = Callable[[Sequence[Start]], dict[str, tuple[int, int]]]
 
 BLOCK: Final = 300 * 10**9
 """ns: the store sorts by blocks of so many; less of one costs as much as all of it."""
-_FIRST: Final = 100  # spans of the first step, at least
+_FIRST: Final = 20  # spans of the first step, for each trace of the page
+_AT_ONCE: Final = 3  # traces whose extents are looked up to begin with, for each of the page
 _MOST: Final = 50_000
 _GROWTH: Final = 4
 
@@ -78,23 +79,36 @@ class _Met:
 
 
 def page(asked: Asked, matches: Matches, extents: Extents, first: int = _FIRST) -> Page:
-    """The first traces after ``asked.after``, or of all; ``first``: spans that are looked at to begin with."""
-    met, most, width = _Met(), max(first, 4 * asked.limit), BLOCK
+    """The first traces after ``asked.after``, or of all; ``first``: spans looked at to begin with, per trace."""
+    met, most, at_once, width = _Met(), first * (asked.limit + 1), _AT_ONCE * (asked.limit + 1), BLOCK
     below = min(asked.end, asked.after.below) if asked.after else asked.end
     while below > asked.start:
         low = max(asked.start, (below - 1) // BLOCK * BLOCK - width + BLOCK)
         found = matches(low, below, most)
-        if len(found) < most:
+        looked_at = _cut(found, met, at_once)
+        if len(looked_at) < most and len(looked_at) == len(found):
             below, width = low, width * _GROWTH
         else:
-            below = found[-1][1] + 1  # of spans that start together with the last one there may be more
-            together = found[0][1] == found[-1][1]
+            below = looked_at[-1][1] + 1  # of spans that start together with the last one there may be more
+            together = looked_at[0][1] == looked_at[-1][1]
             most = most * _GROWTH if together else min(max(most, _MOST), most * _GROWTH)
-        _meet(met, asked, found, extents)
+            at_once *= _GROWTH
+        _meet(met, asked, looked_at, extents)
         if len(met.ordered(below - 1)) > asked.limit:
             break
     final = met.ordered(below - 1 if below > asked.start else -1)
     return Page(final[: asked.limit], _end(asked, met, final, below))
+
+
+def _cut(found: Sequence[Start], met: _Met, most: int) -> Sequence[Start]:
+    """The first of these spans, up to so many traces that were not met yet."""
+    new: set[str] = set()
+    for count, (trace, _) in enumerate(found):
+        if trace not in met.newest:
+            new.add(trace)
+        if len(new) > most:
+            return found[:count]
+    return found
 
 
 def _meet(met: _Met, asked: Asked, found: Sequence[Start], extents: Extents) -> None:
