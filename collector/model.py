@@ -14,6 +14,8 @@ import pyarrow as pa
 
 UNSPECIFIED, INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(6)
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = range(3)
+KIND_NAMES: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
+STATUS_NAMES: Final = ("unset", "ok", "error")
 
 # Failure classes (semantics R10.5). `cancelled` is counted beside the failed ones, never among them.
 OK: Final = "ok"

@@ -41,6 +41,32 @@ def joined(texts: pa.Array, offsets: pa.Array, separator: str = UNIT) -> pa.Arra
     return pc.binary_join(pa.ListArray.from_arrays(offsets, texts), separator)
 
 
+def units(text: str) -> list[str]:
+    """The texts that were joined with UNIT; of an empty text none."""
+    if not text:
+        return []
+    if ESCAPE not in text:
+        return text.split(UNIT)
+    return [unescaped(unit) for unit in text.split(UNIT)]
+
+
+def records(text: str) -> list[list[str]]:
+    """The lists of texts that were joined with RECORD."""
+    return [units(record) for record in text.split(RECORD) if record]
+
+
+def pairs(texts: list[str]) -> dict[str, str]:
+    """Key, value, key, value … as a dictionary; of equal keys the last."""
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def unescaped(text: str) -> str:
+    """What :func:`escape` was given."""
+    for character, written in reversed(ESCAPES.items()):
+        text = text.replace(written, character)
+    return text
+
+
 def packed(*columns: pl.Expr) -> pl.Expr:
     """The columns of a row as one text: strings escaped, truth as 0 and 1."""
     return pl.concat_str([_text(column) for column in columns], separator=UNIT)

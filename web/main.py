@@ -138,7 +138,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(control.stop)
         listener = _listener(settings, "http_port")
         ports = Ports(port_of(listener), grpc_port, port_of(otlp), xds_port)
-        parts = _parts(settings, ports, control_database, control, graphs, publisher)
+        parts = _parts(settings, ports, telemetry, control_database, control, graphs, publisher)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
         app = create_app(parts, pipeline, counters, checks)
         web = HttpServer(tracing.around(app) if tracing else app, listener)
@@ -209,6 +209,7 @@ def _listener(settings: Settings, name: str) -> socket.socket:
 def _parts(
     settings: Settings,
     ports: Ports,
+    telemetry: Engine,
     database: Engine,
     control: ControlPlane,
     graphs: Graphs,
@@ -217,6 +218,7 @@ def _parts(
     return Parts(
         settings=settings,
         ports=ports,
+        telemetry=telemetry,
         auth=Auth(database) if settings.auth == "on" else None,
         graphs=graphs,
         streams=Streams(graphs),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.engine import Engine
+
 from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
 from web.auth import Auth
@@ -33,6 +35,7 @@ class Parts:
 
     settings: Settings
     ports: Ports
+    telemetry: Engine
     auth: Auth | None
     graphs: Graphs
     streams: Streams

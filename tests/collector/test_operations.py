@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from collector.operations import OTHER, Operations, templated
+from collector.operations import OTHER, Operations, names_of, templated
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 NAMES = [
@@ -44,6 +48,31 @@ NAMES = [
 @pytest.mark.parametrize(("name", "template"), NAMES)
 def test_template(name: str, template: str) -> None:
     assert templated(pa.array([name])).to_pylist() == [template]
+
+
+@pytest.mark.parametrize(("name", "template"), NAMES)
+def test_names_of_a_template(name: str, template: str) -> None:
+    pattern = names_of(template)
+    assert re.fullmatch(pattern, name) if pattern else name == template
+
+
+WORDS = st.sampled_from(["/", "17", "{id}", "u", " ", "?", "\n", "0x1", ".", ":", "0123456789ab", "-1"])
+
+
+@given(st.lists(WORDS, max_size=8).map("".join), st.lists(WORDS, max_size=8).map("".join))
+def test_names_of_a_template_are_those_that_have_it(one: str, other: str) -> None:
+    template, theirs = templated(pa.array([one, other])).to_pylist()
+    pattern = names_of(template)
+    if pattern is None:
+        return
+    assert re.fullmatch(pattern, template)
+    assert re.fullmatch(pattern, one)
+    assert bool(re.fullmatch(pattern, other)) == (theirs == template or other == template)
+
+
+def test_a_name_as_it_was_sent_stands_for_itself_alone() -> None:
+    assert names_of("GET /u/17") is None
+    assert names_of("orders process") is None
 
 
 def test_every_name_keeps_its_place() -> None:

@@ -1,0 +1,1 @@
+"""Tests of web.trace, by the numbers of the rules."""
