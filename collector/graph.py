@@ -68,14 +68,27 @@ def build(
 
 def resolved(window: Buckets, names: Names) -> Buckets:
     """Names and addresses as the services that they are (R4.3, R5.3, R5.4)."""
-    ends = ["source", "target", "caller_address", "source_kind", "target_kind"]
-    known = [_known(row, names) for row in window.sums.select(ends).unique().iter_rows()]
-    changed = [pair for pair in known if pair is not None]
-    if not changed:
+    table = _renamings(window.sums, names)
+    if table is None:
         return window
-    schema = dict.fromkeys((*ends, *(f"new_{name}" for name in ends)), pl.String)
-    table = pl.DataFrame(changed, schema=schema, orient="row")
-    return Buckets(_renamed(window.sums, table, ends), _renamed(window.bins, table, ends))
+    return Buckets(_renamed(window.sums, table), _renamed(window.bins, table))
+
+
+def resolved_series(series: pl.DataFrame, names: Names) -> pl.DataFrame:
+    """The same of series (columns :data:`collector.model.SERIES_KEY`, a row each), in their order."""
+    table = _renamings(series, names)
+    return series if table is None else _renamed(series, table)
+
+
+_ENDS: Final = ["source", "target", "caller_address", "source_kind", "target_kind"]
+
+
+def _renamings(rows: pl.DataFrame, names: Names) -> pl.DataFrame | None:
+    """What becomes of the ends of ``rows``, where something changes; None where nothing does."""
+    known = [_known(row, names) for row in rows.select(_ENDS).unique().iter_rows()]
+    changed = [pair for pair in known if pair is not None]
+    schema = dict.fromkeys((*_ENDS, *(f"new_{name}" for name in _ENDS)), pl.String)
+    return pl.DataFrame(changed, schema=schema, orient="row") if changed else None
 
 
 def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
@@ -95,10 +108,10 @@ def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
     return None if new == list(row) else (*row, *new)
 
 
-def _renamed(frame: pl.DataFrame, table: pl.DataFrame, ends: list[str]) -> pl.DataFrame:
-    joined = frame.join(table, on=ends, how="left", maintain_order="left")
+def _renamed(frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    joined = frame.join(table, on=_ENDS, how="left", maintain_order="left")
     return joined.select(
-        pl.coalesce(f"new_{name}", name).alias(name) if name in ends else pl.col(name)
+        pl.coalesce(f"new_{name}", name).alias(name) if name in _ENDS else pl.col(name)
         for name in frame.columns
     )
 

@@ -10,11 +10,13 @@ from typing import Final
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from collector import graph
+from collector import analytics, graph
+from collector.analytics import Asked, Span
 from collector.breakers import Breakers
 from collector.directory import Directory
 from collector.graph import ServiceGraph
 from collector.rollup import Buckets, LiveWindow
+from collector.slab import NEVER, Slab
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
@@ -82,6 +84,18 @@ class Graphs:
         if asked.start >= now - held + 30:
             return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
         return calls.between(self._engine, asked.start, asked.end)
+
+    def figures(self, asked: Asked, span: Span) -> pl.DataFrame:
+        """Figures of the calls of a window (see :func:`collector.analytics.table`). Blocks: call it in a thread."""
+        found = self._calls(asked, span)
+        return analytics.table(found, asked, span, self._directory.names(span.now), _settled(span.now))
+
+    def _calls(self, asked: Asked, span: Span) -> Slab:
+        held = self._live.whole if asked.histograms else self._live.keep
+        if span.start >= span.now - held + 30:
+            settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
+            return self._live.between(span.start, span.end, settled=settled, bins=asked.histograms).slab
+        return calls.between(self._engine, span.start, span.end).slab
 
     def _build(
         self, asked: Window, now: float, question: Question, *, histograms: bool = True

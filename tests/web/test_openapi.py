@@ -14,7 +14,8 @@ from collector.directory import Directory
 from collector.rollup import LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
-from web.api import graph, meta, policies, proxies
+from web.analytics import Analytics
+from web.api import calls, graph, meta, policies, proxies
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -31,6 +32,7 @@ def document(control: Engine) -> dict[str, Any]:
     for router in (
         meta.router(),
         graph.router(graphs, Streams(graphs)),
+        calls.router(Analytics(graphs)),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
     ):
