@@ -42,7 +42,7 @@ _NAMESPACE: Final = pl.when(_OWNED).then(pl.col("target").str.extract(r"^(.*)/[^
 GROUPS: Final[dict[str, pl.Expr]] = {
     **{name: pl.col(name) for name in ("source", "target", "kind", "operation", "protocol")},
     "status": _STATUS,
-    **{name: pl.col(name) for name in ("failure", "version", "evidence")},
+    **{name: pl.col(name) for name in ("failure", "version", "instance", "evidence")},
     "namespace": _NAMESPACE,
 }
 """What calls are grouped and filtered by, of the names of their series; "" where it is not known."""
@@ -70,6 +70,17 @@ class Asked:
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
     step: int | None = None
     unidentified: bool = False
+
+    @property
+    def keys(self) -> set[str]:
+        """All groups that are asked for, by any parameter."""
+        return {*self.group_by, *(key for key, _ in self.filters)}
+
+    @property
+    def series(self) -> set[str]:
+        """The names of series that the answer depends on."""
+        told = {name for key in self.keys for name in GROUPS[key].meta.root_names()}
+        return {*EDGE, "evidence", "source_kind", "target_kind", "caller_address", *told}
 
     @property
     def histograms(self) -> bool:

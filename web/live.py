@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -13,14 +14,15 @@ from sqlalchemy.engine import Engine
 from collector import analytics, graph
 from collector.analytics import Asked, Span
 from collector.breakers import Breakers
-from collector.directory import Directory
-from collector.graph import ServiceGraph
-from collector.rollup import Buckets, LiveWindow
+from collector.directory import Directory, Names
+from collector.graph import ServiceGraph, resolved_series
+from collector.rollup import SERIES, Buckets, LiveWindow
 from collector.slab import NEVER, Slab
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
-from store import calls
+from store import figures
+from store.rollups import Kept, Part, Reading, coarse
 from web import shapes
 from web.shapes import Json
 from web.window import Window, window
@@ -53,8 +55,13 @@ class Graphs:
         breakers: Breakers,
         directory: Directory,
         control: ControlPlane,
+        kept: Kept | None = None,
     ) -> None:
-        """``control`` tells who is there; it is read on its own loop only, whenever it has news."""
+        """``control`` tells who is there; it is read on its own loop only, whenever it has news.
+
+        ``kept``: how long the store has which calls.
+        """
+        self._kept = kept or Kept()
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
         self._control = control
         self._mesh, self._instances = Mesh(), dict[str, int]()
@@ -83,19 +90,47 @@ class Graphs:
         held = self._live.whole if histograms else self._live.keep
         if asked.start >= now - held + 30:
             return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
-        return calls.between(self._engine, asked.start, asked.end)
+        parts = Reading(now, self._kept).parts(asked.start, asked.end)
+        read = partial(
+            figures.read, self._engine, parts, names={*SERIES} - {"instance"}, settled=_settled(now)
+        )
+        sums = read(step=0, histograms=False)
+        if not histograms:
+            return Buckets.numbered(sums)
+        bins = read()  # their total: when something was seen, the sums tell
+        return Buckets.numbered(Slab.merge([sums, Slab(bins.series, bins.sums.clear(), bins.bins)]))
 
     def figures(self, asked: Asked, span: Span) -> pl.DataFrame:
         """Figures of the calls of a window (see :func:`collector.analytics.table`). Blocks: call it in a thread."""
-        found = self._calls(asked, span)
-        return analytics.table(found, asked, span, self._directory.names(span.now), _settled(span.now))
+        names, settled = self._directory.names(span.now), _settled(span.now)
+        return analytics.table(self._calls(asked, span, names), asked, span, names, settled)
 
-    def _calls(self, asked: Asked, span: Span) -> Slab:
+    def _calls(self, asked: Asked, span: Span, names: Names) -> Slab:
         held = self._live.whole if asked.histograms else self._live.keep
-        if span.start >= span.now - held + 30:
+        if "instance" not in asked.keys and span.start >= span.now - held + 30:
             settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
             return self._live.between(span.start, span.end, settled=settled, bins=asked.histograms).slab
-        return calls.between(self._engine, span.start, span.end).slab
+        parts = Reading(span.now, self._kept).parts(span.start, span.end, asked.step)
+        return figures.read(
+            self._engine,
+            parts,
+            step=asked.step,
+            names=asked.series,
+            histograms=asked.histograms,
+            settled=_settled(span.now),
+            among=self._among(asked, parts, names),
+        )
+
+    def _among(self, asked: Asked, parts: list[Part], names: Names) -> dict[str, set[str]]:
+        """The names by which the ends that are asked for are stored."""
+        wanted = {key: {*values} for key, values in asked.filters if key in ("source", "target")}
+        if not wanted:
+            return {}
+        stored = figures.ends(self._engine, coarse(parts))
+        known = resolved_series(stored, names)
+        for key, values in wanted.items():
+            wanted[key] = values | {*stored.filter(known[key].is_in([*values]))[key]}
+        return wanted
 
     def _build(
         self, asked: Window, now: float, question: Question, *, histograms: bool = True

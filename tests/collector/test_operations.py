@@ -6,7 +6,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from collector.operations import OTHER, Operations, templated
+from collector.bounds import OTHER, Operations
+from collector.operations import templated
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 NAMES = [

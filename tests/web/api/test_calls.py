@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,13 +17,19 @@ from sqlalchemy.engine import Engine
 
 from collector.analytics import GROUPS, METRICS
 from collector.breakers import Breakers
+from collector.consumer import Signal
 from collector.directory import Directory
-from collector.rollup import LiveWindow
+from collector.receivers.otlp import decode
+from collector.rollup import Buckets, LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store import calls as stored
-from tests.collector.test_against_reference import kept
-from tests.reference.notation import START, parse
+from store.engines import telemetry_engine
+from store.migrate import migrate
+from store.rollups import Kept
+from tests.collector.collecting import Collector
+from tests.collector.memory import Memory
+from tests.reference.notation import START, parse, to_otlp
 from web import problems
 from web.analytics import Analytics
 from web.api import calls, graph
@@ -32,15 +39,16 @@ from web.stream import Streams
 
 pytestmark = pytest.mark.anyio
 SECOND = START // 10**9
+AGES = Kept(*[timedelta(days=36500)] * 4)  # the cases play in the past
 WINDOW = {"start": str(SECOND), "end": str(SECOND + 10)}
-MESH = """1 C shop/a 20; 2<1 S shop/b v=v1 10 !; 3<2 C shop/b; 4<3 S shop/c;
-5 C shop/a [peer.service=ext] 7 +1500 ot=th:8; 6 C shop/a 30 +5000; 7<6 S shop/b v=v2 25"""
+MESH = """1 C shop/a 20; 2<1 S shop/b v=v1 @i 10 !; 3<2 C shop/b; 4<3 S shop/c;
+5 C shop/a [peer.service=ext] 7 +1500 ot=th:8; 6 C shop/a 30 +5000; 7<6 S shop/b v=v2 @j 25"""
 
 
 @asynccontextmanager
 async def serving(live: LiveWindow, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
     plane = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
-    graphs = Graphs(live, engine, Breakers(), Directory(), plane)
+    graphs = Graphs(live, engine, Breakers(), Directory(), plane, AGES)
     streams = Streams(graphs)
     api = FastAPI()
     problems.install(api)
@@ -52,20 +60,33 @@ async def serving(live: LiveWindow, engine: Engine) -> AsyncIterator[httpx.Async
     await streams.close()
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Buckets]]:
+    """With the calls of :data:`MESH`."""
+    engine = telemetry_engine(None, tmp_path_factory.mktemp("calls"))
+    migrate(engine, "telemetry")
+    archive = Memory()
+    Collector(archive).commit([decode(Signal.SPANS, to_otlp(parse(MESH)).SerializeToString())])
+    made = Buckets.merge(archive.calls)
+    stored.write(engine, made)
+    yield engine, made
+    engine.dispose()
+
+
 @pytest.fixture
-async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
-    """Answered from memory; ``b`` is called at second 0 and 5, others once."""
+async def http(store: tuple[Engine, Buckets]) -> AsyncIterator[httpx.AsyncClient]:
+    """Answered from memory, except of instances; ``b`` is called at second 0 and 5, others once."""
+    engine, made = store
     live = LiveWindow(keep=10**10)
-    live.add(kept([parse(MESH)])[0], SECOND)
-    async with serving(live, control) as client:
+    live.add(made, SECOND)
+    async with serving(live, engine) as client:
         yield client
 
 
 @pytest.fixture
-async def past(telemetry: Engine) -> AsyncIterator[httpx.AsyncClient]:
+async def past(store: tuple[Engine, Buckets]) -> AsyncIterator[httpx.AsyncClient]:
     """The same, answered from the store."""
-    stored.write(telemetry, kept([parse(MESH)])[0])
-    async with serving(LiveWindow(), telemetry) as client:
+    async with serving(LiveWindow(), store[0]) as client:
         yield client
 
 
@@ -159,12 +180,17 @@ async def test_the_table_adds_up_to_the_graph(http: httpx.AsyncClient) -> None:
                 assert (seen["latency_ms"]["p50"], seen["latency_ms"]["p99"]) == (row["p50"], row["p99"])
 
 
+async def test_instances_of_the_target(http: httpx.AsyncClient) -> None:
+    found = await rows(http, metrics="calls", group_by="instance", filter="target:shop/b", order="instance")
+    assert found == [{"instance": "i", "calls": 1.0}, {"instance": "j", "calls": 1.0}]
+
+
 async def test_pages_neither_repeat_nor_miss(http: httpx.AsyncClient) -> None:
     asked = {"metrics": "calls", "group_by": "source,target,version", "order": "-version,calls"}
     whole = await rows(http, **asked)
     assert len(whole) == 4
     found: list[Any] = []
-    cursor = ""
+    cursor: str | None = ""
     for _ in whole:
         answer = (
             await http.get("/api/v1/calls", params=WINDOW | asked | {"limit": 1, "cursor": cursor})
@@ -274,7 +300,8 @@ async def test_no_parameter_reaches_the_store_as_sql(past: httpx.AsyncClient) ->
 
 
 async def test_memory_and_store_answer_the_same(http: httpx.AsyncClient, past: httpx.AsyncClient) -> None:
-    asked = {"metrics": ",".join(METRICS), "group_by": ",".join(GROUPS), "step": "1s"}
+    groups = ",".join({**GROUPS}.keys() - {"instance"})
+    asked = {"metrics": ",".join(METRICS), "group_by": groups, "step": "1s"}
     assert await rows(http, **asked) == await rows(past, **asked) != []
 
 
