@@ -6,7 +6,7 @@ What an edge rests on is decided once for the whole window: one kind of evidence
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -132,10 +132,28 @@ def table(calls: Slab, asked: Asked, span: Span, names: Names, settled: int = 2*
     return named.select(*(["time"] if step else []), *asked.group_by, *asked.metrics)
 
 
+def rests_on(calls: Slab, asked: Asked, names: Names, settled: int = 2**62) -> pl.DataFrame:
+    """What the figures of each edge rest on; parameters as of :func:`table`.
+
+    Returns:
+        source, target, kind, ``evidence`` and ``others`` (kinds of evidence that were left aside), ``side``
+        (client or server), ``calls`` (weighted) and ``samples`` (as many as were seen) of what the filters leave.
+    """
+    calls, edges = chosen(calls, names, asked.unidentified, settled)
+    series = calls.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
+    _, number = _grouped(series, replace(asked, group_by=()))
+    counted = calls.sums.group_by("series").agg(pl.col("calls", "samples").sum())
+    met = series.select(*EDGE).with_row_index("series").filter(number.is_not_null())
+    totals = met.join(counted, on="series").group_by(EDGE).agg(pl.col("calls", "samples").sum())
+    side = pl.when("server").then(pl.lit("server")).otherwise(pl.lit("client")).alias("side")
+    told = edges.select(*EDGE, "evidence", "others").join(_sides(edges, asked.side), on=EDGE)
+    return told.join(totals, on=EDGE).select(*EDGE, "evidence", "others", side, "calls", "samples").sort(EDGE)
+
+
 def chosen(calls: Slab, names: Names, unidentified: bool, settled: int) -> tuple[Slab, pl.DataFrame]:
     """The calls of edges, names resolved, of one kind of evidence each; and what they rest on.
 
-    The second: source, target, kind, evidence, ``client_calls``, ``server_calls`` of each edge.
+    The second: source, target, kind, ``evidence``, ``others`` that were left aside, ``client_calls``, ``server_calls``.
     """
     series = resolved_series(calls.series, names)
     counts = calls.sums.filter(~_unsettled(calls.series, settled))
@@ -147,7 +165,8 @@ def chosen(calls: Slab, names: Names, unidentified: bool, settled: int) -> tuple
     seen = rows.group_by(*EDGE, "evidence").agg(pl.col("calls", "client_calls", "server_calls").sum())
     rank = pl.col("evidence").replace_strict(EVIDENCE_ORDER, [0, 1, 2], default=2, return_dtype=pl.Int8)
     seen = seen.filter(pl.col("calls") > _NOTHING).sort(rank)
-    edges = seen.unique(EDGE, keep="first", maintain_order=True)
+    others = seen.group_by(EDGE).agg(others=pl.col("evidence").slice(1))
+    edges = seen.unique(EDGE, keep="first", maintain_order=True).join(others, on=EDGE)
     kept = rows.join(edges, on=[*EDGE, "evidence"], how="semi").select("series")
     bins = calls.bins.filter(~_unsettled(calls.series, settled)).join(kept, on="series", how="semi")
     return Slab(series, counts.join(kept, on="series", how="semi"), bins), edges

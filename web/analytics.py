@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from collector.analytics import BYTES, COUNTS, GROUPS, LATENCIES, METRICS, Asked, Span
-from web import cursors
+from web import cursors, explain
 from web.live import Graphs
 from web.problems import FieldError, Problem
 from web.window import Window, window
@@ -83,6 +83,15 @@ class Analytics:
             cursors.written(_bound(question), [span.start, span.end, span.now, last]) if more else None
         )
         return Page(shown.drop(extra), following)
+
+    def explained(self, question: CallsQuestion, now: float | None = None) -> dict[str, Any]:
+        """What the answer rests on. Blocks; raises a 400 problem, as :meth:`page`."""
+        asked, _ = checked(question)
+        now = time.time() if now is None else now
+        span = _span(window(question.start, question.end, now), now)
+        _bounded(span, asked)
+        edges, parts = self._graphs.rests_on(asked, span)
+        return explain.document(asked, span, edges, parts, question.limit)
 
 
 def checked(question: CallsQuestion) -> tuple[Asked, tuple[Order, ...]]:

@@ -102,16 +102,24 @@ class Graphs:
 
     def figures(self, asked: Asked, span: Span) -> pl.DataFrame:
         """Figures of the calls of a window (see :func:`collector.analytics.table`). Blocks: call it in a thread."""
-        names, settled = self._directory.names(span.now), _settled(span.now)
-        return analytics.table(self._calls(asked, span, names), asked, span, names, settled)
+        names = self._directory.names(span.now)
+        found, _ = self._calls(asked, span, names)
+        return analytics.table(found, asked, span, names, _settled(span.now))
 
-    def _calls(self, asked: Asked, span: Span, names: Names) -> Slab:
+    def rests_on(self, asked: Asked, span: Span) -> tuple[pl.DataFrame, list[Part]]:
+        """What :meth:`figures` rest on (see :func:`collector.analytics.rests_on`), and what was read: none: memory."""
+        names = self._directory.names(span.now)
+        found, parts = self._calls(asked, span, names)
+        return analytics.rests_on(found, asked, names, _settled(span.now)), parts
+
+    def _calls(self, asked: Asked, span: Span, names: Names) -> tuple[Slab, list[Part]]:
         held = self._live.whole if asked.histograms else self._live.keep
         if "instance" not in asked.keys and span.start >= span.now - held + 30:
             settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
-            return self._live.between(span.start, span.end, settled=settled, bins=asked.histograms).slab
+            held_calls = self._live.between(span.start, span.end, settled=settled, bins=asked.histograms)
+            return held_calls.slab, []
         parts = Reading(span.now, self._kept).parts(span.start, span.end, asked.step)
-        return figures.read(
+        found = figures.read(
             self._engine,
             parts,
             step=asked.step,
@@ -120,6 +128,7 @@ class Graphs:
             settled=_settled(span.now),
             among=self._among(asked, parts, names),
         )
+        return found, parts
 
     def _among(self, asked: Asked, parts: list[Part], names: Names) -> dict[str, set[str]]:
         """The names by which the ends that are asked for are stored."""

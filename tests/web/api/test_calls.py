@@ -305,6 +305,43 @@ async def test_memory_and_store_answer_the_same(http: httpx.AsyncClient, past: h
     assert await rows(http, **asked) == await rows(past, **asked) != []
 
 
+async def test_an_explanation(http: httpx.AsyncClient, past: httpx.AsyncClient) -> None:
+    asked = WINDOW | {"metrics": "p95,error_rate", "filter": "source:shop/a", "limit": "1"}
+    document = (await http.get("/api/v1/calls/explain", params=asked)).json()
+    calls.Explained.model_validate(document)
+    assert [metric["name"] for metric in document["metrics"]] == ["p95", "error_rate"]
+    assert document["tables"][0]["table"] == "memory"
+    assert (document["calls"], document["samples"], document["edges_total"]) == (4.0, 3.0, 2)
+    assert document["edges"] == [
+        {
+            "source": "shop/a",
+            "target": "ext",
+            "kind": "call",
+            "evidence": "span",
+            "other_evidence": [],
+            "side": "client",
+            "calls": 2.0,
+            "samples": 1.0,
+            "sampling_factor": 2.0,
+        }
+    ]
+    stored_ = (await past.get("/api/v1/calls/explain", params=asked)).json()
+    assert [(part["table"], part["bucket_seconds"]) for part in stored_["tables"]] == [("calls_10s", 10)]
+    assert stored_ | {"tables": 0} == document | {"tables": 0}
+
+
+async def test_every_metric_has_a_formula(http: httpx.AsyncClient) -> None:
+    asked = WINDOW | {"metrics": ",".join(METRICS)}
+    document = (await http.get("/api/v1/calls/explain", params=asked)).json()
+    assert [metric["name"] for metric in document["metrics"]] == [*METRICS]
+    assert all(metric["formula"] and metric["unit"] and metric["accuracy"] for metric in document["metrics"])
+
+
+async def test_what_is_wrong_is_not_explained(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/api/v1/calls/explain", params=WINDOW | {"group_by": "colour"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "group_by")
+
+
 async def test_every_parameter_is_described(http: httpx.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
     for path, routes in document["paths"].items():
