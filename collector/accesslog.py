@@ -107,6 +107,7 @@ _ONE: Final = {
     "operation": "",
     "evidence": "log",
     "via": "",
+    "instance": "",  # nobody bounds how many there are (P6)
     "caller_address": "",
 }
 _NO_SAY: Final = ("error", "error_type", "db_system")  # what a failure may rest on and a record does not tell
@@ -157,6 +158,7 @@ def _figures() -> dict[str, pl.Expr]:
         "requests": pl.col("counts"),
         "attempts": pl.col("counts") * pl.col("tries"),
         **{name: pl.lit(0.0) for name in ("inferred", "bytes_out", "bytes_in")},
+        "samples": pl.col("counts"),
         "client_bin": pl.when(_OUTBOUND).then("bin"),
         "server_bin": pl.when(~_OUTBOUND).then("bin"),
     }

@@ -18,11 +18,11 @@ import structlog
 from collector import repair, rollup
 from collector.acquaintance import Noted
 from collector.archive import Archive, TraceId, asked
+from collector.bounds import INSTANCES, OPERATIONS, Bounds
 from collector.calls import Calls
 from collector.coded import Coded
 from collector.consumer import Overloaded
 from collector.directory import Directory, taught
-from collector.operations import MOST, Operations
 from collector.recall import Recall
 from collector.rollup import LiveWindow
 from collector.seen import Seen
@@ -46,10 +46,11 @@ class Deriver:
         directory: Directory,
         counters: Counters,
         keep: float = KEEP,
-        operations: int = MOST,
+        operations: int = OPERATIONS,
+        instances: int = INSTANCES,
     ) -> None:
-        """``keep``: s for which traces are held; ``operations`` of a service are counted apart (P6)."""
-        self._operations = Operations(operations)
+        """``keep``: s for which traces are held; ``operations``, ``instances``: of a service, counted apart (P6)."""
+        self._bounds = Bounds(operations, instances)
         self._keep = keep
         self._archive, self._live, self._directory, self._counters = archive, live, directory, counters
         self._lock = threading.Lock()
@@ -92,13 +93,13 @@ class Deriver:
 
     def start(self) -> None:
         """Count what is stored and was not counted, and know what is there. Nothing may be stored meanwhile."""
-        self._operations.know(self._archive.recent_calls(self._live.keep).sums)
+        self._bounds.know(self._archive.recent_calls(self._live.keep).sums)
         if not self._restored:  # later this process knows better
             known = self._archive.remembered()
             self._noted.keep(known)
             self._directory.restore(known)
             self._restored = True
-        repair.run(self._archive, self._operations, self._relearn)
+        repair.run(self._archive, self._bounds, self._relearn)
         met = self._archive.met(_KNOWN)
         seen = Seen(since=met.since)
         seen.add(met.lows, met.until)
@@ -162,7 +163,7 @@ class Deriver:
         try:
             back = self._recall.before(counted, _earliest(counted), latest)
             derived = self._traces.derive(counted)
-            named = self._operations.bounded(derived.calls.names)
+            named = self._bounds.bounded(derived.calls.names)
             calls = rollup.added(Calls(named, derived.calls.rows))
         except Overloaded:
             raise

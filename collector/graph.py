@@ -17,8 +17,8 @@ from collector.summed import Summed
 
 __all__ = ["EDGE", "QUANTILES", "ServiceGraph", "build", "chosen", "drawn", "one_evidence", "resolved"]
 
-EVIDENCE_ORDER: Final = ("span", "log", "metric")  # spans > logs > metrics (R12)
 _ENDS: Final = ["source", "target", "caller_address", "source_kind", "target_kind"]
+EVIDENCE_ORDER: Final = ("span", "log", "metric")  # spans > logs > metrics (R12)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def _buckets(
         attempts=pl.col("calls"),
         **_bytes([adding[row] for row in rows]),
     )
-    sums = sums.with_columns(requests=pl.col("client_calls"))
+    sums = sums.with_columns(requests=pl.col("client_calls"), samples=pl.col("calls"))
     missing = [pl.lit(0.0).alias(name) for name in SUMS if name not in sums.columns]
     return Buckets.merge(
         [

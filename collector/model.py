@@ -119,6 +119,7 @@ SERIES_KEY: Final = (
     "protocol",
     "operation",
     "version",  # of the target
+    "instance",  # of the target
     "failure",
     "flags",
     "evidence",  # span, log or metric
@@ -139,6 +140,7 @@ SUMS: Final = (
     "inferred",  # of calls: those whose edge is inferred (R2.2, R4.3)
     "bytes_out",  # towards the target, of TCP connections as the source's end counts them (R12)
     "bytes_in",  # and back
+    "samples",  # calls as they were seen, each 1 whatever it stands for
 )
 _HISTOGRAM = pa.map_(pa.int16(), pa.float64())
 

@@ -20,13 +20,13 @@ from typing import Final
 import structlog
 
 from collector.archive import Archive
+from collector.bounds import INSTANCES, OPERATIONS
 from collector.breakers import Breakers
 from collector.commit import Committer
 from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Request, Signal
 from collector.deriver import Deriver
 from collector.directory import Directory
 from collector.opening import Looked, rows_of
-from collector.operations import MOST
 from collector.rollup import LiveWindow
 from collector.selfwatch import Observe, Watch
 from collector.telemetry import REFUSED, REJECTED, STORED, Counters
@@ -69,13 +69,16 @@ class Pipeline:
         *,
         retention: float,
         max_bytes: int = 64 << 20,
-        operations: int = MOST,
+        operations: int = OPERATIONS,
+        instances: int = INSTANCES,
         limits: Limits | None = None,
         observe: Observe | None = None,
     ) -> None:
         """``observe``: told of commits and derivations (see :mod:`collector.selfwatch`)."""
         self._watch = Watch(observe)
-        self._deriver = Deriver(archive, live, directory, counters, operations=operations)
+        self._deriver = Deriver(
+            archive, live, directory, counters, operations=operations, instances=instances
+        )
         self._committer = Committer(
             archive, self._deriver, live, breakers, counters, retention, limits=limits, saw=self._watch.saw
         )

@@ -15,9 +15,9 @@ import structlog
 
 from collector import calls, rollup
 from collector.archive import Archive, TraceId, Wanted
+from collector.bounds import Bounds
 from collector.calls import Calls
 from collector.coded import Coded
-from collector.operations import Operations
 from collector.rollup import Buckets
 from collector.traces import Traces
 
@@ -32,8 +32,8 @@ def _unheard(_: Calls) -> None:
     """Nobody wants to know."""
 
 
-def run(archive: Archive, operations: Operations, learn: Callable[[Calls], None] = _unheard) -> int:
-    """Make the calls those of the stored spans, with ``operations`` counted apart.
+def run(archive: Archive, bounds: Bounds, learn: Callable[[Calls], None] = _unheard) -> int:
+    """Make the calls those of the stored spans, with names counted apart as ``bounds`` says.
 
     ``learn`` is told of all calls that are counted anew.
 
@@ -47,7 +47,7 @@ def run(archive: Archive, operations: Operations, learn: Callable[[Calls], None]
     log.info("recount_began", seconds=len(seconds), arrived_since=since)
     for first in range(0, len(seconds), _AT_ONCE):
         some = seconds[first : first + _AT_ONCE]
-        difference = recount(archive, some, operations, learn)
+        difference = recount(archive, some, bounds, learn)
         if not difference.is_empty:
             archive.write_calls(difference)
         log.info("recounted", seconds=first + len(some), of=len(seconds), changed=difference.sums.height)
@@ -65,7 +65,7 @@ def _touched(archive: Archive, ids: list[TraceId]) -> list[int]:
 def recount(
     archive: Archive,
     seconds: Sequence[int],
-    operations: Operations,
+    bounds: Bounds,
     learn: Callable[[Calls], None] = _unheard,
 ) -> Buckets:
     """What the calls of these seconds (unix) lack, or have too much, beside the stored spans."""
@@ -78,7 +78,7 @@ def recount(
     spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*linked])))])
     derived = _calls(spans.only(spans.in_graph(FUTURE)))
     learn(derived)
-    names = operations.bounded(derived.names)
+    names = bounds.bounded(derived.names)
     found = rollup.added(Calls(names, derived.rows.filter(pl.col("time").is_in([*seconds]))))
     return Buckets.merge([found, archive.counted_in(seconds).negated()])
 

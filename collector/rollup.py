@@ -150,7 +150,7 @@ class LiveWindow:
         """Add differences; what is before ``now − keep`` is let go once there is more than the window has."""
         if more.is_empty:
             return
-        part = more.slab
+        part = more.slab.without("instance")  # whoever asks for instances is answered from the store
         with self._lock:
             slabs = dict(self._slabs)
             for first in (pl.concat([part.sums["time"], part.bins["time"]]) // SECONDS * SECONDS).unique():

@@ -32,7 +32,7 @@ UNKNOWN: Final = "unknown"
 
 SIDES: Final = {
     "c": ("service", "operation", "protocol", "peer_version", "failure", "flags", "role"),
-    "s": ("service", "version", "operation", "protocol", "failure", "flags", "role"),
+    "s": ("service", "version", "instance", "operation", "protocol", "failure", "flags", "role"),
     "n": ("peer", "peer_kind", "peer_rank", "peer_address", "messaging"),
     "t": ("service",),
 }
@@ -174,6 +174,7 @@ def _names() -> dict[str, pl.Expr]:
         "protocol": pl.coalesce(_non_empty("c_protocol"), _non_empty("s_protocol"), pl.lit("")),
         "operation": pl.coalesce(_non_empty("s_operation"), _non_empty("c_operation"), pl.lit("")),
         "version": pl.coalesce(_non_empty("s_version"), _non_empty("c_peer_version"), pl.lit("")),
+        "instance": pl.coalesce(_non_empty("s_instance"), pl.lit("")),
         "failure": failure,
         "flags": pl.coalesce(_non_empty("c_flags"), _non_empty("s_flags"), pl.lit("")),
         "evidence": pl.lit("span"),
@@ -236,6 +237,7 @@ def _figures() -> dict[str, pl.Expr]:
         "inferred": weight * pl.col("inferred"),
         "bytes_out": pl.lit(0.0),
         "bytes_in": pl.lit(0.0),
+        "samples": pl.lit(1.0),
         "again": messaging
         & seen_client
         & pl.col("at_destination")

@@ -23,7 +23,7 @@ BINS_SCHEMA: Final = pl.Schema(
 NEVER: Final = -(2**62)  # a second before all others
 _BINS: Final = 1 << 16  # that an Int16 can name
 _SERIES_AT_MOST: Final = 1 << 23  # of one slab; and as many seconds
-_NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
+NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,19 @@ class Slab:
             first += part.series.height
         added = pl.concat(sums).group_by("time", "series").agg(pl.col(_SUMS).sum())
         samples = counted(pl.concat(bins), settled)
-        changed = pl.any_horizontal(pl.col(_SUMS).abs() > _NOTHING)
-        return Slab(series, added.filter(changed), samples.filter(pl.col("n").abs() > _NOTHING))
+        changed = pl.any_horizontal(pl.col(_SUMS).abs() > NOTHING)
+        return Slab(series, added.filter(changed), samples.filter(pl.col("n").abs() > NOTHING))
 
     def between(self, start: int, end: int) -> Slab:
         """The seconds in ``[start, end)``."""
         inside = (pl.col("time") >= start) & (pl.col("time") < end)
         return Slab(self.series, self.sums.filter(inside), self.bins.filter(inside))
+
+    def without(self, name: str) -> Slab:
+        """One name of all series empty: those that differ in nothing else are one."""
+        if (self.series[name] == "").all():
+            return self
+        return Slab.merge([Slab(self.series.with_columns(pl.lit("").alias(name)), self.sums, self.bins)])
 
     def without_bins(self) -> Slab:
         """The sums alone."""

@@ -37,6 +37,17 @@ calls = sa.Table(
     "calls", metadata, *(sa.Column(name) for name in (*model.CALLS.names, "records", "collector"))
 )
 
+# Seconds of a bucket → the table that the store adds up in such buckets, and `calls` itself.
+buckets: Final = {
+    1: calls,
+    **{
+        seconds: sa.Table(
+            name, metadata, *(sa.Column(column) for column in (*model.CALLS.names, "collector"))
+        )
+        for seconds, name in ((10, "calls_10s"), (60, "calls_1m"), (3600, "calls_1h"))
+    },
+}
+
 
 def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:
     """Insert Arrow rows as one block; returns when the store has it on disk."""

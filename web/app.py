@@ -13,7 +13,21 @@ from starlette.types import ASGIApp
 from collector.consumer import Consumer
 from collector.telemetry import Counters
 from web import login, problems
-from web.api import diff, export, graph, impact, meta, metrics, policies, proxies, services, traces, zipkin
+from web.analytics import Analytics
+from web.api import (
+    calls,
+    diff,
+    export,
+    graph,
+    impact,
+    meta,
+    metrics,
+    policies,
+    proxies,
+    services,
+    traces,
+    zipkin,
+)
 from web.api_docs import routes as api_docs
 from web.gate import CookieNames, Gate
 from web.headers import SecurityHeaders
@@ -62,6 +76,7 @@ def create_app(
         impact.router(parts.graphs),
         services.router(parts.graphs),
         traces.router(parts.telemetry),
+        calls.router(Analytics(parts.graphs)),
         policies.router(parts.publisher),
         proxies.router(parts.control),
         zipkin.router(consumer, parts.settings.max_request_bytes, counters),

@@ -5,21 +5,25 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from collector import graph
+from collector import analytics, graph
+from collector.analytics import Asked, Span
 from collector.breakers import Breakers
-from collector.directory import Directory
-from collector.graph import ServiceGraph
-from collector.rollup import Buckets, LiveWindow
+from collector.directory import Directory, Names
+from collector.graph import ServiceGraph, resolved_series
+from collector.rollup import SERIES, Buckets, LiveWindow
+from collector.slab import NEVER, Slab
 from collector.summed import Summed
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
-from store import calls
+from store import figures
+from store.rollups import Kept, Part, Reading, coarse
 from web import shapes
 from web.health import DEFAULT, HealthRules
 from web.shapes import Beside, BreakerOf, Json
@@ -55,8 +59,13 @@ class Graphs:
         directory: Directory,
         control: ControlPlane,
         rules: HealthRules = DEFAULT,
+        kept: Kept | None = None,
     ) -> None:
-        """``control`` tells who is there; it is read on its own loop only, whenever it has news."""
+        """``control`` tells who is there; it is read on its own loop only, whenever it has news.
+
+        ``kept``: how long the store has which calls.
+        """
+        self._kept = kept or Kept()
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
         self._rules = rules
         self._control = control
@@ -113,7 +122,56 @@ class Graphs:
         held = self._live.whole if histograms else self._live.keep
         if asked.start >= now - held + 30:
             return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
-        return calls.between(self._engine, asked.start, asked.end)
+        parts = Reading(now, self._kept).parts(asked.start, asked.end)
+        read = partial(
+            figures.read, self._engine, parts, names={*SERIES} - {"instance"}, settled=_settled(now)
+        )
+        sums = read(step=0, histograms=False)
+        if not histograms:
+            return Buckets.numbered(sums)
+        bins = read()  # their total: when something was seen, the sums tell
+        return Buckets.numbered(Slab.merge([sums, Slab(bins.series, bins.sums.clear(), bins.bins)]))
+
+    def figures(self, asked: Asked, span: Span) -> pl.DataFrame:
+        """Figures of the calls of a window (see :func:`collector.analytics.table`). Blocks: call it in a thread."""
+        names = self._directory.names(span.now)
+        found, _ = self._calls(asked, span, names)
+        return analytics.table(found, asked, span, names, _settled(span.now))
+
+    def rests_on(self, asked: Asked, span: Span) -> tuple[pl.DataFrame, list[Part]]:
+        """What :meth:`figures` rest on (see :func:`collector.analytics.rests_on`), and what was read: none: memory."""
+        names = self._directory.names(span.now)
+        found, parts = self._calls(asked, span, names)
+        return analytics.rests_on(found, asked, names, _settled(span.now)), parts
+
+    def _calls(self, asked: Asked, span: Span, names: Names) -> tuple[Slab, list[Part]]:
+        held = self._live.whole if asked.histograms else self._live.keep
+        if "instance" not in asked.keys and span.start >= span.now - held + 30:
+            settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
+            held_calls = self._live.between(span.start, span.end, settled=settled, bins=asked.histograms)
+            return held_calls.slab, []
+        parts = Reading(span.now, self._kept).parts(span.start, span.end, asked.step)
+        found = figures.read(
+            self._engine,
+            parts,
+            step=asked.step,
+            names=asked.series,
+            histograms=asked.histograms,
+            settled=_settled(span.now),
+            among=self._among(asked, parts, names),
+        )
+        return found, parts
+
+    def _among(self, asked: Asked, parts: list[Part], names: Names) -> dict[str, set[str]]:
+        """The names by which the ends that are asked for are stored."""
+        wanted = {key: {*values} for key, values in asked.filters if key in ("source", "target")}
+        if not wanted:
+            return {}
+        stored = figures.ends(self._engine, coarse(parts))
+        known = resolved_series(stored, names)
+        for key, values in wanted.items():
+            wanted[key] = values | {*stored.filter(known[key].is_in([*values]))[key]}
+        return wanted
 
     def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
         """The calls of a window between the ends that the question asks for."""

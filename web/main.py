@@ -29,6 +29,7 @@ from store.collectors import collector_id
 from store.engines import control_engine, telemetry_engine
 from store.layouts import Layouts
 from store.migrate import migrate
+from store.rollups import Kept
 from store.sink import StoreSink
 from web import running
 from web.api.meta import Check
@@ -121,6 +122,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             retention=settings.retention_spans.total_seconds(),
             max_bytes=settings.queue_bytes,
             operations=settings.max_operations,
+            instances=settings.max_instances,
             limits=_limits(settings),
             observe=observe,
         )
@@ -128,7 +130,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         if tracing is not None:
             stack.push_async_callback(tracing.stop)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
-        graphs = Graphs(live, telemetry, breakers, directory, control, settings.health)
+        graphs = Graphs(live, telemetry, breakers, directory, control, settings.health, _kept(settings))
         publisher = Publisher(control, control_database, CallsReader(live), observe=observe)
         await publisher.start()
         leases = asyncio.create_task(publisher.expire_leases(), name="leases")
@@ -153,10 +155,19 @@ def databases(settings: Settings) -> tuple[Engine, Engine]:
     """Both databases, at the newest schema."""
     telemetry = telemetry_engine(_secret(settings.telemetry_url), settings.data)
     migrate(telemetry, "telemetry")
-    retention.apply(telemetry, spans=settings.retention_spans, calls=settings.retention_calls)
+    retention.apply(telemetry, _kept(settings))
     control = control_engine(_secret(settings.control_url), settings.data)
     migrate(control, "control")
     return telemetry, control
+
+
+def _kept(settings: Settings) -> Kept:
+    return Kept(
+        settings.retention_spans,
+        settings.retention_calls,
+        settings.retention_calls_minutes,
+        settings.retention_calls_hours,
+    )
 
 
 async def _receive(

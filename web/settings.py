@@ -69,7 +69,14 @@ class Settings(BaseSettings):
     )
     retention_spans: Duration = Field(default=timedelta(days=3), description="How long spans are kept.")
     retention_calls: Duration = Field(
-        default=timedelta(days=30), description="How long call analytics are kept."
+        default=timedelta(days=30),
+        description="How long call analytics are exact to 10 s; to the second as long as spans are kept.",
+    )
+    retention_calls_minutes: Duration = Field(
+        default=timedelta(days=90), description="How long they are kept by the minute."
+    )
+    retention_calls_hours: Duration = Field(
+        default=timedelta(days=365), description="How long they are kept by the hour."
     )
     queue_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
         default=64 << 20,
@@ -108,6 +115,9 @@ class Settings(BaseSettings):
     health_services: dict[Annotated[str, Field(max_length=512)], Override] = Field(
         default_factory=dict,
         description="What is different for one service (`shop/payments`) or namespace (`shop/*`).",
+    )
+    max_instances: Annotated[int, Field(ge=1)] = Field(
+        default=200, description="Of a service that are counted apart; the others together, as `(other)`."
     )
     self_tracing: Annotated[str, Field(pattern=r"^(off|on|https?://[^\s/]+.*)$")] = Field(
         default="off",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from collector.archive import Archive
+from collector.bounds import OPERATIONS
 from collector.breakers import Breakers
 from collector.commit import Committer
 from collector.consumer import Accepted, ConsumeError, Request
 from collector.deriver import Deriver
 from collector.directory import Directory
-from collector.operations import MOST
 from collector.rollup import LiveWindow
 from collector.telemetry import Counters
 from collector.traces import KEEP
@@ -28,7 +28,7 @@ class Collector:
         live: LiveWindow | None = None,
         retention: float = AGES,
         keep: float = KEEP,
-        operations: int = MOST,
+        operations: int = OPERATIONS,
         **settings: Any,
     ) -> None:
         self.archive = archive

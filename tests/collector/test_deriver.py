@@ -8,9 +8,9 @@ import pytest
 
 from collector import spans
 from collector.archive import Wanted
+from collector.bounds import OTHER
 from collector.coded import Coded
 from collector.consumer import Accepted, Overloaded, Signal
-from collector.operations import OTHER
 from collector.receivers.otlp import decode
 from collector.rollup import Buckets, LiveWindow
 from tests.collector.collecting import Collector

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.operations import OTHER, Operations, names_of, templated
+from collector.bounds import OTHER, Operations
+from collector.operations import names_of, templated
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 NAMES = [

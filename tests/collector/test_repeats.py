@@ -198,11 +198,13 @@ def test_a_start_reads_no_more_than_there_is_room_for(telemetry: Engine) -> None
 def test_retention_lets_go_of_them(telemetry: Engine) -> None:
     from datetime import timedelta
 
-    from store import retention
+    from store import figures, retention
+    from store.rollups import Kept, Part
 
     at = time.time_ns() - 7200 * 10**9
     Collector(StoreSink(telemetry)).commit([logs(R1, at=at), logs(R2, at=time.time_ns())])
-    retention.apply(telemetry, spans=timedelta(hours=1), calls=timedelta(days=1))
+    retention.apply(telemetry, Kept(timedelta(hours=1), timedelta(days=1)))
     _run(telemetry, "OPTIMIZE TABLE calls FINAL")
-    assert counted(telemetry) == 2
+    assert counted(telemetry) == 1
+    assert figures.read(telemetry, [Part(10, 0, 2**31)]).sums["calls"].sum() == 2
     assert StoreSink(telemetry).records_since(0, 10).height == 1

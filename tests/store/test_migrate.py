@@ -88,7 +88,7 @@ def test_telemetry_of_the_first_version_is_kept(tmp_path: Path) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "0001")
             connection.execute(sa.text("INSERT INTO span_rows (start, operation) VALUES (now(), 'kept')"))
-            connection.execute(sa.text("INSERT INTO calls (time, source) VALUES (now(), 'kept')"))
+            connection.execute(sa.text("INSERT INTO calls (time, source, calls) VALUES (now(), 'kept', 3)"))
             connection.execute(sa.text("INSERT INTO progress VALUES (now())"))
         for _ in range(2):
             migrate(engine, "telemetry")
@@ -96,8 +96,15 @@ def test_telemetry_of_the_first_version_is_kept(tmp_path: Path) -> None:
             view = connection.execute(
                 sa.text("SELECT operation, collector, `links.span_id` FROM spans")
             ).fetchall()
-            calls = connection.execute(sa.text("SELECT source, collector, records FROM calls")).fetchall()
-        assert (view, calls) == ([("kept", "", [])], [("kept", "", [])])
+            calls = connection.execute(
+                sa.text("SELECT source, collector, records, instance FROM calls")
+            ).fetchall()
+            summed = [
+                connection.execute(sa.text(f"SELECT source, calls FROM {table}")).fetchall()  # noqa: S608
+                for table in ("calls_10s", "calls_1m", "calls_1h")
+            ]
+        assert (view, calls) == ([("kept", "", [])], [("kept", "", [], "")])
+        assert summed == [[("kept", 3.0)]] * 3
         assert StoreSink(engine, "a").settled() > 0
     finally:
         engine.dispose()

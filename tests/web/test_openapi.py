@@ -16,7 +16,8 @@ from collector.rollup import LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
-from web.api import diff, export, graph, impact, meta, policies, proxies, services, traces
+from web.analytics import Analytics
+from web.api import calls, diff, export, graph, impact, meta, policies, proxies, services, traces
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -38,6 +39,7 @@ def document(control: Engine) -> dict[str, Any]:
         impact.router(graphs),
         services.router(graphs),
         traces.router(control),
+        calls.router(Analytics(graphs)),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
     ):

@@ -6,7 +6,7 @@ Revision ID: 0007
 from alembic import op
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -16,7 +16,9 @@ INDEX = "trace trace_id TYPE bloom_filter(0.001) GRANULARITY 1"
 
 def upgrade() -> None:
     op.execute(f"ALTER TABLE span_rows ADD INDEX IF NOT EXISTS {INDEX}")
-    op.execute("ALTER TABLE span_rows MATERIALIZE INDEX trace")  # for what is stored already, in the background
+    op.execute(
+        "ALTER TABLE span_rows MATERIALIZE INDEX trace"
+    )  # for what is stored already, in the background
 
 
 def downgrade() -> None:

@@ -1,0 +1,234 @@
+"""Call analytics: figures of the calls of a window, grouped and filtered as asked. Pure functions over frames.
+
+What an edge rests on is decided once for the whole window: one kind of evidence (R12), and for ``side=auto`` one side
+(P8). So groups and steps of any size add up to the same totals (P5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import polars as pl
+
+from collector import model
+from collector.directory import Names
+from collector.graph import EDGE, EVIDENCE_ORDER, resolved_series
+from collector.histogram import quantiles, value_of
+from collector.shaping import UNKNOWN
+from collector.slab import Slab
+
+PERCENTILES: Final = {
+    "p50": 0.5,
+    "p75": 0.75,
+    "p90": 0.9,
+    "p95": 0.95,
+    "p99": 0.99,
+    "p999": 0.999,
+    "max": 1.0,
+}
+LATENCIES: Final = (*PERCENTILES, "mean")
+"""ms; the others are numbers, shares, numbers per second, and bytes."""
+COUNTS: Final = ("calls", "rate", "failed", "error_rate", "requests", "attempts", "retries")
+BYTES: Final = ("bytes_in", "bytes_out")
+METRICS: Final = (*COUNTS, *LATENCIES, *BYTES)
+SIDES: Final = ("auto", "client", "server")
+
+_OWNED: Final = pl.col("target_kind").is_in(["service", "gateway"])  # only these have a namespace
+_STATUS: Final = pl.col("failure").replace_strict(
+    {model.OK: "ok", model.CANCELLED: "cancelled"}, default="failed", return_dtype=pl.String
+)
+_NAMESPACE: Final = pl.when(_OWNED).then(pl.col("target").str.extract(r"^(.*)/[^/]*$")).fill_null("")
+GROUPS: Final[dict[str, pl.Expr]] = {
+    **{name: pl.col(name) for name in ("source", "target", "kind", "operation", "protocol")},
+    "status": _STATUS,
+    **{name: pl.col(name) for name in ("failure", "version", "instance", "evidence")},
+    "namespace": _NAMESPACE,
+}
+"""What calls are grouped and filtered by, of the names of their series; "" where it is not known."""
+
+_WHOLE: Final = ("requests", "attempts", *BYTES)  # of calls, whichever side saw them
+_NOTHING: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about calls.
+
+    Args:
+        metrics: of :data:`METRICS`.
+        group_by: of :data:`GROUPS`.
+        side: of :data:`SIDES`.
+        filters: key and its values, one of which must be met; of several all hold.
+        step: s of a bucket of time; None for the window as a whole.
+        unidentified: whether targets without any name count.
+    """
+
+    metrics: tuple[str, ...]
+    group_by: tuple[str, ...] = ()
+    side: str = "auto"
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    step: int | None = None
+    unidentified: bool = False
+
+    @property
+    def keys(self) -> set[str]:
+        """All groups that are asked for, by any parameter."""
+        return {*self.group_by, *(key for key, _ in self.filters)}
+
+    @property
+    def series(self) -> set[str]:
+        """The names of series that the answer depends on."""
+        told = {name for key in self.keys for name in GROUPS[key].meta.root_names()}
+        return {*EDGE, "evidence", "source_kind", "target_kind", "caller_address", *told}
+
+    @property
+    def histograms(self) -> bool:
+        """Whether a latency is asked for."""
+        return any(name in LATENCIES for name in self.metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``[start, end)`` in unix seconds, seen at ``now``."""
+
+    start: int
+    end: int
+    now: float
+
+    def elapsed(self, first: int, last: int) -> float:
+        """Seconds of ``[first, last)`` that lie in the window and have passed: what rates divide by (P3)."""
+        return max(1.0, min(float(last), self.end, self.now) - max(first, self.start))
+
+
+def table(calls: Slab, asked: Asked, span: Span, names: Names, settled: int = 2**62) -> pl.DataFrame:
+    """The figures, a row for each group (and bucket of ``step``) that has calls, in no order.
+
+    Args:
+        calls: what began in the window, as it is stored.
+        asked: the question.
+        span: the window.
+        names: what the names of targets and the addresses of callers are known to stand for.
+        settled: calls of an unknown caller count up to this second (see :func:`collector.graph.build`).
+
+    Returns:
+        ``time`` (bucket start, unix s; with ``step`` only), the groups (null where not known), the metrics
+        (Float64; latencies in ms; null where there is no sample, or no call to divide by).
+    """
+    calls, edges = chosen(calls, names, asked.unidentified, settled)
+    series = calls.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
+    groups, number = _grouped(series, asked)
+    step = asked.step
+    bucket = (pl.col("time") // step * step if step else pl.lit(span.start, pl.Int64)).alias("time")
+    of_series = pl.DataFrame({"group": number, "server": series["server"]}).with_row_index("series")
+    of_series = of_series.filter(pl.col("group").is_not_null())
+    figures = _counted(calls.sums.with_columns(bucket).join(of_series, on="series"))
+    if asked.histograms:
+        bins = calls.bins.with_columns(bucket).join(of_series, on="series")
+        bins = bins.filter((pl.col("side") == 1) == pl.col("server"))
+        figures = figures.join(_latencies(bins, asked.metrics), on=["time", "group"], how="left")
+    figures = _rates(figures, span, step)
+    named = pl.concat([figures, groups[figures["group"]]], how="horizontal")
+    return named.select(*(["time"] if step else []), *asked.group_by, *asked.metrics)
+
+
+def rests_on(calls: Slab, asked: Asked, names: Names, settled: int = 2**62) -> pl.DataFrame:
+    """What the figures of each edge rest on; parameters as of :func:`table`.
+
+    Returns:
+        source, target, kind, ``evidence`` and ``others`` (kinds of evidence that were left aside), ``side``
+        (client or server), ``calls`` (weighted) and ``samples`` (as many as were seen) of what the filters leave.
+    """
+    calls, edges = chosen(calls, names, asked.unidentified, settled)
+    series = calls.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
+    _, number = _grouped(series, replace(asked, group_by=()))
+    counted = calls.sums.group_by("series").agg(pl.col("calls", "samples").sum())
+    met = series.select(*EDGE).with_row_index("series").filter(number.is_not_null())
+    totals = met.join(counted, on="series").group_by(EDGE).agg(pl.col("calls", "samples").sum())
+    side = pl.when("server").then(pl.lit("server")).otherwise(pl.lit("client")).alias("side")
+    told = edges.select(*EDGE, "evidence", "others").join(_sides(edges, asked.side), on=EDGE)
+    return told.join(totals, on=EDGE).select(*EDGE, "evidence", "others", side, "calls", "samples").sort(EDGE)
+
+
+def chosen(calls: Slab, names: Names, unidentified: bool, settled: int) -> tuple[Slab, pl.DataFrame]:
+    """The calls of edges, names resolved, of one kind of evidence each; and what they rest on.
+
+    The second: source, target, kind, ``evidence``, ``others`` that were left aside, ``client_calls``, ``server_calls``.
+    """
+    series = resolved_series(calls.series, names)
+    counts = calls.sums.filter(~_unsettled(calls.series, settled))
+    totals = counts.group_by("series").agg(pl.col("calls", "client_calls", "server_calls").sum())
+    rows = series.select(*EDGE, "evidence").with_row_index("series").join(totals, on="series")
+    rows = rows.filter(pl.col("source") != "")
+    if not unidentified:
+        rows = rows.filter(~pl.col("target").str.starts_with("unidentified("))
+    seen = rows.group_by(*EDGE, "evidence").agg(pl.col("calls", "client_calls", "server_calls").sum())
+    rank = pl.col("evidence").replace_strict(EVIDENCE_ORDER, [0, 1, 2], default=2, return_dtype=pl.Int8)
+    seen = seen.filter(pl.col("calls") > _NOTHING).sort(rank)
+    others = seen.group_by(EDGE).agg(others=pl.col("evidence").slice(1))
+    edges = seen.unique(EDGE, keep="first", maintain_order=True).join(others, on=EDGE)
+    kept = rows.join(edges, on=[*EDGE, "evidence"], how="semi").select("series")
+    bins = calls.bins.filter(~_unsettled(calls.series, settled)).join(kept, on="series", how="semi")
+    return Slab(series, counts.join(kept, on="series", how="semi"), bins), edges
+
+
+def _unsettled(series: pl.DataFrame, settled: int) -> pl.Expr:
+    orphans = series.with_row_index("n").filter(pl.col("source") == UNKNOWN)["n"].implode()
+    return (pl.col("time") >= settled) & pl.col("series").is_in(orphans)
+
+
+def _sides(edges: pl.DataFrame, side: str) -> pl.DataFrame:
+    """P8: whether the figures of an edge are its server side's."""
+    server = pl.col("server_calls") > _NOTHING if side == "auto" else pl.lit(side == "server")
+    return edges.select(*EDGE, server=server)
+
+
+def _grouped(series: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, pl.Series]:
+    """The different groups, and of each series which one it is in; null for what is filtered away."""
+    met = pl.col("server").is_not_null()  # of an edge that is chosen
+    for key, values in asked.filters:
+        met &= GROUPS[key].is_in(list(values))
+    one = pl.lit(0).alias("_one")  # without any key all are one group
+    said = series.select(one, *(GROUPS[name].alias(name) for name in asked.group_by), _met=met)
+    keys = ["_one", *asked.group_by]
+    groups = said.filter("_met").select(keys).unique(maintain_order=True)
+    number = said.join(groups.with_row_index("group"), on=keys, how="left", maintain_order="left")
+    known = [pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in asked.group_by]
+    return groups.select("_one", *known), number.select(pl.when("_met").then("group")).to_series()
+
+
+def _counted(sums: pl.DataFrame) -> pl.DataFrame:
+    """What the chosen side of each edge counted. Groups in which it saw nothing are left out: no zeros."""
+    of_side = [
+        pl.when("server").then(f"server_{name}").otherwise(f"client_{name}").sum().alias(name)
+        for name in ("calls", "failed")
+    ]
+    figures = sums.group_by("time", "group").agg(*of_side, pl.col(_WHOLE).sum())
+    seen = pl.any_horizontal(pl.col("calls", *BYTES) > _NOTHING)
+    return figures.filter(seen)
+
+
+def _latencies(bins: pl.DataFrame, metrics: tuple[str, ...]) -> pl.DataFrame:
+    by = ["time", "group"]
+    merged = bins.group_by(*by, "bin").agg(pl.col("n").sum()).filter(pl.col("n") > _NOTHING)
+    found = quantiles(merged, by, {name: q for name, q in PERCENTILES.items() if name in metrics})
+    if "mean" not in metrics:
+        return found
+    weighted = (value_of(pl.col("bin")) * pl.col("n")).sum() / pl.col("n").sum() / 1e6
+    return found.join(merged.group_by(by).agg(mean=weighted), on=by)
+
+
+def _rates(figures: pl.DataFrame, span: Span, step: int | None) -> pl.DataFrame:
+    """P3: rates divide by what is covered of the window, or of the bucket."""
+    length = step if step else span.end - span.start
+    times = figures["time"].unique()
+    covered = pl.DataFrame(
+        {"time": times, "seconds": [span.elapsed(first, first + length) for first in times]},
+        schema={"time": pl.Int64, "seconds": pl.Float64},
+    )
+    calls = pl.col("calls")
+    return figures.join(covered, on="time").with_columns(
+        rate=calls / pl.col("seconds"),
+        error_rate=pl.when(calls > _NOTHING).then(pl.col("failed") / calls),
+        retries=(pl.col("attempts") - pl.col("requests")).clip(lower_bound=0.0),
+    )

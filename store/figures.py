@@ -1,0 +1,141 @@
+"""The calls of any window, added up by the store as far as a question allows: the read half of the rollups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, cast
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from collector.rollup import CLIENT, SERIES, SERVER, SUMS
+from collector.shaping import NAMED_ONLY, UNKNOWN
+from collector.slab import BINS_SCHEMA, NOTHING, SUMS_SCHEMA, Slab, numbered
+from store import telemetry
+from store.rollups import Part
+
+_HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
+ENDS: Final = ["source", "target", "caller_address", "source_kind", "target_kind"]
+
+
+def read(
+    engine: Engine,
+    parts: Sequence[Part],
+    *,
+    step: int | None = None,
+    names: Collection[str] = SERIES,
+    histograms: bool = True,
+    settled: int | None = None,
+    among: Mapping[str, Collection[str]] | None = None,
+) -> Slab:
+    """The calls of these parts of a window.
+
+    Args:
+        engine: of the telemetry store.
+        parts: see :meth:`store.rollups.Reading.parts`.
+        step: s of a bucket of time; 0: as they are stored; None: all in one, that of the first second.
+        names: the names of series that are wanted; the others are empty.
+        histograms: whether bins are wanted.
+        settled: calls of an unknown caller count up to this second (unix).
+        among: a name of series → the values of which it has one, as they are stored.
+    """
+    if not parts:
+        return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
+    kept = [name for name in SERIES if name in names]
+    told = _HISTOGRAMS if histograms else {}
+    inner = sa.union_all(
+        *(
+            _of_part(part, parts[0].start, step, [*kept, *SUMS, *told.values()], settled, among)
+            for part in parts
+        )
+    ).subquery()
+    keys = [inner.c.bucket, *(inner.c[name] for name in kept)]
+    added = [sa.func.sum(inner.c[name]).label(name) for name in SUMS]
+    maps = [
+        part(sa.func.sumMap(inner.c[name])).label(f"{name}_{label}")
+        for name in told.values()
+        for part, label in ((sa.func.mapKeys, "bin"), (sa.func.mapValues, "n"))
+    ]
+    query = sa.select(*keys, *added, *maps).group_by(*keys)
+    rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
+    return _slab(rows, kept, told)
+
+
+def ends(engine: Engine, parts: Sequence[Part]) -> pl.DataFrame:
+    """The different :data:`ENDS` of calls whose names may stand for other ones."""
+    if not parts:
+        return pl.DataFrame(schema=dict.fromkeys(ENDS, pl.String))
+    found = []
+    for part in parts:
+        table = telemetry.buckets[part.length]
+        unsure = (
+            table.c.target_kind.in_([NAMED_ONLY, "external"])
+            | (table.c.source_kind == NAMED_ONLY)
+            | (table.c.caller_address != "")
+        )
+        found.append(
+            sa.select(*(table.c[name] for name in ENDS)).where(_inside(table, part), unsure).distinct()
+        )
+    query = sa.union_all(*found)
+    rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, sa.select(query.subquery()))))
+    return rows.unique()
+
+
+_NAMED: Final = {"time": pl.Int64, **dict.fromkeys(SERIES, pl.String), **dict.fromkeys(SUMS, pl.Float64)}
+_NAMED_BINS: Final = {
+    "time": pl.Int64,
+    **dict.fromkeys(SERIES, pl.String),
+    "side": pl.Int8,
+    "bin": pl.Int16,
+    "n": pl.Float64,
+}
+
+
+def _of_part(
+    part: Part,
+    first: int,
+    step: int | None,
+    names: Sequence[str],
+    settled: int | None,
+    among: Mapping[str, Collection[str]] | None,
+) -> sa.Select[Any]:
+    table = telemetry.buckets[part.length]
+    second: sa.ColumnElement[Any] = sa.func.toInt64(sa.func.toUnixTimestamp(table.c.time))
+    if step is None:
+        second = sa.func.toInt64(first)
+    elif step > 1:
+        second = sa.func.intDiv(second, step) * step
+    where = [_inside(table, part)]
+    if settled is not None and part.end > settled:
+        where.append((table.c.source != UNKNOWN) | (table.c.time < sa.func.toDateTime(settled)))
+    for name, values in (among or {}).items():
+        where.append(table.c[name].in_(sorted(values)))
+    return sa.select(second.label("bucket"), *(table.c[name].label(name) for name in names)).where(*where)
+
+
+def _inside(table: sa.Table, part: Part) -> sa.ColumnElement[bool]:
+    inside: sa.ColumnElement[bool] = (table.c.time >= sa.func.toDateTime(part.start)) & (
+        table.c.time < sa.func.toDateTime(part.end)
+    )
+    return inside
+
+
+def _slab(rows: pl.DataFrame, kept: Sequence[str], told: Mapping[int, str]) -> Slab:
+    """Names are numbered before the bins of a row are rows of their own."""
+    rows = rows.rename({"bucket": "time"}).with_columns(
+        pl.col("time").cast(pl.Int64), *(pl.lit("").alias(name) for name in SERIES if name not in kept)
+    )
+    series, number = numbered(rows.select(SERIES))
+    rows = rows.with_columns(number)
+    changed = pl.any_horizontal(pl.col(SUMS).abs() > NOTHING)
+    bins = [
+        rows.select("time", "series", side=pl.lit(side, pl.Int8), bin=f"{name}_bin", n=f"{name}_n")
+        .filter(pl.col("bin").list.len() > 0)
+        .explode("bin", "n")
+        .filter(pl.col("n").abs() > NOTHING)
+        .select(pl.col(column).cast(kind) for column, kind in BINS_SCHEMA.items())
+        for side, name in told.items()
+    ]
+    sums = rows.filter(changed).select(list(SUMS_SCHEMA))
+    return Slab(series, sums, pl.concat([pl.DataFrame(schema=BINS_SCHEMA), *bins]))
