@@ -8,7 +8,7 @@ joined values, events and links are opened only where keys and value may be in t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,12 +46,33 @@ class Predicates:
     """ns, inclusive"""
 
 
-def conditions(wanted: Predicates) -> Iterator[Condition]:
-    """All of them must hold, on one row of ``span_rows``."""
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must hold on one row of ``span_rows``; all of both lists."""
+
+    first: list[Condition]
+    """On short columns; to be looked at before any other is read (PREWHERE)."""
+    then: list[Condition]
+
+
+def conditions(wanted: Predicates) -> Conditions:
+    """The conditions of a span that is looked for."""
+    found = Conditions(list(_itself(wanted)), [])
+    for key, value in wanted.tags:
+        if (condition := _prefixed(key, value)) is not None:
+            found.first.append(condition)
+        else:
+            elsewhere = _elsewhere(key, value)
+            found.first.append(_has_key(key) | elsewhere)
+            found.then.append(_has_pair(key, value) | elsewhere)
+    return found
+
+
+def _itself(wanted: Predicates) -> Iterator[Condition]:
     if wanted.service:
-        yield sa.func.startsWith(_ROWS.reporter, escape(wanted.service) + UNIT)
+        yield of_service(wanted.service)
     if wanted.operation:
-        yield _named(wanted.operation)
+        yield named(wanted.operation)
     if wanted.error is not None:
         failed = _status(model.STATUS_ERROR)
         yield failed if wanted.error else sa.not_(failed)
@@ -59,11 +80,26 @@ def conditions(wanted: Predicates) -> Iterator[Condition]:
         yield _ROWS.duration >= wanted.shortest
     if wanted.longest is not None:
         yield _ROWS.duration <= wanted.longest
-    for key, value in wanted.tags:
-        yield from _tag(key, value)
 
 
-def _named(operation: str) -> Condition:
+def of_service(service: str) -> Condition:
+    """The first unit of a reporter."""
+    found: Condition = sa.func.startsWith(_ROWS.reporter, escape(service) + UNIT)
+    return found
+
+
+def of_kind(*kinds: int) -> Condition:
+    """The first unit of a reading, which is one digit."""
+    return _matches(_ROWS.reading, f"^[{''.join(map(str, kinds))}]{UNIT}")
+
+
+def unit(column: Any, names: Sequence[str], name: str) -> Any:
+    """One of the units of a joined text, as it is stored (:func:`collector.packing.escape`)."""
+    return sa.func.regexpExtract(column, f"^(?:{_TEXT}{UNIT}){{{names.index(name)}}}({_TEXT})", 1)
+
+
+def named(operation: str) -> Condition:
+    """A span's name, or the template of its name."""
     pattern = names_of(operation)
     return _ROWS.operation == operation if pattern is None else _matches(_ROWS.operation, f"^(?:{pattern})$")
 
@@ -73,38 +109,45 @@ def _status(status: int) -> Condition:
     return _matches(_ROWS.reading, f"^[0-9]{UNIT}{status}{UNIT}")
 
 
-def _tag(key: str, value: str) -> Iterator[Condition]:
-    """S2, S3: in which place of the span a key is looked for, and that its value is that text, whole."""
+def _prefixed(key: str, value: str) -> Condition | None:
+    """S3: a key that says where to look; None for any other."""
     if key == "span.kind":
         kind = KINDS.get(value.lower())
-        yield _NEVER if kind is None else sa.func.startsWith(_ROWS.reading, f"{kind}{UNIT}")
-    elif key == "span.status":
+        return _NEVER if kind is None else of_kind(kind)
+    if key == "span.status":
         status = STATUSES.get(value.lower())
-        yield _NEVER if status is None else _status(status)
-    elif key == "scope.name":
-        yield _matches(_ROWS.reporter, f"^(?:{_TEXT}{UNIT}){{{_SCOPE}}}{_quoted(value)}(?:{UNIT}|$)")
-    elif key.startswith("resource."):
-        yield _in_pairs(_ROWS.reporter, len(model.REPORTER), key.removeprefix("resource."), value)
-    else:
-        yield from _anywhere(key, value)
+        return _NEVER if status is None else _status(status)
+    if key == "scope.name":
+        return _matches(_ROWS.reporter, f"^(?:{_TEXT}{UNIT}){{{_SCOPE}}}{_quoted(value)}(?:{UNIT}|$)")
+    if key.startswith("resource."):
+        return _in_pairs(_ROWS.reporter, len(model.REPORTER), key.removeprefix("resource."), value)
+    return None
 
 
-def _anywhere(key: str, value: str) -> Iterator[Condition]:
-    elsewhere = (
+def _elsewhere(key: str, value: str) -> Condition:
+    """S2: in the resource, an event or a link."""
+    return (
         _in_pairs(_ROWS.reporter, len(model.REPORTER), key, value)
         | _in_pairs(_ROWS.event_texts, 2, key, value)
         | _in_pairs(_ROWS.link_texts, 2, key, value)
     )
-    known = sa.func.position(sa.func.concat(_ROWS.attribute_keys, UNIT), f"{UNIT}{escape(key)}{UNIT}") > 0
-    # The same again, without the values: these are read only where this holds.
-    yield known | elsewhere
+
+
+def _has_key(key: str) -> Condition:
+    """Each key stands behind a UNIT."""
+    keys = sa.func.concat(_ROWS.attribute_keys, UNIT)
+    found: Condition = sa.func.position(keys, f"{UNIT}{escape(key)}{UNIT}") > 0
+    return found
+
+
+def _has_pair(key: str, value: str) -> Condition:
+    """Whether it is among the attributes; equal keys count each."""
     keys = sa.func.arrayPopFront(sa.func.splitByChar(UNIT, _ROWS.attribute_keys))
-    values = sa.func.arrayResize(
-        sa.func.splitByChar(UNIT, _ROWS.attribute_values), sa.func.length(keys), sa.literal("")
-    )
-    pair = sa.func.tuple(escape(key), escape(value))
-    told = (sa.func.position(_ROWS.attribute_values, escape(value)) > 0) if value else sa.true()
-    yield (known & told & sa.func.has(sa.func.arrayZip(keys, values), pair)) | elsewhere
+    values = sa.func.splitByChar(UNIT, _ROWS.attribute_values)
+    pairs = sa.func.arrayZip(keys, sa.func.arrayResize(values, sa.func.length(keys), sa.literal("")))
+    there = (sa.func.position(_ROWS.attribute_values, escape(value)) > 0) if value else sa.true()
+    found: Condition = there & _has_key(key) & sa.func.has(pairs, sa.func.tuple(escape(key), escape(value)))
+    return found
 
 
 def _in_pairs(column: Any, leading: int, key: str, value: str) -> Condition:

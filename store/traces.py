@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import polars as pl
 import pyarrow as pa
 import sqlalchemy as sa
+from clickhouse_connect.cc_sqlalchemy.sql import prewhere
 from sqlalchemy.engine import Engine
 
 from collector import model
@@ -60,10 +61,12 @@ def matches(
         arrived: only spans that were stored up to that second (unix).
     """
     start = sa.func.toUnixTimestamp64Nano(_ROWS.start).label("at")
+    holds = conditions(wanted)
+    # Said outright: where all conditions may go first, ClickHouse reads what all of them need for every row.
+    first = sa.and_(_ROWS.start >= instant(window[0]), _ROWS.start < instant(window[1]), *holds.first)
     query = (
-        sa.select(_hexadecimal(_ROWS.trace_id, "trace_id"), start)
-        .where(_ROWS.start >= _instant(window[0]), _ROWS.start < _instant(window[1]))
-        .where(*_by_then(_ROWS, arrived), *conditions(wanted))
+        prewhere(sa.select(hexadecimal(_ROWS.trace_id, "trace_id"), start), first)
+        .where(*_by_then(_ROWS, arrived), *holds.then)
         .order_by(_ROWS.start.desc())
         .limit(most)
     )
@@ -78,14 +81,14 @@ def extents(engine: Engine, found: Sequence[Start], arrived: int | None = None) 
     starts = [start for _, start in found]
     query = (
         sa.select(
-            _hexadecimal(_ROWS.trace_id, "trace"),
+            hexadecimal(_ROWS.trace_id, "trace"),
             sa.func.min(sa.func.toUnixTimestamp64Nano(_ROWS.start)).label("first"),
             sa.func.max(sa.func.toUnixTimestamp64Nano(_ROWS.start) + sa.func.toInt64(_ROWS.duration)).label(
                 "last"
             ),
         )
         .where(_among(_ROWS.trace_id, [trace for trace, _ in found]), *_by_then(_ROWS, arrived))
-        .where(_ROWS.start >= _instant(min(starts) - DAY), _ROWS.start <= _instant(max(starts) + DAY))
+        .where(_ROWS.start >= instant(min(starts) - DAY), _ROWS.start <= instant(max(starts) + DAY))
         .group_by(_ROWS.trace_id)
     )
     rows = telemetry.read(engine, query)
@@ -105,9 +108,9 @@ def spans_in(
     content = sa.func.sipHash128(*(_ROWS[name] for name in TEXTS)).label("content")
     texts = (sa.func.toString(_ROWS[name]).label(name) for name in ("operation", "reading", "reporter"))
     query = (
-        sa.select(_hexadecimal(_ROWS.trace_id, "trace_id"), *_identity(_ROWS), *texts, content)
+        sa.select(hexadecimal(_ROWS.trace_id, "trace_id"), *_identity(_ROWS), *texts, content)
         .where(_among(_ROWS.trace_id, traces), *_by_then(_ROWS, arrived))
-        .where(_ROWS.start >= _instant(window[0]), _ROWS.start <= _instant(window[1]))
+        .where(_ROWS.start >= instant(window[0]), _ROWS.start <= instant(window[1]))
         .distinct()
     )
     found = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
@@ -136,8 +139,8 @@ def _identity(columns: Any) -> list[Any]:
     parent = columns.parent_span_id
     none = sa.func.toFixedString("", 8)
     return [
-        _hexadecimal(columns.span_id, "span_id"),
-        sa.func.if_(parent == none, "", _hexadecimal(parent)).label("parent_id"),
+        hexadecimal(columns.span_id, "span_id"),
+        sa.func.if_(parent == none, "", hexadecimal(parent)).label("parent_id"),
         sa.func.toUnixTimestamp64Nano(columns.start).label("start"),
         columns.duration,
     ]
@@ -147,7 +150,8 @@ def _by_then(columns: Any, arrived: int | None) -> list[Any]:
     return [] if arrived is None else [columns.arrived <= sa.func.toDateTime(arrived, "UTC")]
 
 
-def _hexadecimal(column: Any, name: str = "") -> Any:
+def hexadecimal(column: Any, name: str = "") -> Any:
+    """An id as digits."""
     digits = sa.func.lower(sa.func.hex(column))
     return digits.label(name) if name else digits
 
@@ -165,5 +169,6 @@ def _among(column: Any, traces: Sequence[str]) -> sa.ColumnElement[bool]:
     return found
 
 
-def _instant(ns: int) -> Any:
+def instant(ns: int) -> Any:
+    """Unix ns as the store has it."""
     return sa.func.fromUnixTimestamp64Nano(sa.func.toInt64(min(max(ns, 0), 2**63 - 1)), "UTC")

@@ -115,3 +115,36 @@ class CriticalPath(BaseModel):
     trace_id: str = Field(description="32 hexadecimal digits", examples=[_TRACE])
     duration_ms: float = Field(description="Duration of the root", examples=[120.5])
     segments: list[PathSegment] = Field(description="In the order of time")
+
+
+class Bucket(BaseModel):
+    """A range of durations."""
+
+    above_ms: float = Field(description="Longer than this", examples=[94.9])
+    to_ms: float = Field(description="Not longer than this", examples=[134.2])
+
+
+class Exemplar(BaseModel):
+    """A stored span that stands for those of its bucket and status: the slowest of them."""
+
+    trace_id: str = Field(description="Its trace", examples=[_TRACE])
+    span_id: str = Field(description="Its id", examples=[_SPAN])
+    start: str = Field(description="Its start, RFC 3339", examples=[_START])
+    service: str = Field(description="Node id", examples=["shop/payments"])
+    operation: str = Field(description="Its name", examples=["POST /pay"])
+    duration_ms: float = Field(description="Its duration", examples=[120.5])
+    status: str = Field(
+        description="ok, cancelled, or why it failed: client_error server_error no_response timeout",
+        examples=["timeout"],
+    )
+    bucket: Bucket = Field(description="Its latency bucket; the next one reaches 1.41 times as far")
+    spans: int = Field(description="Spans of that bucket and status", examples=[17])
+
+
+class ExemplarList(BaseModel):
+    """Exemplars of calls: one for each latency bucket and status that has any."""
+
+    start: str = Field(description="Start of the window", examples=[_START])
+    end: str = Field(description="End of the window", examples=[_START])
+    side: Literal["server", "client"] = Field(description="Whose spans they are", examples=["server"])
+    exemplars: list[Exemplar] = Field(description="Slowest first")

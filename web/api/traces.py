@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+import time
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query
@@ -11,11 +12,14 @@ from fastapi.responses import Response
 from sqlalchemy.engine import Engine
 
 from store import traces
-from web.api.trace_models import CriticalPath, Trace, TraceList
+from store.exemplars import Calls
+from web.api.trace_models import CriticalPath, ExemplarList, Trace, TraceList
 from web.auth import needs
-from web.problems import Problem, known_query_only, problem_responses
+from web.problems import FieldError, Problem, known_query_only, problem_responses
 from web.trace import document
+from web.trace.exemplars import exemplars as exemplars_of
 from web.trace.ids import trace_id
+from web.trace.moments import window
 from web.trace.search import Question, search
 from web.trace.spans import read
 from web.trace.tree import Tree, tree
@@ -31,6 +35,13 @@ Id = Annotated[
 
 
 Span = "All of these must hold on one span of the trace."
+Start = Annotated[
+    str,
+    Query(
+        description="The span starts then or later: RFC 3339, unix seconds or relative.", examples=["now-15m"]
+    ),
+]
+End = Annotated[str, Query(description="The span starts before then.", examples=["now"])]
 Ms = Annotated[float | None, Query(ge=0, le=1e12, allow_inf_nan=False)]
 
 
@@ -59,14 +70,8 @@ def question(
         Ms, Query(description="Shortest trace, from first start to last end.", examples=[500])
     ] = None,
     max_trace_ms: Annotated[Ms, Query(description="Longest trace, inclusive.", examples=[5000])] = None,
-    start: Annotated[
-        str,
-        Query(
-            description="The span starts then or later: RFC 3339, unix seconds or relative.",
-            examples=["now-15m"],
-        ),
-    ] = "now-1h",
-    end: Annotated[str, Query(description="The span starts before then.", examples=["now"])] = "now",
+    start: Start = "now-1h",
+    end: End = "now",
 ) -> Question:
     """The parameters of a search."""
     # Over 40 lines: a parameter with its description in each.
@@ -92,6 +97,32 @@ def router(engine: Engine) -> APIRouter:
         ] = "",
     ) -> Response:
         return _json(await asyncio.to_thread(search, engine, asked, limit, cursor))
+
+    @routes.get(
+        "/exemplars",
+        response_model=ExemplarList,
+        summary="From a point of a chart to traces: the slowest span of each latency bucket and status",
+    )
+    async def exemplars(
+        source: Annotated[
+            str, Query(description="Node id of the caller; `user`: from outside.", examples=["shop/checkout"])
+        ] = "",
+        target: Annotated[str, Query(description="Node id of the called.", examples=["shop/payments"])] = "",
+        operation: Annotated[
+            str, Query(description="Name or template, as the target has it.", examples=["POST /pay"])
+        ] = "",
+        side: Annotated[
+            Literal["auto", "server", "client"],
+            Query(description="Whose spans; auto: the server's where it has any, else the client's."),
+        ] = "auto",
+        start: Start = "now-15m",
+        end: End = "now",
+    ) -> Response:
+        if not source and not target:
+            said = "name a source, a target or both"
+            raise Problem(400, "Whose calls?", said, errors=[FieldError(field="target", message=said)])
+        calls = Calls(source, target, operation, window(start, end, time.time()))
+        return _json(await asyncio.to_thread(exemplars_of, engine, calls, side))
 
     @routes.get(
         "/{trace_id}", response_model=Trace, summary="One trace, whole", responses=problem_responses(404)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,10 +12,9 @@ from store import traces
 from store.predicates import Predicates
 from web import cursors
 from web.problems import FieldError, Problem
-from web.trace.moments import NS_PER_MS
+from web.trace.moments import NS_PER_MS, window
 from web.trace.paging import Asked, Page, Place, page
 from web.trace.summary import summaries
-from web.window import moment
 
 Json = dict[str, Any]
 
@@ -54,7 +52,7 @@ def search(
     if cursor:
         start, end, arrived, after = _resumed(cursors.read(cursor, question))
     else:
-        start, end, after = *_window(question, now), None
+        start, end, after = *window(question.start, question.end, now), None
     shortest, longest = _bounds(question, "trace")
     asked = Asked(start, end, limit, shortest, longest, after)
 
@@ -101,24 +99,6 @@ def _bounds(question: Question, of: str) -> tuple[int | None, int | None]:
     if least is not None and most is not None and least > most:
         raise _wrong(f"max_{of}_ms", f"less than min_{of}_ms")
     return tuple(None if ms is None else round(ms * NS_PER_MS) for ms in (least, most))  # type: ignore[return-value]
-
-
-def _window(question: Question, now: float) -> tuple[int, int]:
-    """``[start, end)`` in ns, as exact as the times are written."""
-    ends = {name: moment(getattr(question, name), now, name) for name in ("start", "end")}
-    for name, seconds in ends.items():
-        if not 0 <= seconds < 2**32:
-            raise _wrong(name, "out of range: 1970 to 2106")
-    if ends["start"] >= ends["end"]:
-        raise _wrong("end", "the window ends before it starts: `end` must be later than `start`")
-    start, end = (_ns(seconds) for seconds in ends.values())
-    return start, end
-
-
-def _ns(seconds: float) -> int:
-    """Whole seconds exactly, others to the µs, which is what is left of them."""
-    rest, whole = math.modf(seconds)
-    return int(whole) * 10**9 + round(rest * 1e6) * 1000
 
 
 def _resumed(place: Any) -> tuple[int, int, int, Place]:
