@@ -1,0 +1,1 @@
+"""The graph document in the formats of other programs."""
