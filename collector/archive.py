@@ -114,6 +114,9 @@ class Archive(Protocol):
         """The calls of the last ``seconds``, whatever they rest on."""
         ...
 
+    def level(self, seconds: Sequence[int]) -> None:
+        """Make sums over longer buckets agree with those of these seconds, and of the last hour."""
+
     def counted_in(self, seconds: Sequence[int]) -> Buckets:
         """The calls of these seconds, as far as they were derived from spans."""
         ...

@@ -43,6 +43,7 @@ def run(archive: Archive, bounds: Bounds, learn: Callable[[Calls], None] = _unhe
     since = archive.settled()
     seconds = _touched(archive, archive.unsettled(since))
     if not seconds:
+        archive.level([])
         return 0
     log.info("recount_began", seconds=len(seconds), arrived_since=since)
     for first in range(0, len(seconds), _AT_ONCE):
@@ -51,6 +52,7 @@ def run(archive: Archive, bounds: Bounds, learn: Callable[[Calls], None] = _unhe
         if not difference.is_empty:
             archive.write_calls(difference)
         log.info("recounted", seconds=first + len(some), of=len(seconds), changed=difference.sums.height)
+    archive.level(seconds)
     return len(seconds)
 
 

@@ -71,6 +71,10 @@ class Slab:
         inside = (pl.col("time") >= start) & (pl.col("time") < end)
         return Slab(self.series, self.sums.filter(inside), self.bins.filter(inside))
 
+    def negated(self) -> Slab:
+        """What takes these back."""
+        return Slab(self.series, self.sums.with_columns(-pl.col(_SUMS)), self.bins.with_columns(-pl.col("n")))
+
     def without(self, name: str) -> Slab:
         """One name of all series empty: those that differ in nothing else are one."""
         if (self.series[name] == "").all():

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from collector import model
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
+from collector.slab import Slab
 from store import telemetry
 from store.collectors import own, signed
 
@@ -26,7 +27,21 @@ def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None,
     """
     if buckets.is_empty:
         return
-    slab = buckets.slab
+    named = _rows(buckets.slab)
+    table = _arrow(named)
+    if records is not None and records.height:
+        table = table.append_column("records", _digests(named, records))
+    telemetry.insert(engine, telemetry.calls, signed(table, collector))
+
+
+def write_added(engine: Engine, length: int, buckets: Slab, collector: str) -> None:
+    """Store signed buckets of ``length`` s: only what the store itself failed to add up."""
+    if buckets.sums.height or buckets.bins.height:
+        telemetry.insert(engine, telemetry.buckets[length], signed(_arrow(_rows(buckets)), collector))
+
+
+def _rows(slab: Slab) -> pl.DataFrame:
+    """One row for each second and series, with its names and both histograms."""
     key = ["time", "series"]
     # A call whose latency alone changed has bins to add and nothing else.
     rows = pl.concat([slab.sums.select(key), slab.bins.select(key)]).unique()
@@ -35,12 +50,7 @@ def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None,
         bins = slab.bins.filter(pl.col("side") == side)
         packed = bins.group_by(key).agg(pl.struct(key="bin", value="n").alias(name))
         rows = rows.join(packed, on=key, how="left")
-    names = slab.series.select(pl.all().gather(rows["series"]))
-    named = rows.hstack(names)
-    table = _arrow(named)
-    if records is not None and records.height:
-        table = table.append_column("records", _digests(named, records))
-    telemetry.insert(engine, telemetry.calls, signed(table, collector))
+    return rows.hstack(slab.series.select(pl.all().gather(rows["series"])))
 
 
 def _digests(rows: pl.DataFrame, records: pl.DataFrame) -> pa.Array:

@@ -75,7 +75,7 @@ def ends(engine: Engine, parts: Sequence[Part]) -> pl.DataFrame:
             | (table.c.caller_address != "")
         )
         found.append(
-            sa.select(*(table.c[name] for name in ENDS)).where(_inside(table, part), unsure).distinct()
+            sa.select(*(table.c[name] for name in ENDS)).where(inside(table, part), unsure).distinct()
         )
     query = sa.union_all(*found)
     rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, sa.select(query.subquery()))))
@@ -106,7 +106,7 @@ def _of_part(
         second = sa.func.toInt64(first)
     elif step > 1:
         second = sa.func.intDiv(second, step) * step
-    where = [_inside(table, part)]
+    where = [inside(table, part)]
     if settled is not None and part.end > settled:
         where.append((table.c.source != UNKNOWN) | (table.c.time < sa.func.toDateTime(settled)))
     for name, values in (among or {}).items():
@@ -114,11 +114,12 @@ def _of_part(
     return sa.select(second.label("bucket"), *(table.c[name].label(name) for name in names)).where(*where)
 
 
-def _inside(table: sa.Table, part: Part) -> sa.ColumnElement[bool]:
-    inside: sa.ColumnElement[bool] = (table.c.time >= sa.func.toDateTime(part.start)) & (
+def inside(table: sa.Table, part: Part) -> sa.ColumnElement[bool]:
+    """The rows of a part."""
+    within: sa.ColumnElement[bool] = (table.c.time >= sa.func.toDateTime(part.start)) & (
         table.c.time < sa.func.toDateTime(part.end)
     )
-    return inside
+    return within
 
 
 def _slab(rows: pl.DataFrame, kept: Sequence[str], told: Mapping[int, str]) -> Slab:

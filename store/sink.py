@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
 from collector.spans import Flattened
-from store import acquaintance, calls, history, progress, records, spans, telemetry
+from store import acquaintance, calls, history, level, progress, records, spans, telemetry
 from store.collectors import own
 
 
@@ -22,12 +22,26 @@ class StoreSink:
     def __init__(self, engine: Engine, collector: str = "") -> None:
         """``collector``: its name among those that share the store (see :mod:`store.collectors`)."""
         self._engine, self._collector = engine, collector
+        self._doubtful = set[int]()  # hours of which the store may have seconds that it did not add up
 
     def write_spans(self, spans_: Flattened) -> None:
         spans.write(self._engine, spans_.stored, self._collector)
 
     def write_calls(self, calls_: Buckets, records_: pl.DataFrame | None = None) -> None:
-        calls.write(self._engine, calls_, records_, self._collector)
+        try:
+            if self._doubtful:
+                level.level(self._engine, self._collector, self._doubtful)
+                self._doubtful.clear()
+            calls.write(self._engine, calls_, records_, self._collector)
+        except Exception:
+            self._doubtful |= {second // level.HOUR * level.HOUR for second in calls_.sums["time"].unique()}
+            self._doubtful |= {second // level.HOUR * level.HOUR for second in calls_.bins["time"].unique()}
+            raise
+
+    def level(self, seconds: Sequence[int]) -> None:
+        now = int(time.time())
+        hours = {second // level.HOUR * level.HOUR for second in (now - level.HOUR, now, now + 300, *seconds)}
+        level.level(self._engine, self._collector, hours)
 
     def records_since(self, second: int, most: int) -> pl.DataFrame:
         return records.since(self._engine, second, most)

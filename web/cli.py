@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from web.terminal.calls import calls
+from web.terminal.graph import graph
+
 if TYPE_CHECKING:
     from web.auth import Auth
     from web.settings import Settings
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
 cli.add_typer(tokens, name="token")
+cli.command()(calls)
+cli.command()(graph)
 
 # One line for each of 13 proxies: who runs the demo wants to see the lines that matter.
 _MINOR_IN_DEMO = ("envoy_started", "proxy_joined", "proxy_left")

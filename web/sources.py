@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 PREFIX: Final = "MESHSCOPE_"
-_NOT_OURS: Final = "MESHSCOPE_BENCH_"
-"""Variables of the measurements, which are no part of the server."""
+_NOT_OURS: Final = ("MESHSCOPE_BENCH_", "MESHSCOPE_TOKEN", "MESHSCOPE_URL")
+"""Variables of the measurements and of the commands that ask a server, which are no settings of one."""
 
 
 class SettingsFileError(Exception):

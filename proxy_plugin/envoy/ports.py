@@ -10,7 +10,8 @@ from collections.abc import Container
 from proxy_plugin.envoy.mesh import LOOPBACK
 
 # Below the ports that the kernel gives to outgoing connections (32768-60999), above the well-known ones.
-_LOW, _HIGH = 20000, 32767
+RANGE = range(20000, 32767)
+"""What :func:`free_ports` chooses from. Processes that choose at the same time are given parts of their own."""
 
 
 class PortBusyError(OSError):
@@ -55,7 +56,7 @@ def free_ports(count: int, host: str = LOOPBACK, avoid: Container[int] = ()) -> 
 
     Nothing is reserved: who plans several programs before the first one listens has its own plans to `avoid`.
     """
-    candidates = random.sample(range(_LOW, _HIGH), k=_HIGH - _LOW)
+    candidates = random.sample(RANGE, k=len(RANGE))
     found: list[int] = []
     for port in candidates:
         if len(found) == count:

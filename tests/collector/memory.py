@@ -89,6 +89,9 @@ class Memory:
     def recent_calls(self, seconds: int) -> Buckets:
         return Buckets.merge(self.calls) if self.calls else Buckets.empty()
 
+    def level(self, seconds: Sequence[int]) -> None:
+        """There are only seconds."""
+
     def counted_in(self, seconds: Sequence[int]) -> Buckets:
         mine = (pl.col("evidence") == "span") & pl.col("time").is_in([*seconds])
         found = Buckets.merge(self.calls)

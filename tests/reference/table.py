@@ -106,7 +106,8 @@ def said(row: Row, spans: Mapping[Key, Span]) -> dict[str, str]:
         "evidence": "span",
         "operation": (server.name if server else "") or (client.name if client else ""),
         "protocol": (_protocol(client) if client else "") or (_protocol(server) if server else ""),
-        "version": (version_of(server) if server else "") or call.version,
+        # Where the target shows no side, what its caller's proxy chose.
+        "version": version_of(server) if server else (client.text("upstream.version") if client else ""),
         "instance": server.instance if server else "",
     }
 

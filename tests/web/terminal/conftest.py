@@ -1,0 +1,67 @@
+"""A server on a port of its own, with authentication, as commands find it by its data folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.engine import Engine
+from typer.testing import CliRunner, Result
+
+from tests.collector.series import versioned
+from tests.web.api.graphs import graphs
+from web import problems, running
+from web.api import graph
+from web.auth import Auth
+from web.cli import cli
+from web.gate import Gate
+from web.listen import HttpServer, bind, port_of
+from web.settings import Settings
+from web.stream import Streams
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    data: Path
+    url: str
+    auth: Auth
+
+
+Run = Callable[..., Awaitable[Result]]
+
+ROWS = [
+    ("user", "shop/a", "v1", "GET /", 100.0, 0.0),
+    ("shop/a", "shop/b", "v1", "POST /pay", 60.0, 30.0),
+    ("shop/b", "\x1b[2Jevil", "", "", 5.0, 0.0),
+]
+
+
+@pytest.fixture
+async def served(control: Engine, tmp_path: Path) -> AsyncIterator[Served]:
+    auth, listener = Auth(control), bind("127.0.0.1", 0, "", "")
+    found = graphs(control, versioned(ROWS, time=5))
+    api = FastAPI()
+    problems.install(api)
+    api.include_router(graph.router(found, Streams(found)))
+    server = HttpServer(Gate(api, auth), listener)
+    await server.start()
+    settings, port = Settings(data=tmp_path / "data"), port_of(listener)
+    with running.noted(settings, port):
+        yield Served(settings.data, f"http://127.0.0.1:{port}", auth)
+    await server.stop()
+
+
+@pytest.fixture
+def run() -> Run:
+    """A command, beside the loop that serves it."""
+
+    async def command(*arguments: str, **environment: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), env=environment)
+
+    return command

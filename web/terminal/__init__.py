@@ -1,0 +1,1 @@
+"""The API from a terminal: commands that ask a running server."""

@@ -1,0 +1,116 @@
+"""A client of the API for commands: finds the server of the data folder, and signs in to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import typer
+
+if TYPE_CHECKING:
+    import httpx
+
+    from web.settings import Settings
+
+TIMEOUT: Final = 60.0  # s
+
+Data = Annotated[Path | None, typer.Option(help="Folder of the server to ask (MESHSCOPE_DATA).")]
+Url = Annotated[
+    str, typer.Option(envvar="MESHSCOPE_URL", help="Address of a server elsewhere, http://host:8080.")
+]
+Token = Annotated[
+    str, typer.Option(envvar="MESHSCOPE_TOKEN", help="API token; of a server of this folder none is needed.")
+]
+
+
+class ApiError(Exception):
+    """The server cannot be asked, or refuses; says why in one line."""
+
+
+class Api:
+    """Asks one server."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def get(self, path: str, parameters: Mapping[str, str | list[str]]) -> Any:
+        """The JSON of an answer. Raises ApiError with what the server says is wrong."""
+        import httpx
+
+        try:
+            answer = self._client.get(path, params=dict(parameters))
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self._client.base_url} does not answer: {error}") from error
+        if answer.is_success:
+            return answer.json()
+        raise ApiError(_refusal(answer))
+
+
+def _refusal(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+        said = problem.get("detail") or problem["title"]
+    except (ValueError, KeyError, AttributeError):
+        said = f"{answer.status_code} {answer.reason_phrase}"
+    return f"{said} (a token is needed: --token)" if answer.status_code == 401 else str(said)
+
+
+@contextmanager
+def connected(data: Path | None, url: str, token: str) -> Iterator[Api]:
+    """The API at ``url``, else of the server that runs on the data folder.
+
+    Who may read the folder's control database needs no token: a session is opened there, and ended.
+
+    Raises:
+        ApiError: no server runs there.
+    """
+    import httpx
+
+    if url:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ApiError(f"{url!r} is no address of a server: http://host:port")
+        with httpx.Client(base_url=url, headers=_bearer(token), timeout=TIMEOUT) as client:
+            yield Api(client)
+        return
+    from web.running import server
+    from web.settings import Settings
+
+    settings = Settings(data=data) if data is not None else Settings()
+    found = server(settings)
+    if found is None:
+        raise ApiError(
+            f"no server runs on {settings.data.absolute()}: start `meshscope serve`, or name one with --url"
+        )
+    with (
+        _signed_in(settings, found, token) as headers,
+        httpx.Client(base_url=found, headers=headers, timeout=TIMEOUT) as client,
+    ):
+        yield Api(client)
+
+
+@contextmanager
+def _signed_in(settings: Settings, url: str, token: str) -> Iterator[dict[str, str]]:
+    """The headers of a request."""
+    if token or settings.auth == "off":
+        yield _bearer(token)
+        return
+    from store.engines import control_engine
+    from web.auth import Auth
+    from web.gate import CookieNames
+
+    database = settings.control_url.get_secret_value() if settings.control_url else None
+    engine = control_engine(database, settings.data)
+    auth = Auth(engine)
+    _, secret = auth.use_login_link(auth.issue_login_link())
+    try:
+        yield {"cookie": f"{CookieNames(urlsplit(url).port or 80).session}={secret}"}
+    finally:
+        auth.leave(secret)
+        engine.dispose()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"} if token else {}
