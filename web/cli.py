@@ -17,6 +17,7 @@ import typer
 
 from web.terminal.calls import calls
 from web.terminal.graph import graph
+from web.terminal.traces import traces
 
 if TYPE_CHECKING:
     from web.auth import Auth
@@ -26,6 +27,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
 cli.add_typer(tokens, name="token")
 cli.command()(calls)
+cli.command()(traces)
 cli.command()(graph)
 
 # One line for each of 13 proxies: who runs the demo wants to see the lines that matter.
