@@ -75,10 +75,11 @@ class Attributes:
         """The values of each row as one text, in the order of its keys."""
         return packing.joined(self.packed, pa.array(self._offsets))
 
-    def pairs(self) -> pa.Array:
-        """Keys and values of each row as one text, in turns; each behind a UNIT."""
+    def pairs(self, mark: str = "") -> pa.Array:
+        """Keys, each with ``mark`` before it, and values of each row as one text, in turns; each behind a UNIT."""
         names = packing.escaped(self._keys)
-        both = pc.binary_join_element_wise("", names, self.packed, packing.UNIT)
+        both = pc.binary_join_element_wise(mark, names, "") if mark else names
+        both = pc.binary_join_element_wise("", both, self.packed, packing.UNIT)
         return packing.joined(both, pa.array(self._offsets), "")
 
     @cached_property

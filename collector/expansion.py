@@ -2,7 +2,8 @@
 
 expanded = Arrow bytes + (rows + links) × ROW + lists, maps and bytes as the text that they become
          + Σ over resources (bytes of its attributes × its rows)
-         + Σ over scopes (2 × bytes of its name × its rows) + Σ over metrics (bytes of its name × its points)
+         + Σ over scopes (bytes of twice its name, its version and its attributes × its rows)
+         + Σ over metrics (bytes of its name × its points)
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def of(records: pa.RecordBatch, offsets: Offsets | None = None, size: int | None
         names += int(np.diff(points) @ np.diff(offsets.of(f"{leaves}.name")))
         rows = points[rows]
     names += 2 * int(np.diff(rows) @ np.diff(offsets.of(f"{scopes}.scope.name")))
+    names += int(np.diff(rows) @ np.diff(offsets.of(f"{scopes}.scope.version")))
+    names += int(np.diff(rows) @ _attributes(offsets, f"{scopes}.scope.attributes"))
     resources, per_group = (
         _attributes(offsets, f"{group}.resource.attributes"),
         np.diff(rows[offsets.of(scopes)]),

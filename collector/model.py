@@ -96,7 +96,7 @@ READING: Final = (
 """What a span's attributes, kind and status say, in the order of the text that the store keeps of it."""
 
 REPORTER: Final = ("service", "version", "instance", "address", "telemetry", "scope")
-"""What resource and scope say; the resource's keys and values follow in that text."""
+"""What resource and scope say; the resource's keys and values follow in that text, then those of the scope."""
 
 # Texts as collector.packing joins them.
 STORED: Final = pa.schema(

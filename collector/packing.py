@@ -17,6 +17,12 @@ ESCAPE, RECORD, UNIT = "\x1d", "\x1e", "\x1f"
 ESCAPES: Final = {ESCAPE: ESCAPE + "E", RECORD: ESCAPE + "R", UNIT: ESCAPE + "U"}
 """Character → how it is written; in this order, for the escape is a part of the others."""
 
+SCOPE_VERSION, SCOPE_KEY = ESCAPE + "V", ESCAPE + "S"
+"""Among the pairs of a resource: the key of its scope's version, and what stands before the keys of its attributes.
+
+No escaped text begins so.
+"""
+
 _LOWEST: Final = ord(ESCAPE)
 
 

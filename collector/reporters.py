@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,12 +27,14 @@ def owners(lists: pa.ListArray, of_row: NDArray[Any]) -> pl.DataFrame:
     return said[of_row] if len(of_row) else said.clear()
 
 
-def reporters(resources: pa.ListArray, scopes: pa.Array, of_scope: NDArray[Any]) -> tuple[pa.Table, Ints]:
-    """The different reporters of scopes: resource and scope name.
+def reporters(
+    resources: pa.ListArray, scopes: pa.StructArray, of_scope: NDArray[Any]
+) -> tuple[pa.Table, Ints]:
+    """The different reporters of scopes: resource and scope.
 
     Args:
         resources: their attributes.
-        scopes: names.
+        scopes: name, version and attributes of each.
         of_scope: the resource of each scope.
 
     Returns:
@@ -39,19 +42,35 @@ def reporters(resources: pa.ListArray, scopes: pa.Array, of_scope: NDArray[Any])
     """
     attributes = Attributes(resources)
     keys, values = attributes.keys(), attributes.values()
-    scopes = pc.fill_null(scopes, "")
+    names, more = pc.fill_null(pc.cast(scopes.field("name"), pa.string()), ""), _more(scopes)
     alike = distinct((attributes.shape, values), attributes.rows)[1]
-    one, which = distinct((alike[of_scope], scopes), len(scopes))
-    resource, name = pa.array(of_scope[one]), scopes.take(pa.array(one))
-    known = zip(*(c.to_pylist() for c in (keys.take(resource), values.take(resource), name)), strict=True)
+    one, which = distinct((alike[of_scope], names, more), len(scopes))
+    resource, name, rest = pa.array(of_scope[one]), names.take(pa.array(one)), more.take(pa.array(one))
+    columns = (keys.take(resource), values.take(resource), name, rest)
+    known = zip(*(c.to_pylist() for c in columns), strict=True)
 
     def made(new: Ints) -> pl.DataFrame:
-        row = of_scope[one[new]]
-        lists = resources.take(pa.array(row))
-        return _reporters(Attributes(lists), pl.Series("scope", name.take(pa.array(new)), pl.String))
+        lists, said = (
+            resources.take(pa.array(of_scope[one[new]])),
+            (name.take(pa.array(new)), rest.take(pa.array(new))),
+        )
+        scope, pairs = (
+            pl.Series(title, each, pl.String) for title, each in zip(("scope", "more"), said, strict=True)
+        )
+        return _reporters(Attributes(lists), scope, pairs)
 
     table, rows = _KNOWN.look_up(list(known), made)
     return table, rows[which]
+
+
+def _more(scopes: pa.StructArray) -> pa.Array:
+    """Version and attributes of each scope, as pairs that follow those of its resource; "" for most."""
+    version = packing.escaped(pc.fill_null(pc.cast(scopes.field("version"), pa.string()), ""))
+    if not len(scopes.field("attributes").flatten()) and not pc.max(pc.binary_length(version)).as_py():
+        return pa.array(np.full(len(scopes), ""), pa.string())
+    told = pc.binary_join_element_wise("", packing.SCOPE_VERSION, version, packing.UNIT)
+    pairs = Attributes(scopes.field("attributes")).pairs(packing.SCOPE_KEY)
+    return pc.binary_join_element_wise(pc.if_else(pc.equal(version, ""), "", told), pairs, "")
 
 
 def _owners(attributes: Attributes) -> pl.DataFrame:
@@ -78,12 +97,13 @@ def _owners(attributes: Attributes) -> pl.DataFrame:
     )
 
 
-def _reporters(attributes: Attributes, scope: pl.Series) -> pl.DataFrame:
+def _reporters(attributes: Attributes, scope: pl.Series, more: pl.Series) -> pl.DataFrame:
     silent = pl.col("telemetry") == ""
     found = _owners(attributes).with_columns(
         scope,
+        more,
         pl.Series("pairs", attributes.pairs(), pl.String),
         telemetry=pl.when(silent).then(scope).otherwise("telemetry"),
     )
-    text = pl.concat_str(packing.packed(*map(pl.col, model.REPORTER)), "pairs")
+    text = pl.concat_str(packing.packed(*map(pl.col, model.REPORTER)), "pairs", "more")
     return found.select(*model.REPORTER, text=text)

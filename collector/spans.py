@@ -86,8 +86,9 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 
     if rejected:
         kept = np.nonzero(named & ~old & ~late)[0]
         spans, scope_of_span = spans.take(pa.array(kept)), scope_of_span[kept]
-    names = pc.cast(scopes.field("scope").field("name"), pa.string())
-    table, rows = reporters(groups.field("resource").field("attributes"), names, group_of_scope)
+    table, rows = reporters(
+        groups.field("resource").field("attributes"), scopes.field("scope"), group_of_scope
+    )
     return _flattened(spans, _Coded(table, rows[scope_of_span]), arrived, rejected)
 
 

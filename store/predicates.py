@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from collector import model
 from collector.operations import names_of
-from collector.packing import RECORD, UNIT, escape
+from collector.packing import RECORD, SCOPE_KEY, SCOPE_VERSION, UNIT, escape
 from store import telemetry
 
 KINDS: Final = {name: kind for kind, name in enumerate(model.KIND_NAMES)}
@@ -119,18 +119,25 @@ def _prefixed(key: str, value: str) -> Condition | None:
         return _NEVER if status is None else _status(status)
     if key == "scope.name":
         return _matches(_ROWS.reporter, f"^(?:{_TEXT}{UNIT}){{{_SCOPE}}}{_quoted(value)}(?:{UNIT}|$)")
+    if key == "scope.version":
+        return _in_reporter(SCOPE_VERSION, value)
     if key.startswith("resource."):
-        return _in_pairs(_ROWS.reporter, len(model.REPORTER), key.removeprefix("resource."), value)
+        return _in_reporter(escape(key.removeprefix("resource.")), value)
     return None
 
 
 def _elsewhere(key: str, value: str) -> Condition:
-    """S2: in the resource, an event or a link."""
+    """S2: in the resource, the scope, an event or a link."""
     return (
-        _in_pairs(_ROWS.reporter, len(model.REPORTER), key, value)
-        | _in_pairs(_ROWS.event_texts, 2, key, value)
-        | _in_pairs(_ROWS.link_texts, 2, key, value)
+        _in_reporter(escape(key), value)
+        | _in_reporter(SCOPE_KEY + escape(key), value)
+        | _in_pairs(_ROWS.event_texts, 2, escape(key), value)
+        | _in_pairs(_ROWS.link_texts, 2, escape(key), value)
     )
+
+
+def _in_reporter(key: str, value: str) -> Condition:
+    return _in_pairs(_ROWS.reporter, len(model.REPORTER), key, value)
 
 
 def _has_key(key: str) -> Condition:
@@ -151,10 +158,10 @@ def _has_pair(key: str, value: str) -> Condition:
 
 
 def _in_pairs(column: Any, leading: int, key: str, value: str) -> Condition:
-    """Whether a record of ``column`` has that pair among those that follow its ``leading`` units."""
-    pair = f"{_quoted(key)}{UNIT}{_quoted(value)}"
+    """Whether a record of ``column`` has that pair (``key`` as stored) behind its ``leading`` units."""
+    pair = f"{re.escape(key)}{UNIT}{_quoted(value)}"
     before = f"{_PLAIN}(?:{_TEXT}{UNIT}){{{leading}}}(?:{_TEXT}{UNIT}{_TEXT}{UNIT})*"
-    there = sa.func.position(column, f"{UNIT}{escape(key)}{UNIT}{escape(value)}") > 0
+    there = sa.func.position(column, f"{UNIT}{key}{UNIT}{escape(value)}") > 0
     return there & _matches(column, f"{before}{pair}(?:{UNIT}|{RECORD}|$)")
 
 

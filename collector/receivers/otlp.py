@@ -55,7 +55,6 @@ _UNUSED = frozenset(
         "entity_refs",
         "exemplars",
         "observed_time_unix_nano",
-        "InstrumentationScope.attributes",
         "Link.trace_state",
         "Link.flags",
         "Metric.metadata",

@@ -66,6 +66,14 @@ class Link(BaseModel):
     attributes: dict[str, str] = Field(description="What is said of the link", examples=[{}])
 
 
+class Scope(BaseModel):
+    """What made a span: a library, usually."""
+
+    name: str = Field(description="Its name", examples=["otelhttp"])
+    version: str = Field(description='Its version; "" if it has none', examples=["1.2.0"])
+    attributes: dict[str, str] = Field(description="Values as text", examples=[{}])
+
+
 class TraceSpan(BaseModel):
     """One span as it was sent, with what its trace makes of it."""
 
@@ -86,7 +94,7 @@ class TraceSpan(BaseModel):
         examples=[None],
     )
     status: Literal["unset", "ok", "error"] = Field(description="Status", examples=["unset"])
-    scope: str = Field(description="Name of the instrumentation scope", examples=["otelhttp"])
+    scope: Scope = Field(description="Instrumentation scope")
     attributes: dict[str, str] = Field(description="Values as text", examples=[{"http.route": "/cart"}])
     resource: dict[str, str] = Field(description="Of what sent it", examples=[{"service.name": "front"}])
     events: list[Event] = Field(description="In the order in which they were sent")

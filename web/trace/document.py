@@ -59,7 +59,7 @@ def _span(span: Span, depth: int) -> Json:
         "start_unix_nano": str(span.start),
         "duration_ms": span.duration / NS_PER_MS,
         "status": model.STATUS_NAMES[span.status],
-        "scope": span.scope,
+        "scope": {"name": span.scope, "version": span.scope_version, "attributes": span.scope_attributes},
         "attributes": span.attributes,
         "resource": span.resource,
         "events": [{"time": instant(int(event["time_unix_nano"])), **event} for event in span.events],

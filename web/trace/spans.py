@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -34,6 +34,8 @@ class Span:
     host: str = ""
     """What its resource says of the machine or pod; "" for nothing."""
     scope: str = ""
+    scope_version: str = ""
+    scope_attributes: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
     """Zipkin: the called half of an id that two sides share."""
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -107,15 +109,29 @@ def _reading(text: str) -> dict[str, Any]:
 
 
 def _reporter(text: str) -> dict[str, Any]:
-    said = packing.units(text)
+    # Before anything is unescaped: the marks of a scope are escapes that no text has.
+    said = text.split(packing.UNIT)
     count = len(model.REPORTER)
-    about = dict(zip(model.REPORTER, said[:count], strict=True))
-    resource = packing.pairs(said[count:])
+    about = dict(zip(model.REPORTER, map(packing.unescaped, said[:count]), strict=True))
+    pairs = list(zip(said[count::2], said[count + 1 :: 2], strict=True))
+    resource = _pairs(pairs, "")
     return {
         "service": about["service"],
         "scope": about["scope"],
+        "scope_version": packing.unescaped(dict(pairs).get(packing.SCOPE_VERSION, "")),
+        "scope_attributes": _pairs(pairs, packing.SCOPE_KEY),
         "host": next((resource[name] for name in _HOSTS if resource.get(name)), ""),
         "resource": resource,
+    }
+
+
+def _pairs(pairs: Iterable[tuple[str, str]], mark: str) -> dict[str, str]:
+    """The pairs whose keys have that mark; without one, those that have none."""
+    marks = (packing.SCOPE_VERSION, packing.SCOPE_KEY)
+    return {
+        packing.unescaped(key.removeprefix(mark)): packing.unescaped(value)
+        for key, value in pairs
+        if (key.startswith(mark) if mark else not key.startswith(marks))
     }
 
 

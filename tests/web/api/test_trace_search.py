@@ -116,6 +116,24 @@ async def test_s2_a_tag_is_found_in_events_and_links(
         assert await found(http, tag=pair) == [], pair
 
 
+async def test_s2_s3_a_tag_is_found_in_the_scope(telemetry: Engine, http: httpx.AsyncClient) -> None:
+    message = to_otlp(parse("t1 1 S a; t2 1 S a; t3 1 S a"))
+    scopes = [group.scope_spans[0].scope for group in message.resource_spans]
+    for scope, version in zip(scopes, ("1.2", "", "x"), strict=True):
+        scope.name, scope.version = "lib", version
+    scopes[1].attributes.add(key="k").value.string_value = "v"
+    scopes[2].attributes.add(key="version").value.string_value = "1.2"
+    spans.write(telemetry, flatten([decode(Signal.SPANS, message.SerializeToString()).records]).stored)
+    assert await found(http, tag="scope.version:1.2") == [1]
+    assert await found(http, tag="scope.version:1") == await found(http, tag="scope.version:") == []
+    assert await found(http, tag="k:v") == [2]
+    assert await found(http, tag="version:1.2") == [3]
+    assert await found(http, tag="resource.k:v") == await found(http, tag="resource.version:1.2") == []
+    (span,) = (await http.get(f"{TRACES}/{trace_id(3)}")).json()["spans"]
+    assert span["scope"] == {"name": "lib", "version": "x", "attributes": {"version": "1.2"}}
+    assert span["resource"] == {"service.name": "a"}
+
+
 async def test_s2_tags_are_anded_and_may_be_met_in_different_places(
     telemetry: Engine, http: httpx.AsyncClient
 ) -> None:
