@@ -16,7 +16,11 @@ def apply(engine: Engine, *, spans: timedelta, calls: timedelta) -> None:
     with engine.connect() as connection:
         taken = f"TTL time + toIntervalSecond({int(spans.total_seconds())})"
         connection.execute(sa.text(f"ALTER TABLE calls MODIFY COLUMN records {taken}"))
-        for table, column, kept in (("span_rows", "start", spans), ("calls", "time", calls)):
+        for table, column, kept in (
+            ("span_rows", "start", spans),
+            ("calls", "time", calls),
+            ("topology", "hour", calls),
+        ):
             seconds = int(kept.total_seconds())
             connection.execute(
                 sa.text(f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + toIntervalSecond({seconds})")

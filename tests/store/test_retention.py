@@ -22,7 +22,8 @@ def ask(engine: Engine, sql: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "kept"), [("span_rows", "start", WEEK), ("calls", "time", MONTH)]
+    ("table", "column", "kept"),
+    [("span_rows", "start", WEEK), ("calls", "time", MONTH), ("topology", "hour", MONTH)],
 )
 def test_the_tables_say_how_long_they_keep(
     telemetry: Engine, table: str, column: str, kept: timedelta
