@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from collector.consumer import Consumer
 from collector.telemetry import Counters
 from web import login, problems
-from web.api import graph, meta, metrics, policies, proxies, zipkin
+from web.api import events, graph, meta, metrics, policies, proxies, zipkin
 from web.api_docs import routes as api_docs
 from web.gate import CookieNames, Gate
 from web.headers import SecurityHeaders
@@ -57,6 +57,7 @@ def create_app(
         login.router(parts.auth),
         api_docs.router(CookieNames(parts.ports.http).csrf),
         graph.router(parts.graphs, parts.streams),
+        events.router(parts.events, parts.timeline),
         policies.router(parts.publisher),
         proxies.router(parts.control),
         zipkin.router(consumer, parts.settings.max_request_bytes, counters),

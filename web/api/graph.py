@@ -98,8 +98,10 @@ class Edge(BaseModel):
     )
     virtual: bool = Field(description="The target is known from its callers only")
     inferred: bool = Field(description="The edge is inferred")
-    first_seen: str | None = Field(description="First call in the memory of the graph")
-    last_seen: str | None = Field(description="Last call")
+    first_seen: str | None = Field(
+        description="First call in the retention", examples=["2026-01-31T12:00:00Z"]
+    )
+    last_seen: str | None = Field(description="Last call in the retention", examples=["2026-01-31T12:14:59Z"])
 
 
 class Graph(BaseModel):
@@ -130,7 +132,7 @@ def question(
     depth: Annotated[int, Query(ge=1, le=10, description="How many calls away from `focus`.")] = 1,
     unidentified: Annotated[bool, Query(description="Show targets that have no name at all.")] = False,
     idle: Annotated[
-        bool, Query(description="Show what was seen in the last 15 minutes and is silent now.")
+        bool, Query(description="Show what is known in the retention and silent in the window.")
     ] = False,
 ) -> Question:
     """The parameters of a graph, the same for the document and the stream."""
