@@ -17,6 +17,7 @@ def apply(engine: Engine, kept: Kept) -> None:
     """
     spans = int(kept.spans.total_seconds())
     tables = [("span_rows", "start", spans)]
+    tables += [("topology", "hour", int(kept.calls.total_seconds()))]
     tables += [(buckets[length].name, "time", seconds) for length, seconds in kept.seconds.items()]
     with engine.connect() as connection:
         connection.execute(

@@ -48,6 +48,27 @@ buckets: Final = {
     },
 }
 
+# What makes an edge, before its names are resolved.
+TOPOLOGY_KEY: Final = (
+    "source",
+    "target",
+    "kind",
+    "protocol",
+    "evidence",
+    "source_kind",
+    "target_kind",
+    "via",
+    "caller_address",
+)
+topology = sa.Table(
+    "topology",
+    metadata,
+    *(
+        sa.Column(name)
+        for name in ("hour", *TOPOLOGY_KEY, "calls", "client_calls", "server_calls", "first", "last")
+    ),
+)
+
 
 def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:
     """Insert Arrow rows as one block; returns when the store has it on disk."""
