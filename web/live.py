@@ -27,9 +27,10 @@ from store.rollups import Kept, Part, Reading, coarse
 from web import shapes
 from web.health import DEFAULT, HealthRules
 from web.shapes import Beside, BreakerOf, Json
+from web.topology import Topology
 from web.window import Window, window
 
-_KNOWN: Final = 900  # s: a silent edge is shown as idle for so long
+_KNOWN: Final = 900  # s of which silent edges are taken from memory; those of before are in the store
 _SETTLING: Final = 4.0  # s after its start in which a call may still find the span of its caller
 
 
@@ -60,15 +61,17 @@ class Graphs:
         control: ControlPlane,
         rules: HealthRules = DEFAULT,
         kept: Kept | None = None,
+        topology: Topology | None = None,
     ) -> None:
         """``control`` tells who is there; it is read on its own loop only, whenever it has news.
 
-        ``kept``: how long the store has which calls.
+        ``kept``: how long the store has which calls. ``topology``: what was known before the last minutes; without it,
+        nothing was.
         """
         self._kept = kept or Kept()
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
         self._rules = rules
-        self._control = control
+        self._control, self._topology = control, topology
         self._mesh, self._instances = Mesh(), dict[str, int]()
         control.listen(self._look)
 
@@ -89,6 +92,11 @@ class Graphs:
         if question.idle:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
+        if self._topology is not None and question.group_by == "service":
+            before = self._topology.known(
+                now, messaging=question.messaging, unidentified=question.unidentified
+            )
+            built = with_idle(built, before) if question.idle else with_first_and_last(built, before)
         return asked, built
 
     def _build(
@@ -198,19 +206,23 @@ def _settled(now: float) -> int:
     return int(now - _SETTLING)
 
 
-def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
-    """``shown`` and, silent, what only ``known`` has; first and last seen are those of ``known``."""
-    seen = known.edges.select(*graph.EDGE, pl.col("first").alias("since"), pl.col("last").alias("until"))
-    edges = shown.edges.join(seen, on=graph.EDGE, how="left").with_columns(
-        first=pl.coalesce("since", "first"), last=pl.coalesce("until", "last")
+def with_first_and_last(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
+    """``shown``, with the first and the last call that either has."""
+    seen = known.edges.select(*graph.EDGE, since="first", until="last")
+    edges = shown.edges.join(seen, on=graph.EDGE, how="left", maintain_order="left").with_columns(
+        first=pl.min_horizontal("since", "first"), last=pl.max_horizontal("until", "last")
     )
+    return replace(shown, edges=edges.drop("since", "until"))
+
+
+def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
+    """``shown`` and, silent, what only ``known`` has; the first and the last call that either has."""
     silent_edges = known.edges.join(shown.edges, on=graph.EDGE, how="anti")
     silent_nodes = known.nodes.join(shown.nodes, on="id", how="anti")
+    edges = [with_first_and_last(shown, known).edges, _silenced(silent_edges, keep={"first", "last"})]
     return replace(
         shown,
-        edges=pl.concat([edges.drop("since", "until"), _silenced(silent_edges, keep={"first", "last"})]).sort(
-            graph.EDGE
-        ),
+        edges=pl.concat(edges).sort(graph.EDGE),
         nodes=pl.concat([shown.nodes, _silenced(silent_nodes, keep=set())]).sort("id"),
     )
 

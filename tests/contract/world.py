@@ -30,7 +30,12 @@ SPANS = (
 EDGES = 6
 """That these spans make."""
 RULE = {"target": {"service": "shop/payments"}, "timeout": "2s"}
-FIRST = (("PUT", "/api/v1/policies/payments-timeout", RULE),)
+DEPLOYED = {"service": "shop/payments", "version": "v2", "link": "https://ci.example.com/job/17"}
+FIRST = (
+    ("PUT", "/api/v1/policies/payments-timeout", RULE),
+    ("POST", "/api/v1/events", DEPLOYED),
+    ("POST", "/api/v1/events", {"kind": "note", "text": "the day begins"}),
+)
 """What is written before anybody asks: method, path, JSON body."""
 
 

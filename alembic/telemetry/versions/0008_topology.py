@@ -1,12 +1,12 @@
 """Which edges there were in which hour, added up by the store.
 
-Revision ID: 0006
+Revision ID: 0008
 """
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
