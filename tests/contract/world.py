@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -82,16 +83,14 @@ def concrete(path: str, operation: dict[str, Any]) -> str:
     """A path without templates: every parameter by the example that its description gives."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
-            path = path.replace(f"{{{parameter['name']}}}", example(parameter))
+            path = path.replace(f"{{{parameter['name']}}}", quote(example(parameter), safe=""))
     return path
 
 
 def example(parameter: dict[str, Any]) -> str:
-    """The first example of a parameter, percent-encoded for a path."""
+    """The first example of a parameter."""
     found = parameter.get("example") or (parameter["schema"].get("examples") or ["x"])[0]
-    return (
-        httpx.URL("http://h", params={"v": str(found)}).query.decode().removeprefix("v=").replace("+", "%20")
-    )
+    return str(found[0] if isinstance(found, list) else found)
 
 
 def _report(port: int) -> None:
