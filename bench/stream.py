@@ -1,8 +1,8 @@
 """The graph's stream with 1, 50 and 200 listeners: from acknowledgement to delta, and what a listener costs.
 
-``python -m bench.stream``. A real server; once a second a request with one call on each of some hundred edges, and one to
-a new service (a probe): when does it come to every listener? What a listener costs beside the one computation is the CPU
-of the server with many of them, less that with one.
+``python -m bench.stream``. A real server; once a second a request with one call on each of some hundred edges, and
+one to a new service (a probe): when does it come to every listener? What a listener costs beside the one computation is
+the CPU of the server with many of them, less that with one.
 """
 
 from __future__ import annotations
