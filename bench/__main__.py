@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.result import Result
 
-MEASUREMENTS: Final[tuple[str, ...]] = ("ingest", "sustained", "rederive", "startup")
+MEASUREMENTS: Final[tuple[str, ...]] = ("ingest", "sustained", "rederive", "startup", "stream")
 
 
 def main() -> None:

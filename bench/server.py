@@ -34,6 +34,7 @@ class Server:
     http: int
     otlp_grpc: int
     otlp_http: int
+    xds: int
 
     def cpu(self) -> float:
         """User and system time of all its threads so far, in s."""
@@ -80,7 +81,7 @@ def serve(data: Path, **settings: str) -> Iterator[Server]:
     assert process.stdout is not None
     try:
         ready = json.loads(process.stdout.readline())
-        yield Server(process, ready["http"], ready["otlp_grpc"], ready["otlp_http"])
+        yield Server(process, *(ready[name] for name in ("http", "otlp_grpc", "otlp_http", "xds")))
     finally:
         process.terminate()
         process.wait(20)

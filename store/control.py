@@ -1,4 +1,4 @@
-"""The control tables: policies and revisions, audit, tokens and sessions, layouts. All times are UTC."""
+"""The control tables: policies and revisions, audit, tokens and sessions, layouts, events. All times are UTC."""
 
 from __future__ import annotations
 
@@ -128,3 +128,23 @@ class LayoutRow(Base):
     node: Mapped[str] = mapped_column(sa.String(512), primary_key=True)
     x: Mapped[float] = mapped_column(sa.Float(53))
     y: Mapped[float] = mapped_column(sa.Float(53))
+
+
+class EventRow(Base):
+    """A deployment or a note. `idempotency_key`: what its sender called it; `fingerprint`: of what was sent."""
+
+    __tablename__ = "events"
+    __table_args__ = (sa.UniqueConstraint("actor", "idempotency_key", name="uq_events_idempotency_key"),)
+
+    # SQLite counts in INTEGER columns only.
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    service: Mapped[str | None] = mapped_column(sa.String(512), index=True)
+    version: Mapped[str | None] = mapped_column(NAME)
+    who: Mapped[str] = mapped_column(NAME)
+    link: Mapped[str | None] = mapped_column(sa.String(2048))
+    text: Mapped[str] = mapped_column(sa.Text)
+    actor: Mapped[str] = mapped_column(NAME)
+    idempotency_key: Mapped[str | None] = mapped_column(sa.String(255))
+    fingerprint: Mapped[str] = mapped_column(HASH)

@@ -47,6 +47,26 @@ buckets: Final = {
         for seconds, name in ((10, "calls_10s"), (60, "calls_1m"), (3600, "calls_1h"))
     },
 }
+# What makes an edge, before its names are resolved.
+TOPOLOGY_KEY: Final = (
+    "source",
+    "target",
+    "kind",
+    "protocol",
+    "evidence",
+    "source_kind",
+    "target_kind",
+    "via",
+    "caller_address",
+)
+topology = sa.Table(
+    "topology",
+    metadata,
+    *(
+        sa.Column(name)
+        for name in ("hour", *TOPOLOGY_KEY, "calls", "client_calls", "server_calls", "first", "last")
+    ),
+)
 
 
 def insert(engine: Engine, table: sa.Table, rows: pa.Table) -> None:

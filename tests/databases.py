@@ -1,4 +1,5 @@
-"""Databases for the tests: SQLite in a folder, and a PostgreSQL of their own where one is installed."""
+"""Databases for the tests: SQLite and chDB in a folder, chDB behind ClickHouse's HTTP protocol, and a PostgreSQL of
+their own where one is installed."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Engine
 from proxy_plugin.envoy.ports import free_ports
 from store.engines import control_engine, telemetry_engine
 from store.migrate import migrate
+from tests.clickhouse import clickhouse
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +39,50 @@ def control(tmp_path: Path, migrated: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def telemetry(tmp_path: Path) -> Iterator[Engine]:
-    """A migrated telemetry store (chDB). One at a time: a process can have one such folder open."""
-    engine = telemetry_engine(None, tmp_path / "data")
+@pytest.fixture(scope="session")
+def migrated_telemetry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a migrated telemetry store. To be copied: migrating takes five times as long."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
+    engine = telemetry_engine(None, folder)
     migrate(engine, "telemetry")
+    engine.dispose()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def migrated_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a server whose database is migrated, by HTTP."""
+    folder = tmp_path_factory.mktemp("migrated") / "server"
+    with clickhouse(folder) as (url, _):
+        engine = telemetry_engine(url, folder)
+        migrate(engine, "telemetry")
+        engine.dispose()
+    return folder
+
+
+@pytest.fixture
+def embedded_telemetry(tmp_path: Path, migrated_telemetry: Path) -> Iterator[Engine]:
+    """A migrated telemetry store (chDB). One at a time: a process can have one such folder open."""
+    shutil.copytree(migrated_telemetry, tmp_path / "data", symlinks=True, dirs_exist_ok=True)
+    engine = telemetry_engine(None, tmp_path / "data")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def served_telemetry(tmp_path: Path, migrated_server: Path) -> Iterator[Engine]:
+    """A migrated telemetry store behind ClickHouse's HTTP protocol."""
+    shutil.copytree(migrated_server, tmp_path / "server", symlinks=True)
+    with clickhouse(tmp_path / "server") as (url, _):
+        engine = telemetry_engine(url, tmp_path)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def telemetry(embedded_telemetry: Engine) -> Engine:
+    """The store of a server that has its own; the tests of the store try both kinds."""
+    return embedded_telemetry
 
 
 def _binaries() -> Path | None:

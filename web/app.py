@@ -17,6 +17,7 @@ from web.analytics import Analytics
 from web.api import (
     calls,
     diff,
+    events,
     export,
     graph,
     impact,
@@ -77,6 +78,7 @@ def create_app(
         services.router(parts.graphs),
         traces.router(parts.telemetry),
         calls.router(Analytics(parts.graphs)),
+        events.router(parts.events, parts.timeline),
         policies.router(parts.publisher),
         proxies.router(parts.control),
         zipkin.router(consumer, parts.settings.max_request_bytes, counters),

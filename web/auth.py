@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -28,7 +28,7 @@ SESSION_STEP = timedelta(minutes=5)
 TOKEN_STEP = timedelta(minutes=1)
 
 Kind = Literal["session", "token", "anonymous", "system"]
-Permission = Literal["mesh:read", "policy:write"]
+Permission = Literal["mesh:read", "policy:write", "event:write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Actor:
 
 def actor(name: str, kind: Kind) -> Actor:
     """The one place where a role becomes permissions. There is one role so far: everything."""
-    return Actor(name, kind, frozenset(("mesh:read", "policy:write")))
+    return Actor(name, kind, frozenset(get_args(Permission)))
 
 
 ANONYMOUS = actor("anonymous", "anonymous")  # everybody, where AUTH=off
@@ -75,6 +75,7 @@ def needs(permission: Permission) -> Callable[..., Awaitable[Actor]]:
 
 Reader = Annotated[Actor, Depends(needs("mesh:read"))]
 Writer = Annotated[Actor, Depends(needs("policy:write"))]
+Reporter = Annotated[Actor, Depends(needs("event:write"))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,24 +104,22 @@ def discrepancy(row: Mapping[str, Any], at: Thresholds) -> Json | None:
     client, server = row["client_calls"], row["server_calls"]
     if row["kind"] != "call" or client <= 0 or server <= 0 or max(client, server) < at.min_calls:
         return None
-    retried = max(0.0, row["attempts"] - row["requests"])
+    lost, more = client - server, server - client - max(0.0, row["attempts"] - row["requests"])
     unseen = row["client_failed"] - row["failures_client_error"] - row["server_failed"]
-    found = [
-        ("calls_lost", client, server, client - server),
-        ("calls_unreported", client, server, server - client - retried),
-        ("failures_unseen", row["client_failed"], row["server_failed"], unseen),
-    ]
-    findings = [
-        {"what": what, "client": _r(a), "server": _r(b), "difference": _r(n), "share": _r(n / whole)}
-        for what, a, b, n in found
-        if n / (whole := server if what == "calls_unreported" else client) > at.discrepancy
-    ]
+    findings = []
+    if lost > at.discrepancy * client:
+        findings.append(_finding("calls_lost", client, server, lost, client))
+    if more > at.discrepancy * server:
+        findings.append(_finding("calls_unreported", client, server, more, server))
+    if unseen > at.discrepancy * client:
+        findings.append(
+            _finding("failures_unseen", row["client_failed"], row["server_failed"], unseen, client)
+        )
     if not findings:
         return None
-    for finding in findings:
-        finding["why"] = _WHY[str(finding["what"])]
     return {"threshold": at.discrepancy, "min_calls": at.min_calls, "findings": findings}
 
 
-def _r(value: float) -> float:
-    return float(f"{value:.6g}")
+def _finding(what: str, client: float, server: float, difference: float, whole: float) -> Json:
+    figures = {"client": client, "server": server, "difference": difference, "share": difference / whole}
+    return {"what": what, **{name: float(f"{n:.6g}") for name, n in figures.items()}, "why": _WHY[what]}

@@ -1,4 +1,4 @@
-"""Unknown paths are 404: without this, Dash answers every path that nobody else knows with its own page."""
+"""Unknown paths are 404, other methods 405: without this, Dash answers what nobody else does with its own page."""
 
 from __future__ import annotations
 
@@ -20,20 +20,30 @@ class KnownPaths:
         self._routes = list(api.routes)  # before Dash adds its catch-all at start-up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 404."""
-        if scope["type"] == "http" and not self._known(scope):
-            if scope["path"].startswith("/ui/") and _wants_a_page(scope):
-                await self._app(scope, receive, _as_404(send))
-                return
-            problem = Problem(404, "Not Found", f"There is nothing at {scope['path'][:200]}.")
-            await problem.response()(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        """Pass on, or answer 404 or 405."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+        elif scope["path"].startswith("/ui/") and _wants_a_page(scope):
+            await self._app(scope, receive, _as_404(send))
+        else:
+            await refusal.response()(scope, receive, send)
 
-    def _known(self, scope: Scope) -> bool:
+    def _refusal(self, scope: Scope) -> Problem | None:
         if scope["path"].startswith("/ui/"):
-            return self._console_knows(scope["path"])
-        return any(route.matches(scope)[0] != Match.NONE for route in self._routes)
+            return None if self._console_knows(scope["path"]) else _nothing_at(scope)
+        found = [(route.matches(scope)[0], route) for route in self._routes]
+        if any(match is Match.FULL for match, _ in found):
+            return None
+        others = [getattr(route, "methods", None) or () for match, route in found if match is Match.PARTIAL]
+        if not others:
+            return _nothing_at(scope)
+        # Of all routes of the path: the one that would answer knows only its own methods.
+        return Problem(405, headers={"Allow": ", ".join(sorted(set().union(*others)))})
+
+
+def _nothing_at(scope: Scope) -> Problem:
+    return Problem(404, "Not Found", f"There is nothing at {scope['path'][:200]}.")
 
 
 def _wants_a_page(scope: Scope) -> bool:

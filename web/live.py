@@ -27,9 +27,10 @@ from store.rollups import Kept, Part, Reading, coarse
 from web import shapes
 from web.health import DEFAULT, HealthRules
 from web.shapes import Beside, BreakerOf, Json
+from web.topology import Topology
 from web.window import Window, window
 
-_KNOWN: Final = 900  # s: a silent edge is shown as idle for so long
+_KNOWN: Final = 900  # s of which silent edges are taken from memory; those of before are in the store
 _SETTLING: Final = 4.0  # s after its start in which a call may still find the span of its caller
 
 
@@ -46,6 +47,8 @@ class Question:
     depth: int = 1
     idle: bool = False
     group_by: str = "service"
+    recent: bool = False
+    """Of what is idle only what was seen in the last quarter of an hour."""
 
 
 class Graphs:
@@ -60,12 +63,15 @@ class Graphs:
         control: ControlPlane,
         rules: HealthRules = DEFAULT,
         kept: Kept | None = None,
+        *,
+        topology: Topology | None = None,
     ) -> None:
         """``control`` tells who is there; it is read on its own loop only, whenever it has news.
 
-        ``kept``: how long the store has which calls.
+        ``kept``: how long the store has which calls. ``topology``: what was known before the last minutes; without it,
+        nothing was.
         """
-        self._kept = kept or Kept()
+        self._kept, self._topology = kept or Kept(), topology
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
         self._rules = rules
         self._control = control
@@ -89,7 +95,15 @@ class Graphs:
         if question.idle:
             known = self._build(Window(int(now) - _KNOWN, int(now) + 1), now, question, histograms=False)
             built = with_idle(built, known)
-        return asked, built
+        return asked, self._remembered(built, question, now)
+
+    def _remembered(self, built: ServiceGraph, question: Question, now: float) -> ServiceGraph:
+        """With what is known of the time before the last minutes. Versions and operations are not remembered."""
+        if self._topology is None or question.group_by != "service":
+            return built
+        before = self._topology.known(now, messaging=question.messaging, unidentified=question.unidentified)
+        every = question.idle and not question.recent
+        return with_idle(built, before) if every else with_first_and_last(built, before)
 
     def _build(
         self, asked: Window, now: float, question: Question, *, histograms: bool = True
@@ -198,19 +212,23 @@ def _settled(now: float) -> int:
     return int(now - _SETTLING)
 
 
-def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
-    """``shown`` and, silent, what only ``known`` has; first and last seen are those of ``known``."""
-    seen = known.edges.select(*graph.EDGE, pl.col("first").alias("since"), pl.col("last").alias("until"))
-    edges = shown.edges.join(seen, on=graph.EDGE, how="left").with_columns(
-        first=pl.coalesce("since", "first"), last=pl.coalesce("until", "last")
+def with_first_and_last(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
+    """``shown``, with the first and the last call that either has."""
+    seen = known.edges.select(*graph.EDGE, since="first", until="last")
+    edges = shown.edges.join(seen, on=graph.EDGE, how="left", maintain_order="left").with_columns(
+        first=pl.min_horizontal("since", "first"), last=pl.max_horizontal("until", "last")
     )
+    return replace(shown, edges=edges.drop("since", "until"))
+
+
+def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
+    """``shown`` and, silent, what only ``known`` has; the first and the last call that either has."""
     silent_edges = known.edges.join(shown.edges, on=graph.EDGE, how="anti")
     silent_nodes = known.nodes.join(shown.nodes, on="id", how="anti")
+    edges = [with_first_and_last(shown, known).edges, _silenced(silent_edges, keep={"first", "last"})]
     return replace(
         shown,
-        edges=pl.concat([edges.drop("since", "until"), _silenced(silent_edges, keep={"first", "last"})]).sort(
-            graph.EDGE
-        ),
+        edges=pl.concat(edges).sort(graph.EDGE),
         nodes=pl.concat([shown.nodes, _silenced(silent_nodes, keep=set())]).sort("id"),
     )
 

@@ -36,12 +36,15 @@ from web.api.meta import Check
 from web.app import create_app
 from web.auth import Auth
 from web.blast import CallsReader
+from web.events import Events
 from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
 from web.publish import Publisher
 from web.settings import Settings
 from web.stream import Streams
+from web.timeline import Timeline
+from web.topology import Horizon, Topology
 
 if TYPE_CHECKING:
     from web.selftracing import SelfTracing
@@ -130,7 +133,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         if tracing is not None:
             stack.push_async_callback(tracing.stop)
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
-        graphs = Graphs(live, telemetry, breakers, directory, control, settings.health, _kept(settings))
+        topology = Topology(telemetry, directory, Horizon(settings.retention_calls, settings.vanished_after))
+        kept, health = _kept(settings), settings.health
+        graphs = Graphs(live, telemetry, breakers, directory, control, health, kept, topology=topology)
         publisher = Publisher(control, control_database, CallsReader(live), observe=observe)
         await publisher.start()
         leases = asyncio.create_task(publisher.expire_leases(), name="leases")
@@ -140,7 +145,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(control.stop)
         listener = _listener(settings, "http_port")
         ports = Ports(port_of(listener), grpc_port, port_of(otlp), xds_port)
-        parts = _parts(settings, ports, telemetry, control_database, control, graphs, publisher)
+        parts = _parts(settings, ports, telemetry, control_database, control, graphs, publisher, topology)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
         app = create_app(parts, pipeline, counters, checks)
         web = HttpServer(tracing.around(app) if tracing else app, listener)
@@ -225,7 +230,9 @@ def _parts(
     control: ControlPlane,
     graphs: Graphs,
     publisher: Publisher,
+    topology: Topology,
 ) -> Parts:
+    events = Events(database)
     return Parts(
         settings=settings,
         ports=ports,
@@ -237,6 +244,8 @@ def _parts(
         control=control,
         publisher=publisher,
         layouts=Layouts(database),
+        events=events,
+        timeline=Timeline(events, topology),
     )
 
 

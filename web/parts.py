@@ -11,11 +11,13 @@ from sqlalchemy.engine import Engine
 from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
 from web.auth import Auth
+from web.events import Events
 from web.listen import Ports
 from web.live import Graphs, Question
 from web.publish import Publisher
 from web.settings import Settings
 from web.stream import Streams
+from web.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class LiveView:
 
     def graph(self, window: float) -> Mapping[str, Any]:
         """The last ``window`` seconds, in the shape of ``GET /api/v1/graph``. Blocks."""
-        return self.graphs.graph(Question(f"now-{window:g}s", messaging="expanded", idle=True))
+        return self.graphs.graph(Question(f"now-{window:g}s", messaging="expanded", idle=True, recent=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,5 @@ class Parts:
     control: ControlPlane
     publisher: Publisher
     layouts: Layouts
+    events: Events
+    timeline: Timeline

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import structlog
 from fastapi import FastAPI, Request
@@ -132,7 +133,15 @@ def field_path(location: Sequence[str | int]) -> str:
 def _list_names(request: Request) -> set[str]:
     """The names that may be given more than once."""
     fields = [field for dependant in _dependants(request) for field in dependant.query_params]
-    return {field.alias for field in fields if get_origin(field.field_info.annotation) in (list, tuple, set)}
+    return {field.alias for field in fields if _is_list(field.field_info.annotation)}
+
+
+def _is_list(annotation: Any) -> bool:
+    """Also where it may be left out: `list[str] | None`."""
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return any(map(_is_list, get_args(annotation)))
+    return origin in (list, tuple, set)
 
 
 def _dependants(request: Request) -> Iterator[Dependant]:

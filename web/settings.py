@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     retention_calls_hours: Duration = Field(
         default=timedelta(days=365), description="How long they are kept by the hour."
     )
+    vanished_after: Annotated[Duration, Field(ge=timedelta(hours=1))] = Field(
+        default=timedelta(hours=1),
+        description="An edge without a call for so long has vanished, at least `1h`.",
+    )
     queue_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
         default=64 << 20,
         description="Telemetry that may wait to be stored; more is refused and asked for again.",

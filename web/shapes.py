@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from collector import model
+from collector.drawing import CLASSES
 from collector.graph import EDGE, QUANTILES, ServiceGraph
 from collector.grouping import NO_NAMESPACE
 from web.health import DEFAULT, HealthRules, Thresholds, discrepancy, health, interval
@@ -28,16 +28,21 @@ class Beside:
     group_by: str = "service"
 
 
-_CLASSES: Final = (*model.FAILED_CLASSES, model.CANCELLED)
+_CLASSES: Final = {name: f"failures_{name}" for name in CLASSES}
+_LATENCIES: Final = {
+    side: {name: f"{side}{name}" for name in QUANTILES} for side in ("", "client_", "server_")
+}
 
 
 def graph(built: ServiceGraph, window: Window, now: float, beside: Beside) -> Json:
     """The document of one window."""
     seconds = window.elapsed(now)
-    flags, versions = _by_edge(built.flags), _by_edge(built.versions)
-    edges = [_edge(row, seconds, beside, flags, versions) for row in built.edges.iter_rows(named=True)]
+    flags, versions = _by_edge(built.flags), _by_edge(_plain(built.versions))
+    edges = [
+        _edge(row, seconds, beside, flags, versions) for row in _plain(built.edges).iter_rows(named=True)
+    ]
     shares = _version_shares(built.versions)
-    nodes = [_node(row, seconds, beside, shares) for row in built.nodes.iter_rows(named=True)]
+    nodes = [_node(row, seconds, beside, shares) for row in _plain(built.nodes).iter_rows(named=True)]
     return {
         "start": rfc3339(window.start),
         "end": rfc3339(min(window.end, now)),
@@ -45,6 +50,17 @@ def graph(built: ServiceGraph, window: Window, now: float, beside: Beside) -> Js
         "nodes": nodes,
         "edges": edges,
     }
+
+
+def _plain(rows: pl.DataFrame) -> pl.DataFrame:
+    """Figures as they are written, all at once: latencies with six digits, sums of weights with six decimals.
+
+    What float addition leaves of a whole number is a whole number.
+    """
+    figures = [name for name, kind in rows.schema.items() if kind == pl.Float64]
+    latencies = [name for name in figures if name.endswith(tuple(QUANTILES))]
+    sums = [name for name in figures if name not in latencies]
+    return rows.with_columns(pl.col(latencies).round_sig_figs(6), pl.col(sums).round(6) + 0.0)
 
 
 def _node(row: Json, seconds: float, beside: Beside, shares: dict[str, dict[str, float]]) -> Json:
@@ -83,15 +99,15 @@ def _figures(row: Json, seconds: float, at: Thresholds) -> Json:
     """What nodes and edges have alike."""
     calls, failed = row["calls"], row["failed"]
     return {
-        "calls": _number(calls),
-        "failed": _number(failed),
+        "calls": calls,
+        "failed": failed,
         "rate": _rounded(calls / seconds),
         "error_rate": _share(failed, calls),
         "error_interval": [_rounded(end) for end in interval(failed, calls)] if calls > 0 else None,
         "health": health(failed, calls, at),
-        "failures": {name: _number(row[f"failures_{name}"]) for name in _CLASSES},
-        "attempts": _number(row["attempts"]),
-        "requests": _number(row["requests"]),
+        "failures": {name: row[column] for name, column in _CLASSES.items()},
+        "attempts": row["attempts"],
+        "requests": row["requests"],
         "amplification": _share(row["attempts"], row["requests"]),
     }
 
@@ -124,16 +140,16 @@ def _edge(row: Json, seconds: float, beside: Beside, flags: Any, versions: Any) 
 def side(row: Json, name: str) -> Json:
     """One side of an edge; ``latency_ms`` is null where it was not seen."""
     return {
-        "calls": _number(row[f"{name}_calls"]),
-        "failed": _number(row[f"{name}_failed"]),
+        "calls": row[f"{name}_calls"],
+        "failed": row[f"{name}_failed"],
         "latency_ms": _latency(row, f"{name}_"),
     }
 
 
 def _version(row: Json) -> Json:
     return {
-        "calls": _number(row["calls"]),
-        "failed": _number(row["failed"]),
+        "calls": row["calls"],
+        "failed": row["failed"],
         "error_rate": _share(row["failed"], row["calls"]),
         "latency_ms": _latency(row, ""),
     }
@@ -155,10 +171,9 @@ def _by_edge(frame: pl.DataFrame) -> dict[tuple[str, ...], list[Json]]:
 
 
 def _latency(row: Json, prefix: str) -> Json | None:
-    figures = {name: row[prefix + name] for name in QUANTILES}
-    if any(value is None for value in figures.values()):
-        return None
-    return {name: _rounded(value) for name, value in figures.items()}
+    """Null without a sample: then there is no percentile at all."""
+    columns = _LATENCIES[prefix]
+    return None if row[columns["p50"]] is None else {name: row[column] for name, column in columns.items()}
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -24,10 +24,10 @@ def rows(part: Buckets) -> tuple[list[tuple[object, ...]], list[tuple[object, ..
     return sorted(part.sums.select("time", *SERIES, *SUMS).rows()), sorted(bins.rows())
 
 
-def merge_parts(engine: Engine) -> None:
+def merge_parts(engine: Engine, name: str = table.name) -> None:
     """What ClickHouse does in the background, now."""
     with engine.connect() as connection:
-        connection.execute(sa.text(f"OPTIMIZE TABLE {table.name} FINAL"))
+        connection.execute(sa.text(f"OPTIMIZE TABLE {name} FINAL"))
 
 
 def negative(part: Buckets) -> Buckets:

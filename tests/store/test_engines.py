@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
 from store.engines import StoreError, control_engine, reads, telemetry_engine, writes
+from tests.clickhouse import PASSWORD, clickhouse
 
 
 def mode(path: Path) -> int:
@@ -138,3 +139,14 @@ def test_a_reader_is_not_held_up_by_a_writer(control: Engine) -> None:
     with writes(control).begin() as writing, reads(control)() as reading:
         writing.execute(sa.text("DELETE FROM layouts"))
         assert reading.execute(sa.text("SELECT count(*) FROM layouts")).scalar_one() == 0
+
+
+def test_a_server_of_clickhouse_is_asked_by_name_and_password(tmp_path: Path) -> None:
+    with clickhouse(tmp_path / "server") as (url, _):
+        telemetry_engine(url, tmp_path).dispose()
+        with pytest.raises(
+            StoreError, match="Check that the server runs, the address and the password"
+        ) as error:
+            telemetry_engine(url.replace(PASSWORD, "geheim-8"), tmp_path)
+        assert "geheim" not in str(error.value)
+        assert not (tmp_path / "telemetry").exists()

@@ -33,6 +33,7 @@ QUARTER, YEAR = timedelta(days=90), timedelta(days=365)
         ("calls_10s", "time", MONTH),
         ("calls_1m", "time", QUARTER),
         ("calls_1h", "time", YEAR),
+        ("topology", "hour", MONTH),
     ],
 )
 def test_the_tables_say_how_long_they_keep(

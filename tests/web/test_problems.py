@@ -55,6 +55,10 @@ def make_app() -> FastAPI:
     async def many(of: Annotated[list[int], Query()]) -> int:
         return sum(of)
 
+    @router.get("/some")
+    async def some(of: Annotated[list[int] | None, Query()] = None) -> int:
+        return sum(of or [])
+
     @router.get("/locked")
     async def locked() -> int:
         raise OperationalError("SELECT secret", {}, Exception("database is locked"))
@@ -80,6 +84,8 @@ async def test_a_parameter_is_given_once() -> None:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "max")
     assert (await fetch("GET", "/window?start=now-1m&end=now&start=now-5m")).status_code == 400
     assert (await fetch("GET", "/many?of=1&of=2")).json() == 3
+    assert (await fetch("GET", "/some?of=1&of=2")).json() == 3
+    assert (await fetch("GET", "/some")).json() == 0
 
 
 async def test_a_database_that_does_not_answer_is_503() -> None:

@@ -1,0 +1,192 @@
+"""``/api/v1/events``: reported ones, and edges that come and go, on one line of time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlalchemy.engine import Engine
+
+from collector.directory import Directory
+from store import calls
+from tests.store.test_topology import HOUR, PAIR, of
+from tests.store.test_topology import START as TOPOLOGY_START
+from tests.web.clock import Clock
+from web import problems
+from web.api import events as routes
+from web.auth import Auth
+from web.events import Events
+from web.gate import Gate
+from web.timeline import Timeline
+from web.topology import Topology
+
+pytestmark = pytest.mark.anyio
+URL = "/api/v1/events"
+DEPLOYED = {"service": "shop/payments", "version": "v2", "link": "https://ci.test/job/17"}
+NOW = TOPOLOGY_START + 10 * HOUR
+
+
+@pytest.fixture
+async def api(control: Engine, telemetry: Engine, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with an API token; ``clock`` stands at NOW."""
+    clock.now += timedelta(seconds=NOW - clock.now.timestamp())
+    events = Events(control, clock)
+    timeline = Timeline(events, Topology(telemetry, Directory()), lambda: clock.now.timestamp())
+    app = FastAPI()
+    problems.install(app)
+    auth = Auth(control, clock)
+    app.add_middleware(Gate, auth=auth)
+    app.include_router(routes.router(events, timeline))
+    headers = {"authorization": f"Bearer {auth.create_token('ci')}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        yield client
+
+
+async def report(api: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
+    answer = await api.post(URL, json=DEPLOYED | body)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def listed(api: httpx.AsyncClient, **parameters: Any) -> list[dict[str, Any]]:
+    answer = await api.get(URL, params=parameters)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def test_a_deployment_is_reported_and_listed(api: httpx.AsyncClient) -> None:
+    made = await report(api, who="jenkins", text="canary\n10 %", at="2023-11-14T22:00:00.5Z")
+    assert made == {
+        "id": "1",
+        "kind": "deployment",
+        "at": "2023-11-14T22:00:00.500000Z",
+        "service": "shop/payments",
+        "version": "v2",
+        "who": "jenkins",
+        "link": "https://ci.test/job/17",
+        "text": "canary\n10 %",
+        "actor": "token:ci",
+        "edge": None,
+        "last_seen": None,
+    }
+    assert (await api.get(URL)).json() == {"items": [made], "next_cursor": None}
+
+
+async def test_what_may_be_left_out(api: httpx.AsyncClient) -> None:
+    made = (await api.post(URL, json={"kind": "note", "text": "chaos day"})).json()
+    assert (made["who"], made["service"], made["version"], made["link"]) == ("token:ci", None, None, None)
+    at = await api.post(URL, content="{service: a, at: 1700000000.25}", headers={"content-type": "text/yaml"})
+    assert at.json()["at"] == "2023-11-14T22:13:20.250000Z"
+
+
+async def test_what_is_wrong_is_a_problem(api: httpx.AsyncClient) -> None:
+    for body, status, fields in (
+        ({"kind": "edge_new", "nonsense": 1}, 422, ["kind", "nonsense"]),
+        ({"at": "2999-01-01T00:00:00Z"}, 422, ["at"]),
+        ({"at": "soon"}, 422, ["at"]),
+        ({"at": -1}, 422, ["at"]),
+    ):
+        answer = await api.post(URL, json=DEPLOYED | body)
+        assert answer.status_code == status
+        assert [error["field"] for error in answer.json()["errors"]] == fields
+    for content, kind, status in (
+        ("{", "application/json", 400),
+        ("[]", "text/yaml", 400),
+        ("a=b", "text/plain", 415),
+    ):
+        answer = await api.post(URL, content=content, headers={"content-type": kind})
+        assert answer.status_code == status
+    assert await listed(api) == []
+
+
+async def test_a_key_makes_sending_again_harmless(api: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "build-17"}
+    first = await api.post(URL, json=DEPLOYED, headers=key)
+    again = await api.post(URL, json=DEPLOYED, headers=key)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    other = await api.post(URL, json=DEPLOYED | {"version": "v3"}, headers=key)
+    assert other.status_code == 422
+    assert len(await listed(api)) == 1
+    assert (await api.post(URL, json=DEPLOYED, headers={"Idempotency-Key": "a b"})).status_code == 422
+
+
+async def test_who_may_report(api: httpx.AsyncClient, control: Engine) -> None:
+    assert (await api.post(URL, json=DEPLOYED, headers={"authorization": ""})).status_code == 401
+    await report(api)
+    with control.connect() as connection:
+        found = connection.execute(sa.text("SELECT actor, action, subject, outcome FROM audit")).all()
+    assert found == [("token:ci", "event.report", "shop/payments", "applied")]
+
+
+async def test_edges_stand_between_what_was_reported(api: httpx.AsyncClient, telemetry: Engine) -> None:
+    calls.write(telemetry, of(PAIR, at=HOUR))
+    made = await report(api, at=TOPOLOGY_START + HOUR, service="a")
+    await report(api, at=TOPOLOGY_START + 3 * HOUR)
+    items = await listed(api)
+    assert [each["kind"] for each in items] == ["deployment", "edge_vanished", "deployment", "edge_new"]
+    vanished, new = items[1], items[3]
+    assert new["edge"] == vanished["edge"] == {"source": "a", "target": "b", "kind": "call"}
+    assert (vanished["last_seen"], new["last_seen"]) == (made["at"], None)
+    assert len({each["id"] for each in items}) == 4
+    for question, kinds in (
+        ({"service": "b"}, ["edge_vanished", "edge_new"]),
+        ({"service": "a"}, ["edge_vanished", "deployment", "edge_new"]),
+        ({"kind": "edge_new"}, ["edge_new"]),
+        ({"kind": ["edge_vanished", "note"]}, ["edge_vanished"]),
+        (
+            {"start": str(TOPOLOGY_START + HOUR), "end": str(TOPOLOGY_START + 2 * HOUR)},
+            ["deployment", "edge_new"],
+        ),
+        ({"start": str(TOPOLOGY_START + HOUR + 1)}, ["deployment", "edge_vanished"]),
+    ):
+        assert [each["kind"] for each in await listed(api, **question)] == kinds, question
+
+
+async def test_pages_neither_repeat_nor_miss(api: httpx.AsyncClient, telemetry: Engine) -> None:
+    """Some of one moment."""
+    calls.write(telemetry, of("1 C a; 2<1 S b; t2 1 C a; t2 2<1 S c", at=HOUR))
+    for version in ("v1", "v2"):
+        await report(api, at=TOPOLOGY_START + HOUR, version=version)
+    whole = await listed(api)
+    assert len(whole) == 6
+    for limit in (1, 2, 3, 6):
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, Any] = {"limit": limit}
+        while True:
+            page = (await api.get(URL, params=cursor)).json()
+            found += page["items"]
+            if page["next_cursor"] is None:
+                break
+            cursor["cursor"] = page["next_cursor"]
+        assert found == whole, limit
+
+
+async def test_parameters_are_checked(api: httpx.AsyncClient) -> None:
+    queries = [
+        "kind=deploy",
+        "limit=0",
+        "limit=1001",
+        "cursor=x",
+        "cursor=1.2.3",
+        "service=%00",
+        "service=",
+        "nmae=a",
+    ]
+    queries += ["start=soon", "end=-1", "start=now&end=now-1h", "start=9999999999", "service=a&service=b"]
+    answers = {query: (await api.get(f"{URL}?{query}")).status_code for query in queries}
+    assert {query for query, status in answers.items() if status not in (400, 422)} == set()
+
+
+async def test_any_cursor_of_the_right_shape_is_a_place(api: httpx.AsyncClient) -> None:
+    await report(api)
+    assert await listed(api, cursor=f"{'9' * 17}.1.{'9' * 18}") == await listed(api)
+    assert await listed(api, cursor="0.0.0") == []
