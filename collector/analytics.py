@@ -15,6 +15,7 @@ from collector import model
 from collector.directory import Names
 from collector.graph import EDGE, EVIDENCE_ORDER, resolved_series
 from collector.histogram import quantiles, value_of
+from collector.rollup import CLIENT, SERVER
 from collector.shaping import UNKNOWN
 from collector.slab import Slab
 
@@ -47,6 +48,7 @@ GROUPS: Final[dict[str, pl.Expr]] = {
 }
 """What calls are grouped and filtered by, of the names of their series; "" where it is not known."""
 
+_SIDED: Final = ("client_calls", "client_failed", "server_calls", "server_failed")
 _WHOLE: Final = ("requests", "attempts", *BYTES)  # of calls, whichever side saw them
 _NOTHING: Final = 1e-9
 
@@ -81,6 +83,20 @@ class Asked:
         """The names of series that the answer depends on."""
         told = {name for key in self.keys for name in GROUPS[key].meta.root_names()}
         return {*EDGE, "evidence", "source_kind", "target_kind", "caller_address", *told}
+
+    @property
+    def sums(self) -> set[str]:
+        """The sums that the answer depends on."""
+        whole = {"retries": ("requests", "attempts")}
+        told = {name for metric in self.metrics for name in whole.get(metric, (metric,))}
+        return {"calls", "samples", *_SIDED, *(told & {*model.SUMS})}
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Whose histograms the answer depends on."""
+        if not self.histograms:
+            return ()
+        return {"client": (CLIENT,), "server": (SERVER,)}.get(self.side, (CLIENT, SERVER))
 
     @property
     def histograms(self) -> bool:

@@ -25,7 +25,8 @@ def read(
     *,
     step: int | None = None,
     names: Collection[str] = SERIES,
-    histograms: bool = True,
+    sums: Collection[str] = SUMS,
+    sides: Collection[int] = (CLIENT, SERVER),
     settled: int | None = None,
     among: Mapping[str, Collection[str]] | None = None,
 ) -> Slab:
@@ -36,22 +37,24 @@ def read(
         parts: see :meth:`store.rollups.Reading.parts`.
         step: s of a bucket of time; 0: as they are stored; None: all in one, that of the first second.
         names: the names of series that are wanted; the others are empty.
-        histograms: whether bins are wanted.
+        sums: those that are wanted; the others are 0.
+        sides: whose histograms are wanted.
         settled: calls of an unknown caller count up to this second (unix).
         among: a name of series → the values of which it has one, as they are stored.
     """
     if not parts:
         return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
     kept = [name for name in SERIES if name in names]
-    told = _HISTOGRAMS if histograms else {}
+    counts = [name for name in SUMS if name in sums]
+    told = {side: name for side, name in _HISTOGRAMS.items() if side in sides}
     inner = sa.union_all(
         *(
-            _of_part(part, parts[0].start, step, [*kept, *SUMS, *told.values()], settled, among)
+            _of_part(part, parts[0].start, step, [*kept, *counts, *told.values()], settled, among)
             for part in parts
         )
     ).subquery()
     keys = [inner.c.bucket, *(inner.c[name] for name in kept)]
-    added = [sa.func.sum(inner.c[name]).label(name) for name in SUMS]
+    added = [sa.func.sum(inner.c[name]).label(name) for name in counts]
     maps = [
         part(sa.func.sumMap(inner.c[name])).label(f"{name}_{label}")
         for name in told.values()
@@ -125,7 +128,9 @@ def inside(table: sa.Table, part: Part) -> sa.ColumnElement[bool]:
 def _slab(rows: pl.DataFrame, kept: Sequence[str], told: Mapping[int, str]) -> Slab:
     """Names are numbered before the bins of a row are rows of their own."""
     rows = rows.rename({"bucket": "time"}).with_columns(
-        pl.col("time").cast(pl.Int64), *(pl.lit("").alias(name) for name in SERIES if name not in kept)
+        pl.col("time").cast(pl.Int64),
+        *(pl.lit("").alias(name) for name in SERIES if name not in kept),
+        *(pl.lit(0.0).alias(name) for name in SUMS if name not in rows.columns),
     )
     series, number = numbered(rows.select(SERIES))
     rows = rows.with_columns(number)

@@ -140,10 +140,10 @@ class Graphs:
         read = partial(
             figures.read, self._engine, parts, names={*SERIES} - {"instance"}, settled=_settled(now)
         )
-        sums = read(step=0, histograms=False)
+        sums = read(step=0, sides=())
         if not histograms:
             return Buckets.numbered(sums)
-        bins = read()  # their total: when something was seen, the sums tell
+        bins = read(sums=())  # their total: when something was seen, the sums tell
         return Buckets.numbered(Slab.merge([sums, Slab(bins.series, bins.sums.clear(), bins.bins)]))
 
     def figures(self, asked: Asked, span: Span) -> pl.DataFrame:
@@ -170,7 +170,8 @@ class Graphs:
             parts,
             step=asked.step,
             names=asked.series,
-            histograms=asked.histograms,
+            sums=asked.sums,
+            sides=asked.sides,
             settled=_settled(span.now),
             among=self._among(asked, parts, names),
         )

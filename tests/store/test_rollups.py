@@ -167,7 +167,7 @@ def test_names_that_nobody_asks_for_are_added_up(telemetry: Engine) -> None:
     parts = Reading(SECOND + 5 * HOUR).parts(notation.START // 10**9, notation.START // 10**9 + 10)
     whole = figures.read(telemetry, parts)
     assert sorted(whole.series["instance"]) == ["i", "j"]
-    few = figures.read(telemetry, parts, names={"source", "target"}, histograms=False)
+    few = figures.read(telemetry, parts, names={"source", "target"}, sides=())
     assert few.series.select("source", "target", "instance").rows() == [("a", "b", "")]
     assert few.sums["calls"].to_list() == [2]
     assert few.bins.is_empty()
