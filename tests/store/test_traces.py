@@ -1,14 +1,17 @@
-"""What the store does for traces beside answering; what it answers is held by ``tests/web/api/test_trace_search.py``."""
+"""What the store does for traces; what it answers to a search is held by ``tests/web/api/test_trace_search.py``."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from collector.consumer import Signal
+from collector.receivers.otlp import decode
+from collector.spans import flatten
 from store import spans
 from store.predicates import Predicates, conditions
 from store.traces import extents, matches, spans_in, spans_of
-from tests.collector.notation import START, flattened
+from tests.collector.notation import START, request
 
 TRACE = f"{1:032x}"
 
@@ -32,9 +35,16 @@ def test_nothing_is_asked_of_no_traces(telemetry: Engine) -> None:
 
 
 def test_what_arrived_later_is_left_out(telemetry: Engine) -> None:
-    spans.write(telemetry, flattened("1 S a 5").stored)
+    for arrived, text in ((100, "1 S a 5"), (200, "2 S a +1 9")):
+        spans.write(
+            telemetry,
+            flatten(
+                [decode(Signal.SPANS, request(text).SerializeToString()).records], arrived=arrived
+            ).stored,
+        )
     window = START, START + 10**9
-    for arrived, count in ((None, 1), (0, 1)):
-        assert len(matches(telemetry, Predicates(), window, 5, arrived)) == count
-        assert extents(telemetry, [(TRACE, START)], arrived) == {TRACE: (START, START + 5 * 10**6)}
-        assert spans_in(telemetry, [TRACE], window, arrived).height == count
+    for until, count, last in ((None, 2, 10), (200, 2, 10), (100, 1, 5), (99, 0, None)):
+        assert len(matches(telemetry, Predicates(), window, 5, until)) == count
+        end = {TRACE: (START, START + last * 10**6)} if last else {}
+        assert extents(telemetry, [(TRACE, START)], until) == end
+        assert spans_in(telemetry, [TRACE], window, until).height == count

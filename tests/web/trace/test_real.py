@@ -40,15 +40,16 @@ def test_trainticket(day: Day, telemetry: Engine) -> None:
     whole = once.group_by("trace").agg(
         pl.col("start").min(), pl.col("end").max(), pl.len(), service=pl.col("service").n_unique()
     )
-    window = {"start": str(once["start"].min() // 10**9), "end": str(once["start"].max() // 10**9 + 1)}
+    ends = once.select(first=pl.col("start").min() // 10**9, last=pl.col("start").max() // 10**9 + 1).row(0)
     service, least = "ts-order-service", 20
     chosen = once.filter((pl.col("service") == service) & (pl.col("end") - pl.col("start") >= least * 10**6))
     expected = whole.join(chosen.select("trace").unique(), on="trace").sort(
         ["start", "trace"], descending=[True, False]
     )
     assert expected.height > 100
-    question = Question(service=service, min_span_ms=least, **window)
-    found, cursor = [], ""
+    question = Question(service=service, min_span_ms=least, start=str(ends[0]), end=str(ends[1]))
+    found: list[dict[str, Any]] = []
+    cursor = ""
     while not found or cursor:
         page = search(telemetry, question, 37, cursor)
         found += page["traces"]
