@@ -21,6 +21,9 @@ _ROWS: Final = telemetry.span_rows.c
 DAY: Final = 86_400 * 10**9
 """ns around a span in which the others of its trace are looked for, as the collector does."""
 
+LONGEST: Final = 2**62
+"""ns: a duration that says more is taken as this, so that ends have a place in 64 bits."""
+
 TEXTS: Final = (
     "operation",
     "reading",
@@ -83,9 +86,7 @@ def extents(engine: Engine, found: Sequence[Start], arrived: int | None = None) 
         sa.select(
             hexadecimal(_ROWS.trace_id, "trace"),
             sa.func.min(sa.func.toUnixTimestamp64Nano(_ROWS.start)).label("first"),
-            sa.func.max(sa.func.toUnixTimestamp64Nano(_ROWS.start) + sa.func.toInt64(_ROWS.duration)).label(
-                "last"
-            ),
+            sa.func.max(sa.func.toUnixTimestamp64Nano(_ROWS.start) + _bounded(_ROWS.duration)).label("last"),
         )
         .where(_among(_ROWS.trace_id, [trace for trace, _ in found]), *_by_then(_ROWS, arrived))
         .where(_ROWS.start >= instant(min(starts) - DAY), _ROWS.start <= instant(max(starts) + DAY))
@@ -122,7 +123,8 @@ def spans_in(
         "trace_id",
         "span_id",
         "parent_id",
-        pl.col("start", "duration").cast(pl.Int64),
+        "start",
+        pl.col("duration").clip(upper_bound=LONGEST).cast(pl.Int64),
         "service",
         "operation",
         "kind",
@@ -144,6 +146,10 @@ def _identity(columns: Any) -> list[Any]:
         sa.func.toUnixTimestamp64Nano(columns.start).label("start"),
         columns.duration,
     ]
+
+
+def _bounded(duration: Any) -> Any:
+    return sa.func.toInt64(sa.func.least(duration, LONGEST))
 
 
 def _by_then(columns: Any, arrived: int | None) -> list[Any]:

@@ -32,9 +32,7 @@ Id = Annotated[
         examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
     ),
 ]
-
-
-Span = "All of these must hold on one span of the trace."
+_ONE_SPAN = "All of these must hold on one span of the trace."
 Start = Annotated[
     str,
     Query(
@@ -57,7 +55,7 @@ def question(
             examples=[["http.response.status_code:500", "resource.k8s.pod.name:payments-1"]],
         ),
     ],
-    service: Annotated[str, Query(description=f"Node id. {Span}", examples=["shop/checkout"])] = "",
+    service: Annotated[str, Query(description=f"Node id. {_ONE_SPAN}", examples=["shop/checkout"])] = "",
     operation: Annotated[
         str, Query(description="Name of the span, or the template of its name.", examples=["GET /u/{id}"])
     ] = "",
@@ -81,6 +79,7 @@ def question(
 
 def router(engine: Engine) -> APIRouter:
     """Routes of traces, which ``engine`` (telemetry) holds."""
+    # Over 40 lines: a function for each route, which FastAPI wants to see here.
     routes = APIRouter(
         prefix="/api/v1/traces",
         tags=["traces"],
@@ -93,7 +92,7 @@ def router(engine: Engine) -> APIRouter:
         asked: Annotated[Question, Depends(question)],
         limit: Annotated[int, Query(ge=1, le=1000, description="Traces at most.", examples=[20])] = 20,
         cursor: Annotated[
-            str, Query(description="`next_cursor` of the page before, with the same search.")
+            str, Query(description="`next_cursor` of the page before, with the same search.", examples=[""])
         ] = "",
     ) -> Response:
         return _json(await asyncio.to_thread(search, engine, asked, limit, cursor))
@@ -113,7 +112,10 @@ def router(engine: Engine) -> APIRouter:
         ] = "",
         side: Annotated[
             Literal["auto", "server", "client"],
-            Query(description="Whose spans; auto: the server's where it has any, else the client's."),
+            Query(
+                description="Whose spans; auto: the server's where it has any, else the client's.",
+                examples=["auto"],
+            ),
         ] = "auto",
         start: Start = "now-15m",
         end: End = "now",
@@ -132,7 +134,8 @@ def router(engine: Engine) -> APIRouter:
         adjust_skew: Annotated[
             bool,
             Query(
-                description="Say in `skew_ms` what to add to the starts of spans whose host's clock differs."
+                description="Say in `skew_ms` what to add to the starts of spans whose host's clock differs.",
+                examples=[True],
             ),
         ] = False,
     ) -> Response:

@@ -8,6 +8,7 @@ import polars as pl
 
 from collector import model
 from collector.walk import CALLED, CALLING
+from store.traces import LONGEST
 from web.trace.moments import NS_PER_MS, instant
 from web.trace.spans import SIDES, Span
 
@@ -31,7 +32,17 @@ _EARLINESS: Final = ("start", "span_id", "service", "operation")
 def of_spans(trace_id: str, spans: list[Span]) -> Json:
     """The summary of one trace."""
     rows = [
-        (trace_id, s.id, s.parent, s.start, s.duration, s.service, s.operation, s.kind, s.status)
+        (
+            trace_id,
+            s.id,
+            s.parent,
+            s.start,
+            min(s.duration, LONGEST),
+            s.service,
+            s.operation,
+            s.kind,
+            s.status,
+        )
         for s in spans
     ]
     return summaries(pl.DataFrame(rows, COLUMNS, orient="row"))[trace_id]

@@ -12,7 +12,7 @@ from collector.consumer import Signal
 from collector.receivers.otlp import decode
 from collector.spans import flatten
 from store import spans
-from tests.reference.notation import parse, to_otlp
+from tests.reference.notation import START, parse, to_otlp
 from tests.web.api.tracing import SECOND, TRACES, http, store, trace_id
 from web.api import trace_models
 
@@ -247,6 +247,19 @@ async def test_s8_ten_thousand_spans_are_counted(telemetry: Engine, http: httpx.
     store(telemetry, "2<1 I a 2; t2 1 S a +9")
     document = await asked(http)
     assert [(trace["spans"], trace["orphans"]) for trace in document["traces"]] == [(1, 0), (10_000, 0)]
+
+
+async def test_spans_of_no_and_of_any_duration(telemetry: Engine, http: httpx.AsyncClient) -> None:
+    message = to_otlp(parse("t1 1 S a; t1 2<1 S b -5"))
+    message.resource_spans[0].scope_spans[0].spans[0].end_time_unix_nano = 2**64 - 1
+    spans.write(telemetry, flatten([decode(Signal.SPANS, message.SerializeToString()).records]).stored)
+    (trace,) = (await asked(http, min_trace_ms=1e12))["traces"]
+    whole = (await http.get(f"{TRACES}/{trace_id(1)}")).json()
+    assert trace["duration_ms"] == whole["duration_ms"] == 2**62 / 1e6
+    assert [span["duration_ms"] for span in whole["spans"]] == [(2**64 - 1 - START) / 1e6, 0]
+    assert (await http.get(f"{TRACES}/{trace_id(1)}/critical-path")).status_code == 200
+    exemplars = await http.get(f"{TRACES}/exemplars", params=WINDOW | {"target": "b"})
+    assert [one["duration_ms"] for one in exemplars.json()["exemplars"]] == [0]
 
 
 async def test_g5_a_span_of_the_future_is_found(telemetry: Engine, http: httpx.AsyncClient) -> None:
