@@ -166,6 +166,13 @@ def rests_on(calls: Slab, asked: Asked, names: Names, settled: int = 2**62) -> p
     return told.join(totals, on=EDGE).select(*EDGE, "evidence", "others", side, "calls", "samples").sort(EDGE)
 
 
+def sides(calls: Slab, asked: Asked, names: Names, settled: int) -> pl.Series:
+    """Of each series of ``calls`` whether its server's side counts; null where it does not count at all."""
+    found, edges = chosen(calls, names, asked.unidentified, settled)
+    known = _sides(edges, asked.side)
+    return found.series.join(known, on=EDGE, how="left", maintain_order="left")["server"]
+
+
 def chosen(calls: Slab, names: Names, unidentified: bool, settled: int) -> tuple[Slab, pl.DataFrame]:
     """The calls of edges, names resolved, of one kind of evidence each; and what they rest on.
 

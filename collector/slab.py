@@ -54,6 +54,15 @@ class Slab:
 
         Bins before the second ``settled`` come as those of one second, the first of them: so many fewer.
         """
+        whole = Slab.together(parts)
+        added = whole.sums.group_by("time", "series").agg(pl.col(_SUMS).sum())
+        samples = counted(whole.bins, settled)
+        changed = pl.any_horizontal(pl.col(_SUMS).abs() > NOTHING)
+        return Slab(whole.series, added.filter(changed), samples.filter(pl.col("n").abs() > NOTHING))
+
+    @staticmethod
+    def together(parts: Sequence[Slab]) -> Slab:
+        """All rows of ``parts``, at least one, not added up."""
         series, number = numbered(pl.concat([part.series for part in parts]))
         sums, bins, first = [], [], 0
         for part in parts:
@@ -61,10 +70,7 @@ class Slab:
             sums.append(part.sums.with_columns(here.gather(part.sums["series"])))
             bins.append(part.bins.with_columns(here.gather(part.bins["series"])))
             first += part.series.height
-        added = pl.concat(sums).group_by("time", "series").agg(pl.col(_SUMS).sum())
-        samples = counted(pl.concat(bins), settled)
-        changed = pl.any_horizontal(pl.col(_SUMS).abs() > NOTHING)
-        return Slab(series, added.filter(changed), samples.filter(pl.col("n").abs() > NOTHING))
+        return Slab(series, pl.concat(sums), pl.concat(bins))
 
     def between(self, start: int, end: int) -> Slab:
         """The seconds in ``[start, end)``."""

@@ -15,7 +15,7 @@ from collector import analytics, graph
 from collector.analytics import Asked, Span
 from collector.breakers import Breakers
 from collector.directory import Directory, Names
-from collector.graph import ServiceGraph, resolved_series
+from collector.graph import ServiceGraph
 from collector.rollup import SERIES, Buckets, LiveWindow
 from collector.slab import NEVER, Slab
 from collector.summed import Summed
@@ -23,8 +23,8 @@ from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
 from store import figures
-from store.rollups import Kept, Part, Reading, coarse
-from web import shapes
+from store.rollups import Kept, Part, Reading
+from web import past, shapes
 from web.health import DEFAULT, HealthRules
 from web.shapes import Beside, BreakerOf, Json
 from web.topology import Topology
@@ -164,29 +164,8 @@ class Graphs:
             settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
             held_calls = self._live.between(span.start, span.end, settled=settled, bins=asked.histograms)
             return held_calls.slab, []
-        parts = Reading(span.now, self._kept).parts(span.start, span.end, asked.step)
-        found = figures.read(
-            self._engine,
-            parts,
-            step=asked.step,
-            names=asked.series,
-            sums=asked.sums,
-            sides=asked.sides,
-            settled=_settled(span.now),
-            among=self._among(asked, parts, names),
-        )
-        return found, parts
-
-    def _among(self, asked: Asked, parts: list[Part], names: Names) -> dict[str, set[str]]:
-        """The names by which the ends that are asked for are stored."""
-        wanted = {key: {*values} for key, values in asked.filters if key in ("source", "target")}
-        if not wanted:
-            return {}
-        stored = figures.ends(self._engine, coarse(parts))
-        known = resolved_series(stored, names)
-        for key, values in wanted.items():
-            wanted[key] = values | {*stored.filter(known[key].is_in([*values]))[key]}
-        return wanted
+        reading = Reading(span.now, self._kept)
+        return past.read(self._engine, reading, asked, span, names, _settled(span.now))
 
     def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
         """The calls of a window between the ends that the question asks for."""

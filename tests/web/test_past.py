@@ -1,0 +1,67 @@
+"""Reading no more than an answer depends on changes no answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from sqlalchemy.engine import Engine
+
+from collector import analytics
+from collector.analytics import GROUPS, METRICS, SIDES, Asked, Span
+from collector.directory import Names
+from collector.rollup import Buckets, buckets
+from store import calls, figures
+from store.engines import telemetry_engine
+from store.migrate import migrate
+from store.rollups import Part, Reading
+from tests.collector import notation
+from web import past
+
+NOW = int(time.time()) // 3600 * 3600
+# `shop/b` is called by its name alone too, and at an address; `db` shows no server; `c` shows one only late.
+WORLDS = {
+    0: "1 C shop/a 20; 2<1 S shop/b 10 !; 3 C shop/a [db.system=redis, server.address=db] 5 ot=th:8",
+    70: "1 C shop/a [peer.service=b] 7; 2 C shop/x [url.full=http://h:80/u, network.peer.address=10.0.0.9] 9",
+    4000: "1 C shop/a [peer.service=c] 30",
+    9000: "1 C shop/a 40; 2<1 S c 35 @i; 3 C shop/a [peer.service=c] 50 !",
+}
+NAMES = Names(frozenset({"shop/a", "shop/b", "c", "shop/x"}), {"10.0.0.9": "shop/b"})
+WINDOW = Span(NOW - 12_345, NOW, NOW + 100.0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = telemetry_engine(None, tmp_path_factory.mktemp("past"))
+    migrate(engine, "telemetry")
+    for second, text in WORLDS.items():
+        part = buckets(notation.calls(text))
+        at = pl.lit(NOW - 12_000 + second, pl.Int64).alias("time")
+        calls.write(engine, Buckets(part.sums.with_columns(at), part.bins.with_columns(at)))
+    yield engine
+    engine.dispose()
+
+
+def table(slab: Any, asked: Asked) -> pl.DataFrame:
+    keys = [*(["time"] if asked.step else []), *asked.group_by]
+    found = analytics.table(slab, asked, WINDOW, NAMES)
+    return found.sort(keys) if keys else found
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("step", [None, 10, 3600])
+@pytest.mark.parametrize(
+    "filters", [(), (("target", ("shop/b",)),), (("target", ("db", "c")), ("source", ("shop/a",)))]
+)
+def test_the_same_as_of_everything(store: Engine, side: str, step: int | None, filters: Any) -> None:
+    whole = figures.read(store, [Part(1, WINDOW.start, WINDOW.end)], step=0)
+    for by in ((), ("target",), ("status", "operation"), tuple(GROUPS)):
+        asked = Asked(METRICS, by, side, filters, step)
+        found, _ = past.read(store, Reading(WINDOW.now), asked, WINDOW, NAMES, 2**32 - 1)
+        expected = table(whole, asked)
+        assert expected.height
+        assert_frame_equal(table(found, asked), expected)
