@@ -135,6 +135,6 @@ async def test_the_past_comes_from_the_store(telemetry: Engine) -> None:
     window = {"start": str(past), "end": str(past + 60)}
     calls.write(telemetry, versioned(ROWS, time=past + 5))
     async with client(services.router(graphs(telemetry, live=LiveWindow()))) as http:
-        assert (await get(http, "/shop%2Fb", **window))["calls"] == 9
-        operations = await get(http, "/shop%2Fb/operations", **window)
+        assert (await get(http, "/shop%2Fb", 200, **window))["calls"] == 9
+        operations = await get(http, "/shop%2Fb/operations", 200, **window)
     assert [o["operation"] for o in operations["items"]] == ["GET /state", "POST /pay"]
