@@ -100,7 +100,8 @@ class _Channel:
             self._changed.notify_all()
 
     async def follow(self, last: int | None) -> AsyncIterator[bytes]:
-        sent = last if last is not None and any(rev == last for rev, _ in self._deltas) else 0
+        known = bool(self._deltas) and self._deltas[0][0] - 1 <= (last or 0) <= self._revision
+        sent = last if last and known else 0
         while True:
             if not await self._news(sent):
                 return

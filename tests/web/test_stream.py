@@ -101,6 +101,15 @@ async def test_a_listener_resumes_where_it_was(streams: Streams) -> None:
     assert resumed == seen + 1
 
 
+async def test_who_had_only_the_snapshot_resumes_as_well(streams: Streams) -> None:
+    events = streams.events(ASKED)
+    seen, _ = await take(events, "snapshot")
+    first, _ = await take(events, "delta")
+    again = streams.events(ASKED, last_event_id=seen)
+    event = (await anext(again)).decode()
+    assert event.startswith(f"id: {first}\nevent: delta\n")
+
+
 async def test_who_was_away_too_long_gets_a_snapshot(streams: Streams) -> None:
     events = streams.events(ASKED, last_event_id=12345)
     _, document = await take(events, "snapshot")

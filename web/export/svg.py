@@ -68,7 +68,8 @@ def _path(said: dict[str, Any], edge: Edge, points: list[Point]) -> ET.Element:
     x, y = points[-1]
     if edge[0] != edge[1]:
         up = -1 if points[-2][1] <= y and abs(points[-2][1] - y) >= 1 else 1  # where the line comes from
-        head = f"M{x:.1f},{y:.1f}l-4,{up * 8}l8,0z"
+        wide = 3 + width  # grows with the line, as on the page
+        head = f"M{x:.1f},{y:.1f}l{-wide:.1f},{up * 2 * wide:.1f}l{2 * wide:.1f},0z"
         ET.SubElement(group, "path", d=head, fill=COLOURS.get(said["health"], _EDGE))
     return group
 

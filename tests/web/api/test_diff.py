@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -103,9 +104,13 @@ async def test_what_is_wrong_is_named(
 
 
 async def test_two_windows_of_the_past_come_from_the_store(telemetry: Engine) -> None:
-    for part in (BEFORE, AFTER):
-        calls.write(telemetry, part)
+    """Two hours ago: nothing of that is in memory."""
+    past = int(time.time()) // 60 * 60 - 7200
+    calls.write(telemetry, versioned([("x/a", "x/b", "v1", "", 600, 6)], time=past + 30))
+    after = [("x/a", "x/b", "v2", "", 1200.0, 80.0), ("x/a", "y/new", "", "", 3.0, 0.0)]
+    calls.write(telemetry, versioned(after, time=past + 90))
+    times = {"a_start": past, "a_end": past + 60, "b_start": past + 60, "b_end": past + 120}
     async with client(diff.router(graphs(telemetry, live=LiveWindow()))) as http:
-        document = await get(http)
+        document = await get(http, **{name: str(at) for name, at in times.items()})
     assert [e["target"] for e in document["added"]["edges"]] == ["y/new"]
     assert document["changed"]["edges"][0]["rate"]["change"] == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -129,8 +130,11 @@ async def test_what_is_wrong_is_named(
 
 
 async def test_the_past_comes_from_the_store(telemetry: Engine) -> None:
-    calls.write(telemetry, versioned(ROWS, time=5))
+    """Two hours ago: nothing of that is in memory."""
+    past = int(time.time()) // 60 * 60 - 7200
+    window = {"start": str(past), "end": str(past + 60)}
+    calls.write(telemetry, versioned(ROWS, time=past + 5))
     async with client(services.router(graphs(telemetry, live=LiveWindow()))) as http:
-        assert (await get(http, "/shop%2Fb"))["calls"] == 9
-        operations = await get(http, "/shop%2Fb/operations")
+        assert (await get(http, "/shop%2Fb", 200, **window))["calls"] == 9
+        operations = await get(http, "/shop%2Fb/operations", 200, **window)
     assert [o["operation"] for o in operations["items"]] == ["GET /state", "POST /pay"]
