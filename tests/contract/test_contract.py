@@ -12,6 +12,12 @@ import pytest
 from tests.contract.world import World, concrete
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+ENVIRONMENT = {
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "SCHEMATHESIS_HOOKS": "tests.contract.hooks",
+    "COLUMNS": "120",
+    "NO_COLOR": "1",
+}
 FREE = ("/healthz", "/readyz", "/metrics")
 """No secrets, and asked for by programs of the same machine."""
 
@@ -22,11 +28,11 @@ def test_every_answer_is_as_described(world: World, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG)]
     done = subprocess.run(
         [*command, "run", f"{world.url}/api/openapi.json"],
-        env=os.environ | {"CONTRACT_TOKEN": world.token, "COLUMNS": "120", "NO_COLOR": "1"},
+        env=os.environ | ENVIRONMENT | {"CONTRACT_TOKEN": world.token},
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
 

@@ -19,20 +19,14 @@ PAIRS = {
     "backslash": ("x\\' OR 1=1 -- ", "x\\' OR 1=2 -- "),
     "backslash at the end": ("\\", "\\\\"),
     "parenthesis": ("x') OR 1=1 -- ", "x') OR 1=2 -- "),
-    "bracket": ("x'] OR 1=1 -- ", "x'] OR 1=2 -- "),
-    "number": ("0 OR 1=1", "0 OR 1=2"),
-    "union": ("' UNION ALL SELECT 1 -- ", "' UNION ALL SELECT 1 WHERE 1=2 -- "),
     "per cent": ("%' OR 1=1 -- ", "%' OR 1=2 -- "),
-    "wildcards": ("%", "_%"),
     "driver": ("%(x)s", "%%(x)s"),
-    "bound": (":x", "{x:String}"),
+    "bound": ("{x:String}", "{y:String}"),
     "pattern": (".*", "[^a]+"),
-    "template": ("{{7*7}}", "{{7*8}}"),
     "path": ("../../../../etc/passwd", "../../../../etc/nothing"),
     "statement": ("'; DROP TABLE calls; -- ", "'; DROP TABLE policies; -- "),
     "line end": ("x\r\nSet-Cookie: a=b", "x\r\nSet-Cookie: a=c"),
     "nothing": ("\0", "\0\0"),
-    "letters": ("ü€🚀", "ü€🛸"),
 }
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)|\d+\.\d+|\d{9,}")
 
