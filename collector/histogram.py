@@ -38,6 +38,11 @@ def quantiles(bins: pl.DataFrame, by: list[str], at: dict[str, float]) -> pl.Dat
         One row per group that has samples: ``by`` and one Float64 column per name in ``at``.
     """
     merged = bins.group_by([*by, "bin"]).agg(pl.col("n").sum()).filter(pl.col("n") > 1e-9).sort("bin")
+    return quantiles_of_merged(merged, by, at)
+
+
+def quantiles_of_merged(merged: pl.DataFrame, by: list[str], at: dict[str, float]) -> pl.DataFrame:
+    """The same of bins that are merged already, one row each with a weight above 0, and lie in their order."""
     seen = pl.col("n").cum_sum()
     # The smallest value whose cumulated weight reaches q·W; the tolerance keeps float sums from skipping a rank.
     ranks = [
