@@ -86,7 +86,7 @@ def _predicates(question: Question) -> Predicates:
 def _tag(text: str) -> tuple[str, str]:
     """S2: split at the first colon."""
     key, colon, value = text.partition(":")
-    if not key or not colon:
+    if not colon:
         raise _wrong("tag", f"{text[:40]!a} is not key:value")
     if len(text) > _MOST_TAG:
         raise _wrong("tag", f"longer than {_MOST_TAG:,} characters")

@@ -352,7 +352,6 @@ async def test_texts_are_texts_in_every_parameter(
     [
         ({"sevice": "a"}, 400, "sevice"),
         ({"tag": "k"}, 400, "tag"),
-        ({"tag": ":v"}, 400, "tag"),
         ({"tag": "k:" + "v" * 10_000}, 400, "tag"),
         ({"tag": ["k:v"] * 21}, 422, "tag"),
         ({"service": ["a", "b"]}, 400, "service"),
