@@ -3,6 +3,8 @@
 What a call is named by (services, operations, kinds …) depends on what its spans *say* alone, and few different things
 are said: the names are worked out once for each combination (:func:`_names`), the figures for each call
 (:func:`_figures`).
+
+Over 300 lines: the two tables of expressions, one for each name and figure, belong beside each other.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ def read(
         settled: calls of an unknown caller count up to this second (unix).
         among: a name of series → the values of which it has one, as they are stored.
     """
+    # Over 40 lines: what it takes, said one by one.
     if not parts:
         return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
     kept = [name for name in SERIES if name in names]

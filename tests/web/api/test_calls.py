@@ -1,4 +1,7 @@
-"""``/api/v1/calls`` over HTTP."""
+"""``/api/v1/calls`` over HTTP.
+
+Over 300 lines: one question after the other, asked of one world.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``GET /api/v1/traces`` by the rules S1–S8, on a real store."""
+"""``GET /api/v1/traces`` by the rules S1–S8, on a real store.
+
+Over 300 lines: a test for each part of the rules S1 to S7, over the same few traces.
+"""
 
 from __future__ import annotations
 
