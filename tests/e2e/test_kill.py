@@ -72,6 +72,12 @@ def test_nothing_acknowledged_is_lost_and_every_call_is_counted_once(tmp_path: P
             ).one()
             made = "SELECT sum(calls), sum(client_calls), sum(server_calls) FROM calls WHERE source LIKE 'shop/%'"
             calls = connection.execute(sa.text(made.replace("%", "%%"))).one()
+            summed = [
+                connection.execute(
+                    sa.text(made.replace("FROM calls", f"FROM {table}").replace("%", "%%"))
+                ).one()
+                for table in ("calls_10s", "calls_1m", "calls_1h")
+            ]
             negative = connection.execute(
                 sa.text(
                     "SELECT count() FROM (SELECT time, source, target, operation, failure, sum(calls) AS n"
@@ -83,4 +89,5 @@ def test_nothing_acknowledged_is_lost_and_every_call_is_counted_once(tmp_path: P
     assert spans >= acknowledged * SPANS
     assert traces >= acknowledged * TRACES
     assert [round(n, 6) for n in calls] == [traces * HOPS] * 3
+    assert [[round(n, 6) for n in of_table] for of_table in summed] == [[traces * HOPS] * 3] * 3
     assert negative == 0
