@@ -56,7 +56,9 @@ class RestsOn(BaseModel):
     target: str = Field(description="Node id of the called", examples=["shop/payments"])
     kind: str = Field(description="call or messaging", examples=["call"])
     evidence: str = Field(description="span, log or metric: the best that there is", examples=["span"])
-    other_evidence: list[str] = Field(description="What was left aside: kinds are never added")
+    other_evidence: list[str] = Field(
+        description="What was left aside: kinds are never added", examples=[["log"]]
+    )
     side: str = Field(description="client or server: whose measurements count", examples=["server"])
     calls: float = Field(description="Headline calls, weighted by sampling", examples=[100.0])
     samples: float = Field(description="Calls that were seen", examples=[50.0])
@@ -70,7 +72,7 @@ class Explained(BaseModel):
 
     start: str = Field(description="Start of the window", examples=["2026-01-31T12:00:00Z"])
     end: str = Field(description="End of the window, or now", examples=["2026-01-31T12:15:00Z"])
-    partial: bool = Field(description="Whether the window goes on after now")
+    partial: bool = Field(description="Whether the window goes on after now", examples=[False])
     elapsed_seconds: float = Field(description="What rates divide by, without step", examples=[900.0])
     step_seconds: int | None = Field(description="Length of a bucket", examples=[10])
     metrics: list[Metric] = Field(description="Those that were asked for")
@@ -106,11 +108,17 @@ def question(
     ] = "",
     filter: Annotated[  # noqa: A002 - the name of the parameter
         list[str],
-        Query(description="`key:value,…`: one of the values; several filters hold together."),
+        Query(
+            description="`key:value,…`: one of the values; several filters hold together.",
+            examples=[["target:shop/payments"]],
+        ),
     ] = [],  # noqa: B006 - read only
     side: Annotated[
         Literal["auto", "client", "server"],
-        Query(description="Who measured. auto: of each edge the server, where it was seen, else the client."),
+        Query(
+            description="Who measured. auto: of each edge the server, where it was seen, else the client.",
+            examples=["server"],
+        ),
     ] = "auto",
     start: Start = "now-15m",
     end: End = "now",
@@ -125,15 +133,19 @@ def question(
             examples=["-p95"],
         ),
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=_LARGEST, description="Rows of a page.")] = 100,
-    unidentified: Annotated[bool, Query(description="Count targets that have no name at all.")] = False,
+    limit: Annotated[int, Query(ge=1, le=_LARGEST, description="Rows of a page.", examples=[100])] = 100,
+    unidentified: Annotated[
+        bool, Query(description="Count targets that have no name at all.", examples=[False])
+    ] = False,
 ) -> CallsQuestion:
     """The parameters of a table of calls."""
     return CallsQuestion(metrics, group_by, tuple(filter), side, start, end, step, order, limit, unidentified)
 
 
 Asked = Annotated[CallsQuestion, Depends(question)]
-Cursor = Annotated[str, Query(description="`next_cursor` of the page before, with the same question.")]
+Cursor = Annotated[
+    str, Query(description="`next_cursor` of the page before, with the same question.", examples=[""])
+]
 
 
 def router(analytics: Analytics) -> APIRouter:
