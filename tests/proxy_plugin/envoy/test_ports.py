@@ -5,14 +5,15 @@ import socket
 
 import pytest
 
+from proxy_plugin.envoy import ports
 from proxy_plugin.envoy.ports import PortBusyError, accepts, demand, free_ports, is_free
 
 
 def test_free_ports_differ_and_lie_below_the_ephemeral_ones() -> None:
-    ports = free_ports(20)
-    assert len(set(ports)) == 20
-    assert not set(ports) & set(free_ports(20, avoid=ports))
-    assert all(20000 <= port < 32768 for port in ports)
+    found = free_ports(20)
+    assert len(set(found)) == 20
+    assert not set(found) & set(free_ports(20, avoid=found))
+    assert all(port in ports.RANGE and 1024 < port < 32768 for port in found)
 
 
 def test_a_port_with_a_listener_is_not_free_even_if_it_is_shared() -> None:
