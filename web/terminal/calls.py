@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import time
-from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from web.terminal.api import Api, ApiError, Data, Token, Url, connected
+from web.terminal.api import Api, Data, Token, Url
+from web.terminal.looks import look, width
 
 _PATH: Final = "/api/v1/calls"
-_CLEAR: Final = "\x1b[H\x1b[J"
 _METRICS: Final = "calls,rate,error_rate,p50,p95,p99"
 Asked = dict[str, str | list[str]]
 
@@ -45,43 +41,14 @@ def calls(
     asked |= {"filter": filters or [], "step": step, "order": order, "limit": str(limit)}
     path = f"{_PATH}/explain" if explain else _PATH
 
-    def show(document: dict[str, Any]) -> str:
-        return json.dumps(document) if as_json or explain else shown(document, metrics, _width())
+    def show(api: Api) -> str:
+        document = api.get(path, asked)
+        return json.dumps(document) if as_json or explain else shown(document, metrics, width())
 
-    try:
-        with connected(data, url, token) as api:
-            _look(api, path, asked, show, every=interval if watch else None, clear=watch and not as_json)
-    except ApiError as error:
-        print(f"meshscope: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    look(data, url, token, show, every=interval if watch else None, clear=watch and not as_json)
 
 
-def _look(
-    api: Api,
-    path: str,
-    asked: Asked,
-    show: Callable[[dict[str, Any]], str],
-    *,
-    every: float | None,
-    clear: bool,
-) -> None:
-    while True:
-        text = show(api.get(path, asked))
-        typer.echo(f"{_CLEAR}{text}" if clear and sys.stdout.isatty() else text)
-        if every is None:
-            return
-        sys.stdout.flush()
-        time.sleep(every)
-
-
-def _width() -> int | None:
-    """Of the terminal; None where there is none, and nothing need be shortened."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def shown(document: dict[str, Any], metrics: str, width: int | None) -> str:
+def shown(document: dict[str, Any], metrics: str, most: int | None) -> str:
     """The table of a document, and a line that says whether there is more."""
     from web.terminal.table import table
 
@@ -92,7 +59,7 @@ def shown(document: dict[str, Any], metrics: str, width: int | None) -> str:
     heads = [name.upper() + (">" if name in figures else "") for name in rows[0]]
     cells = [[_cell(name, row[name], name in figures) for name in row] for row in rows]
     more = ", and more (--limit)" if document["next_cursor"] else ""
-    return "\n".join((*table(heads, cells, width), f"{len(rows)} rows{more}"))
+    return "\n".join((*table(heads, cells, most), f"{len(rows)} rows{more}"))
 
 
 def _cell(name: str, value: Any, figure: bool) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from web.terminal.api import Api, ApiError, Data, Token, Url, connected
+from web.terminal.api import Api, Data, Token, Url
+from web.terminal.looks import look, width
 
 if TYPE_CHECKING:
     from web.shapes import Json
 
 _PATH: Final = "/api/v1/graph"
-_CLEAR: Final = "\x1b[H\x1b[J"
 _WORST: Final = {"failing": 0, "degraded": 1, "healthy": 2, "idle": 3}
 _COLOURS: Final = {"failing": "red", "degraded": "yellow"}
 Sort = Literal["health", "rate", "errors", "p95", "name"]
@@ -50,43 +47,20 @@ def graph(
     asked = {"start": start, "end": end, "group_by": group_by, "messaging": messaging, "depth": str(depth)}
     asked |= {"namespace": namespace, "focus": focus, "idle": str(idle).lower()}
 
-    def show(document: Json) -> str:
-        return json.dumps(document) if as_json else shown(document, sort, limit, _width())
+    def show(api: Api) -> str:
+        document = api.get(_PATH, asked)
+        return json.dumps(document) if as_json else shown(document, sort, limit, width())
 
-    try:
-        with connected(data, url, token) as api:
-            _look(api, asked, show, every=interval if watch else None, clear=watch and not as_json)
-    except ApiError as error:
-        print(f"meshscope: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    look(data, url, token, show, every=interval if watch else None, clear=watch and not as_json)
 
 
-def _look(
-    api: Api, asked: dict[str, str], show: Callable[[Json], str], *, every: float | None, clear: bool
-) -> None:
-    while True:
-        text = show(api.get(_PATH, asked))
-        typer.echo(f"{_CLEAR}{text}" if clear and sys.stdout.isatty() else text)
-        if every is None:
-            return
-        sys.stdout.flush()
-        time.sleep(every)
-
-
-def _width() -> int | None:
-    """Of the terminal; None where there is none, and nothing need be shortened."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def shown(document: Json, sort: Sort, limit: int, width: int | None) -> str:
+def shown(document: Json, sort: Sort, limit: int, most: int | None) -> str:
     """The table of a graph document, and a line that says what it is of."""
     from web.terminal.table import table
 
     edges = sorted(document["edges"], key=_order(sort))
     kept = edges[:limit] if limit else edges
-    lines = table(_HEADS, [_row(edge) for edge in kept], width)
+    lines = table(_HEADS, [_row(edge) for edge in kept], most)
     for number, edge in enumerate(kept, 1):
         if colour := _COLOURS.get(edge["health"]):
             lines[number] = typer.style(lines[number], fg=colour)
