@@ -1,8 +1,9 @@
 """Stored spans → calls, about twice a second: the calls of all traces that were touched since the last time.
 
 Spans are acknowledged when they are stored; their calls follow. What a derivation costs beside its spans is then not
-paid with every commit, and a trace that comes in ten pieces within half a second is derived once. Spans
-that a crash kept from being counted are counted at the next start (:mod:`collector.repair`).
+paid with every commit, and a trace that comes in ten pieces within half a second is derived once. The live window has
+the calls at once, the store has those of a second or two together. What a crash kept from being counted or stored is
+counted at the next start (:mod:`collector.repair`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collector.coded import Coded
 from collector.consumer import Overloaded
 from collector.directory import Directory, taught
 from collector.recall import Recall
-from collector.rollup import LiveWindow
+from collector.rollup import Buckets, LiveWindow
 from collector.seen import Seen
 from collector.telemetry import Counters
 from collector.traces import KEEP, Derived, Traces
@@ -32,6 +33,7 @@ from collector.traces import KEEP, Derived, Traces
 log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 100_000  # spans: memory of a derivation is in proportion
+_WRITTEN_AT_ONCE: Final = 500_000  # rows of sums and bins that wait to be stored, at most
 _SETTLE: Final = 5  # s between two notes of progress
 _KNOWN: Final = 900  # s before the start of which we know all traces that were stored
 
@@ -57,6 +59,8 @@ class Deriver:
         self._added: list[Coded] = []
         self._since: list[float] = []  # when each of them was added
         self._waiting = 0
+        self._unwritten: list[Buckets] = []
+        self._first_at = 0.0  # when the first of them was counted
         self._settled = 0
         self._arrived = 0
         self._sure = True
@@ -73,6 +77,11 @@ class Deriver:
         """For how many s the oldest of them has waited."""
         with self._lock:
             return time.monotonic() - self._since[0] if self._since else 0.0
+
+    @property
+    def unwritten(self) -> float | None:
+        """For how many s the oldest calls have waited that are counted and not stored yet; None: there are none."""
+        return time.monotonic() - self._first_at if self._unwritten else None
 
     @property
     def sure(self) -> bool:
@@ -107,32 +116,43 @@ class Deriver:
         self._arrived = max(self._arrived, met.until + 1)
         self._directory.note(met.addresses["service"].to_list(), met.addresses, time.time())
         self._live.reset(self._archive.recent_calls(self._live.keep), time.time())
-        self._added, self._since, self._waiting = [], [], 0
+        self._added, self._since, self._waiting, self._unwritten = [], [], 0, []
         self._settled, self._sure = met.until, True
 
-    def run(self) -> None:
-        """Count all that was added.
+    def run(self, together: float = 0.0) -> None:
+        """Count all that was added, and store all calls if some have waited for ``together`` s.
 
         Raises:
             Overloaded: the store does not answer; what it has is not known any more (see :attr:`sure`).
         """
-        while batches := self._next():
-            try:
+        try:
+            while batches := self._next():
                 self._count(Coded.together(batches))
-            except BaseException:  # whether their calls are stored is not known
-                self._sure = False
-                raise
-            with self._lock:
-                del self._added[: len(batches)], self._since[: len(batches)]
-                self._waiting -= sum(batch.height for batch in batches)
-            latest = _latest(batches[-1])
-            if latest >= self._settled + _SETTLE:
-                self._settle(latest)
+                with self._lock:
+                    del self._added[: len(batches)], self._since[: len(batches)]
+                    self._waiting -= sum(batch.height for batch in batches)
+                self._write(together)
+                latest = _latest(batches[-1])
+                if latest >= self._settled + _SETTLE and not self._unwritten:
+                    self._settle(latest)
+            self._write(together)
+        except BaseException:  # which calls are stored is not known
+            self._sure = False
+            raise
 
     def stop(self) -> None:
         """Note that all is counted, so that the next start has nothing to do. Nothing is added any more."""
-        if self._sure and not self._waiting and self._arrived:
+        if self._sure and not self._waiting and not self._unwritten and self._arrived:
             self._settle(self._arrived + 1)
+
+    def _write(self, together: float) -> None:
+        rows = sum(calls.slab.sums.height + calls.slab.bins.height for calls in self._unwritten)
+        waited = self.unwritten
+        if waited is None or (waited < together and rows < _WRITTEN_AT_ONCE):
+            return
+        calls = Buckets.merge(self._unwritten)
+        asked(lambda: self._archive.write_calls(calls))
+        self._unwritten = []
 
     def _settle(self, arrived: int) -> None:
         try:
@@ -170,7 +190,8 @@ class Deriver:
         except BaseException as error:  # a panic of Polars is no Exception
             self._divide(counted, error)
             return
-        asked(lambda: self._archive.write_calls(calls))
+        self._first_at = self._first_at if self._unwritten else time.monotonic()
+        self._unwritten.append(calls)
         self._traces.keep(derived, latest)
         self._live.add(calls, time.time())
         self._remember(counted, derived)

@@ -5,7 +5,7 @@ one starts as soon as it has ended where a worthwhile batch waits. A trickle of 
 moment, in proportion to what a commit costs, because a commit of ten spans costs nearly what one of a thousand does.
 
 Beside the commits, calls are derived of the spans that they stored, about twice a second under load and sooner where
-there is little to do.
+there is little to do. The store gets them a little later, those of several derivations together.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ DERIVE_AT_MOST: Final = 0.5  # … and s that a stored span waits for it
 BEHIND: Final = (
     1.5  # s for which a stored span may have waited for it; then nothing more is stored until it is over
 )
+TOGETHER: Final = 1.5  # s for which calls are gathered before they are stored
 RETRY: Final = 1.0  # s until a store that failed is asked again
 
 _OUTCOMES: Final = {Overloaded: REFUSED, Rejected: REJECTED}
@@ -150,10 +151,10 @@ class Pipeline:
         self._second.shutdown()
 
     async def settled(self) -> None:
-        """Wait until the calls of all that was accepted so far are counted, without delay."""
+        """Wait until the calls of all that was accepted so far are counted and stored, without delay."""
         self._hurry = True
         try:
-            while self._deriver.waiting and self._derives is not None:
+            while self._busy and self._derives is not None:
                 self._derived.clear()
                 self._stored.set()
                 await self._derived.wait()
@@ -178,13 +179,25 @@ class Pipeline:
             self._derived.clear()
             await self._derived.wait()
 
+    @property
+    def _busy(self) -> bool:
+        """Whether something is not counted, or not stored, yet."""
+        return self._deriver.waiting > 0 or self._deriver.unwritten is not None
+
     async def _derive(self) -> None:
-        while self._derives is not None or self._deriver.waiting:
-            await self._stored.wait()
-            self._stored.clear()
+        while self._derives is not None or self._busy:
+            await self._something()
             await self._pause()
             if not await self._counted() and self._derives is None:
                 return  # the store fails and we end: the next start counts it
+
+    async def _something(self) -> None:
+        """Wait for spans to count, or until it is time to store the calls of those before."""
+        waited = self._deriver.unwritten
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if waited is None else max(0.0, TOGETHER - waited)):
+                await self._stored.wait()
+        self._stored.clear()
 
     async def _pause(self) -> None:
         """Let spans gather, in proportion to what a derivation costs."""
@@ -206,7 +219,8 @@ class Pipeline:
                     lost = self._deriver.waiting
                     await loop.run_in_executor(self._second, self._deriver.start)
                     self._counters.spans.labels("recounted").inc(lost)
-            await loop.run_in_executor(self._second, self._deriver.run)
+            together = TOGETHER if self._derives is not None and not self._hurry else 0.0
+            await loop.run_in_executor(self._second, self._deriver.run, together)
         except Exception as error:
             failure = error
             log.warning("derivation_put_off", error=repr(error.__cause__ or error)[:500])

@@ -17,6 +17,7 @@ from collector.breakers import Breakers
 from collector.directory import Directory, Names
 from collector.graph import ServiceGraph
 from collector.rollup import SERIES, Buckets, LiveWindow
+from collector.shaping import UNKNOWN
 from collector.slab import NEVER, Slab
 from collector.summed import Summed
 from proxy_plugin.envoy.control import ControlPlane
@@ -202,9 +203,14 @@ def with_first_and_last(shown: ServiceGraph, known: ServiceGraph) -> ServiceGrap
 
 
 def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
-    """``shown`` and, silent, what only ``known`` has; the first and the last call that either has."""
-    silent_edges = known.edges.join(shown.edges, on=graph.EDGE, how="anti")
-    silent_nodes = known.nodes.join(shown.nodes, on="id", how="anti")
+    """``shown`` and, silent, what only ``known`` has; the first and the last call that either has.
+
+    An unknown caller is a gap in what was told, not somebody who is silent now.
+    """
+    silent_edges = known.edges.join(shown.edges, on=graph.EDGE, how="anti").filter(
+        pl.col("source") != UNKNOWN
+    )
+    silent_nodes = known.nodes.join(shown.nodes, on="id", how="anti").filter(pl.col("id") != UNKNOWN)
     edges = [with_first_and_last(shown, known).edges, _silenced(silent_edges, keep={"first", "last"})]
     return replace(
         shown,

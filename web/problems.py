@@ -187,7 +187,10 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     # The first part of a location says where it was: path, query, header or body.
     found = [
-        FieldError(field=field_path(each["loc"][1:]) or str(each["loc"][0]), message=each["msg"])
+        FieldError(
+            field=field_path(each["loc"][1:]) or str(each["loc"][0]),
+            message=each["msg"].removeprefix("Value error, "),  # Pydantic's, before what a check of ours says
+        )
         for each in error.errors()
     ]
     detail = "; ".join(f"{each.field}: {each.message}" for each in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,8 +59,9 @@ def window(start: str, end: str, now: float, prefix: str = "") -> Window:
         raise _wrong(
             fields[1], f"the window ends before it starts: `{fields[1]}` must be later than `{fields[0]}`"
         )
-    # Whole seconds; a window of the present includes the second that is running.
-    return Window(int(first), max(int(first) + 1, int(-(-last // 1))))
+    # Whole seconds, so that windows of the past that meet share none; one of the present includes the running second.
+    until = int(last) if last < int(now) else math.ceil(last)
+    return Window(int(first), max(int(first) + 1, until))
 
 
 def rfc3339(seconds: float) -> str:

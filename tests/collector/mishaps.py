@@ -10,8 +10,8 @@ from collector.rollup import LiveWindow
 from tests.collector.collecting import Collector
 from tests.collector.messages import spans
 
-FORGET, RESTART, CRASH = "forget", "restart", "crash"
-EVENTS: Final = ("", FORGET, RESTART, CRASH)
+FORGET, RESTART, CRASH, LOSE = "forget", "restart", "crash", "lose"
+EVENTS: Final = ("", FORGET, RESTART, CRASH, LOSE)
 NOISE: Final = "t999999 99 I nobody"
 """What else comes, so that time goes on."""
 
@@ -32,8 +32,13 @@ class History:
         if event == RESTART:
             self.collector.deriver.stop()
             self.collector = self._started()
-        if event == CRASH:  # spans are stored, their calls are not
+        if event in (
+            CRASH,
+            LOSE,
+        ):  # spans are stored, their calls are not; or they are derived and not stored
             assert self.collector.store([batch]) == [Accepted()]
+            if event == LOSE:
+                self.collector.deriver.run(together=1e9)
             self.collector = self._started()
         else:
             self._commit(batch)

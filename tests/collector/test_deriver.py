@@ -16,7 +16,7 @@ from collector.rollup import Buckets, LiveWindow
 from tests.collector.collecting import Collector
 from tests.collector.memory import Memory
 from tests.collector.messages import spans as batch
-from tests.collector.mishaps import CRASH, FORGET, RESTART, History
+from tests.collector.mishaps import CRASH, FORGET, LOSE, RESTART, History
 from tests.collector.notation import START, drawn, request
 from tests.reference.notation import parse, to_otlp
 
@@ -145,6 +145,27 @@ def test_calls_that_were_stored_in_part_end_right() -> None:
     assert (unsure, collector.deriver.sure) == (True, True)
     collector.commit([batch("4 S c +2000")])
     assert drawn(Buckets.merge(archive.calls).sums) == {"a→b": "1/0", "user→c": "2/0"}
+
+
+def test_calls_of_several_derivations_are_stored_together() -> None:
+    archive = Memory()
+    collector = Collector(archive)
+    for text in ("1 C a", "2<1 S b"):  # the pair takes back what the first span alone was
+        collector.store([batch(text)])
+        collector.deriver.run(together=60)
+    seen = drawn(collector.live.between(0, 2**40).sums)
+    assert (seen, archive.calls, archive.settled()) == ({"a→b": "1/0"}, [], 0)
+    collector.deriver.run()
+    assert [drawn(calls.sums) for calls in archive.calls] == [{"a→b": "1/0"}]
+    assert collector.deriver.unwritten is None
+
+
+def test_a_crash_before_calls_are_stored_is_repaired() -> None:
+    archive = Memory()
+    history = History(archive)
+    history.take(batch("1 C a; 2<1 S b"), LOSE)
+    history.take(batch("t2 1 S c"), LOSE)
+    assert drawn(Buckets.merge(archive.calls).sums) == {"a→b": "1/0", "user→c": "1/0"}
 
 
 def test_a_clean_stop_leaves_nothing_to_look_at() -> None:

@@ -52,6 +52,13 @@ def test_an_unknown_caller_is_given_a_moment(graphs: Graphs, live: LiveWindow) -
     assert names(graphs, SECOND + 5.0) == {"unknown>b"}
 
 
+def test_an_unknown_caller_is_never_silent(graphs: Graphs, live: LiveWindow) -> None:
+    """Nobody knows who it was, so nobody can say that it is still there."""
+    live.add(buckets(calls("2<9 S b")), now=SECOND)
+    later = graphs.graph(Question(start="now-10s", idle=True), SECOND + 60.0)
+    assert ([n["id"] for n in later["nodes"]], later["edges"]) == (["b"], [])
+
+
 def test_focus_and_depth(graphs: Graphs, live: LiveWindow) -> None:
     live.add(buckets(calls("1 C a; 2<1 S b; 3<2 C b; 4<3 S c; 5<4 C c; 6<5 S d")), now=SECOND)
     assert names(graphs, SECOND + 3.0, focus="b") == {"a>b", "b>c"}

@@ -5,7 +5,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from sqlalchemy.exc import OperationalError
 
 from web.problems import (
@@ -23,6 +23,17 @@ pytestmark = pytest.mark.anyio
 
 class Body(BaseModel):
     weights: list[int]
+
+
+class Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"{value} is odd")
+        return value
 
 
 class Window(BaseModel):
@@ -63,6 +74,10 @@ def make_app() -> FastAPI:
     @router.get("/locked")
     async def locked() -> int:
         raise OperationalError("SELECT secret", {}, Exception("database is locked"))
+
+    @router.post("/even")
+    async def even(body: Even) -> int:
+        return body.number
 
     @router.post("/body")
     async def body(body: Body) -> int:
@@ -151,6 +166,11 @@ async def test_invalid_bodies_are_explained(body: str, field: str) -> None:
     answer = await fetch("POST", "/body", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_what_a_check_of_ours_says_is_said_as_it_is() -> None:
+    answer = await fetch("POST", "/even", json={"number": 3})
+    assert answer.json()["errors"] == [{"field": "number", "message": "3 is odd"}]
 
 
 async def test_an_unknown_query_parameter_is_an_error_that_lists_the_known() -> None:

@@ -44,6 +44,11 @@ def test_a_window_of_the_present_holds_the_running_second() -> None:
     assert window("now-10s", "now", NOW) == Window(1_699_999_990, 1_700_000_001)
 
 
+def test_windows_of_the_past_that_meet_share_no_second() -> None:
+    before, after = window("now-2h", "now-1h", NOW), window("now-1h", "now", NOW)
+    assert before.end == after.start
+
+
 def test_an_empty_window_is_refused() -> None:
     with pytest.raises(Problem, match="later than"):
         window("now", "now-1s", NOW)
