@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -110,8 +110,15 @@ class Archive(Protocol):
         """Traces with a span that starts in one of these seconds."""
         ...
 
-    def recent_calls(self, seconds: int) -> Buckets:
-        """The calls of the last ``seconds``, whatever they rest on."""
+    def recent_names(self, seconds: int) -> pl.DataFrame:
+        """The different series (columns :data:`collector.rollup.SERIES`) of the calls of the last ``seconds``."""
+        ...
+
+    def recent_calls(self, seconds: int, whole: int) -> Iterator[Buckets]:
+        """The calls of the last ``seconds``, whatever they rest on, oldest first; latencies of the last ``whole``.
+
+        In pieces: memory is in proportion to one of them.
+        """
         ...
 
     def level(self, seconds: Sequence[int]) -> None:

@@ -102,7 +102,7 @@ class Deriver:
 
     def start(self) -> None:
         """Count what is stored and was not counted, and know what is there. Nothing may be stored meanwhile."""
-        self._bounds.know(self._archive.recent_calls(self._live.keep).sums)
+        self._bounds.know(self._archive.recent_names(self._live.keep))
         if not self._restored:  # later this process knows better
             known = self._archive.remembered()
             self._noted.keep(known)
@@ -115,7 +115,7 @@ class Deriver:
         self._known(seen)
         self._arrived = max(self._arrived, met.until + 1)
         self._directory.note(met.addresses["service"].to_list(), met.addresses, time.time())
-        self._live.reset(self._archive.recent_calls(self._live.keep), time.time())
+        self._live.reset(self._archive.recent_calls(self._live.keep, self._live.whole), time.time())
         self._added, self._since, self._waiting, self._unwritten = [], [], 0, []
         self._settled, self._sure = met.until, True
 

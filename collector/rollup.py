@@ -7,6 +7,7 @@ and histogram bin). Both merge by adding, so a late difference simply lands in i
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Final
 
 import polars as pl
@@ -138,10 +139,11 @@ class LiveWindow:
         self._slabs: dict[int, Held] = {}  # by their first second; never changed, only replaced
         self.revision = 0
 
-    def reset(self, calls: Buckets, now: float) -> None:
+    def reset(self, pieces: Iterable[Buckets], now: float) -> None:
         """Hold these and nothing else."""
         fresh = LiveWindow(self.keep, self.whole)
-        fresh.add(calls, now)
+        for piece in pieces:
+            fresh.add(piece, now)
         with self._lock:
             self._slabs = fresh._slabs
             self.revision += 1

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector import model
-from collector.rollup import CLIENT, SERIES, SERVER, SUMS, Buckets
+from collector.rollup import BINS_SCHEMA, CLIENT, SERIES, SERVER, SUMS, Buckets
 from collector.slab import Slab
 from store import telemetry
 from store.collectors import own, signed
 
 _KEY: Final = ["time", *SERIES]
+AT_ONCE: Final = 20_000
+"""Rows that are read in one go: each may have dozens of bins, which bear its names."""
 _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 
@@ -89,8 +91,10 @@ def derived_in(engine: Engine, collector: str, seconds: Sequence[int]) -> Bucket
     return between(engine, min(seconds), max(seconds) + 1, *derived, second.in_(list(seconds)))
 
 
-def between(engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool]) -> Buckets:
-    """The buckets of ``[start, end)``, unix seconds, for which ``more`` holds."""
+def between(
+    engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool], bins: bool = True
+) -> Buckets:
+    """The buckets of ``[start, end)``, unix seconds, for which ``more`` holds; without ``bins`` the sums alone."""
     table = telemetry.calls
     time = sa.func.toUnixTimestamp(table.c.time)
     histograms = [
@@ -99,13 +103,45 @@ def between(engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool])
         for part, label in ((sa.func.mapKeys, "bin"), (sa.func.mapValues, "n"))
     ]
     columns = [table.c[name] for name in (*SERIES, *SUMS)]
-    inside = (table.c.time >= sa.func.toDateTime(start)) & (table.c.time < sa.func.toDateTime(end))
-    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *histograms).where(inside, *more)
-    rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
+    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *(histograms if bins else ()))
+    found = telemetry.read(engine, query.where(_inside(start, end), *more))
+    rows = cast(pl.DataFrame, pl.from_arrow(found))
     if rows.is_empty():
         return Buckets.empty()
-    bins = pl.concat([_bins(rows, side, name) for side, name in _HISTOGRAMS.items()])
-    return Buckets.merge([Buckets(rows.select(*_KEY, *SUMS), bins)])
+    empty = pl.DataFrame(schema=BINS_SCHEMA)
+    sides = [_bins(rows, side, name) for side, name in _HISTOGRAMS.items()] if bins else [empty]
+    return Buckets.merge([Buckets(rows.select(*_KEY, *SUMS), pl.concat(sides))])
+
+
+def pieces(
+    engine: Engine, start: int, end: int, *more: sa.ColumnElement[bool], rows: int = AT_ONCE
+) -> list[tuple[int, int]]:
+    """``[start, end)`` in parts that have about so many rows each, but whole seconds; without those that have none."""
+    time = sa.func.toInt64(sa.func.toUnixTimestamp(telemetry.calls.c.time)).label("second")
+    query = sa.select(time, sa.func.count().label("n")).where(_inside(start, end), *more)
+    found = telemetry.read(engine, query.group_by(time).order_by(time))
+    parts: list[tuple[int, int]] = []
+    held = rows
+    for second, n in zip(found["second"].to_pylist(), found["n"].to_pylist(), strict=True):
+        if held + n > rows:
+            parts.append((second, second + 1))
+            held = 0
+        parts[-1] = (parts[-1][0], second + 1)
+        held += n
+    return parts
+
+
+def series(engine: Engine, start: int, *more: sa.ColumnElement[bool]) -> pl.DataFrame:
+    """The different series of the buckets since ``start``, unix seconds."""
+    columns = [telemetry.calls.c[name] for name in SERIES]
+    since = telemetry.calls.c.time >= sa.func.toDateTime(start)
+    rows = telemetry.read(engine, sa.select(*columns).where(since, *more).distinct())
+    return cast(pl.DataFrame, pl.from_arrow(rows))
+
+
+def _inside(start: int, end: int) -> sa.ColumnElement[bool]:
+    time = telemetry.calls.c.time
+    return (time >= sa.func.toDateTime(start)) & (time < sa.func.toDateTime(end))
 
 
 def _bins(rows: pl.DataFrame, side: int, name: str) -> pl.DataFrame:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 import pyarrow as pa
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector.archive import Met, TraceId, Wanted
@@ -49,10 +50,20 @@ class StoreSink:
     def records_among(self, rows: pl.DataFrame) -> pl.Series:
         return records.among(self._engine, rows)
 
-    def recent_calls(self, seconds: int) -> Buckets:
-        """The last ``seconds``, for the live graph of a collector that starts; of others it will not be told."""
-        now, mine = int(time.time()), own(telemetry.calls.c.collector, self._collector)
-        return calls.between(self._engine, max(0, now - seconds), now + 3600, mine)
+    def recent_names(self, seconds: int) -> pl.DataFrame:
+        return calls.series(self._engine, max(0, int(time.time()) - seconds), self._mine)
+
+    def recent_calls(self, seconds: int, whole: int) -> Iterator[Buckets]:
+        """For the live graph of a collector that starts; of others it will not be told."""
+        now = int(time.time())
+        start, counting = max(0, now - seconds), max(0, now - whole)
+        for first, end in calls.pieces(self._engine, start, now + 3600, self._mine):
+            bins = end > counting
+            yield calls.between(self._engine, first, end, self._mine, bins=bins)
+
+    @property
+    def _mine(self) -> sa.ColumnElement[bool]:
+        return own(telemetry.calls.c.collector, self._collector)
 
     def settle(self, arrived: int) -> None:
         progress.settle(self._engine, self._collector, arrived)

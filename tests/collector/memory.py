@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ from collector.archive import Met, TraceId, Wanted
 from collector.coded import READ, Coded
 from collector.directory import SAID
 from collector.ids import words
-from collector.rollup import Buckets
+from collector.rollup import SERIES, Buckets
 from collector.spans import Flattened
 
 
@@ -86,8 +86,11 @@ class Memory:
         table = self._filtered(lambda row: row["start_ns"] // 10**9 in seconds)
         return Coded.of(table).identity.ids
 
-    def recent_calls(self, seconds: int) -> Buckets:
-        return Buckets.merge(self.calls) if self.calls else Buckets.empty()
+    def recent_names(self, seconds: int) -> pl.DataFrame:
+        return Buckets.merge(self.calls).sums.select(SERIES).unique()
+
+    def recent_calls(self, seconds: int, whole: int) -> Iterator[Buckets]:
+        yield from self.calls
 
     def level(self, seconds: Sequence[int]) -> None:
         """There are only seconds."""
