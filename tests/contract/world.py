@@ -135,6 +135,7 @@ async def _joined(port: int) -> list[Proxy]:
 async def _left(found: list[Proxy]) -> None:
     for proxy in found:
         await proxy.leave()
+    await asyncio.get_running_loop().shutdown_asyncgens()  # or what is collected later finds the loop closed
 
 
 def _await(condition: Callable[[], bool]) -> None:

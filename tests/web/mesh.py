@@ -100,6 +100,7 @@ class Proxy:
     async def leave(self) -> None:
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait({self._task})
         await self._channel.close()
 
     async def speak(self) -> None:
