@@ -28,7 +28,7 @@ from collector.ids import pairs
 from collector.seen import Seen
 from collector.stubs import Stubs
 
-KEEP: Final = 30.0
+KEEP: Final = 20.0
 """s after its last span that a trace is held."""
 _SAME_SPAN: Final = ["trace", "span", "side", "service"]
 _GENERATION: Final = (
