@@ -1,4 +1,4 @@
-"""Ten seconds of the live window: what was added lately in pieces, the rest packed once the seconds are over."""
+"""Ten seconds of the live window: what was added lately in pieces; if it is much, packed once the seconds are over."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collector.packed import Packed
 from collector.slab import Slab
 
 SECONDS: Final = 10
-_PIECES: Final = 16  # more are merged
+_PIECES: Final = 16  # more are merged …
+_PIECES_OVER: Final = 4  # … and once the seconds are over
 _SETTLING: Final = 10  # s after its end until it is packed: most spans have come, and few windows begin in it
+WORTH: Final = 4096  # rows: packing some hundred costs as much, and spares nothing
 _LATE: Final = 4  # what comes later is packed as well once it is a quarter of what is
 
 
@@ -35,9 +37,11 @@ class Held:
         """The same in a shape that is cheap to hold, and to read."""
         loose = sum(piece.sums.height + piece.bins.height for piece in self.pieces)
         packed = self.packed.height if self.packed else 0
-        if loose * _LATE > packed and self.end + _SETTLING <= now:
+        over = self.end + _SETTLING <= now
+        if over and loose >= WORTH and loose * _LATE > packed:
             return Held(self.start, Packed.of(Slab.merge([*self._unpacked(), *self.pieces]), self.start))
-        return replace(self, pieces=(Slab.merge(self.pieces),)) if len(self.pieces) > _PIECES else self
+        most = _PIECES_OVER if over else _PIECES
+        return replace(self, pieces=(Slab.merge(self.pieces),)) if len(self.pieces) > most else self
 
     def without_bins(self) -> Held:
         """The sums alone."""

@@ -14,9 +14,7 @@ from typing import Final
 import polars as pl
 
 from collector.narrow import narrow
-from collector.slab import BINS_SCHEMA, SUMS_SCHEMA, Slab, counted
-
-_ALL: Final = 2**62  # a second after all others
+from collector.slab import BINS_SCHEMA, LAST, SUMS_SCHEMA, Slab, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Packed:
     def of(slab: Slab, start: int) -> Packed:
         """``start``: the first second that the slab may have."""
         since = pl.col("time") - start
-        totals = counted(slab.bins, settled=_ALL).drop("time")
+        totals = counted(slab.bins, settled=LAST).drop("time")
         return Packed(
             start,
             _read(_written(slab.series)),  # texts that are cut from larger ones would keep those

@@ -15,7 +15,7 @@ import polars as pl
 from collector import model
 from collector.calls import Calls
 from collector.held import SECONDS, Held
-from collector.slab import NEVER, Slab, numbered
+from collector.slab import LAST, NEVER, Slab, numbered
 
 SERIES: Final = list(model.SERIES_KEY)
 SUMS: Final = list(model.SUMS)
@@ -154,19 +154,24 @@ class LiveWindow:
             return
         part = more.slab.without("instance")  # whoever asks for instances is answered from the store
         with self._lock:
-            slabs = dict(self._slabs)
-            for first in (pl.concat([part.sums["time"], part.bins["time"]]) // SECONDS * SECONDS).unique():
+            slabs, part = self._recent(dict(self._slabs), part, int(now))
+            for first in _firsts(part):
                 slabs[first] = slabs.get(first, Held(first)).added(part.between(first, first + SECONDS))
             self._slabs = self._tidied(slabs, int(now))
             self.revision += 1
 
+    def _recent(self, slabs: dict[int, Held], part: Slab, now: int) -> tuple[dict[int, Held], Slab]:
+        """Without what is too old, where it is too much to hold: a day that comes at once is not taken apart first."""
+        oldest = (now - self.keep) // SECONDS * SECONDS
+        if len({*slabs, *_firsts(part)}) <= self.keep // SECONDS + 2:
+            return slabs, part
+        return {first: held for first, held in slabs.items() if first >= oldest}, part.between(oldest, LAST)
+
     def _tidied(self, slabs: dict[int, Held], now: int) -> dict[int, Held]:
-        oldest = now - self.keep - SECONDS if len(slabs) > self.keep // SECONDS + 2 else NEVER
         counting = now - self.whole if len(slabs) > self.whole // SECONDS + 2 else NEVER
         return {
             first: (held if held.end >= counting else held.without_bins()).tidied(now)
             for first, held in slabs.items()
-            if first > oldest
         }
 
     def between(self, start: int, end: int, *, settled: int = NEVER, bins: bool = True) -> Buckets:
@@ -186,3 +191,9 @@ class LiveWindow:
             for part in held.between(start, end, settled=settled, bins=bins)
         ]
         return Buckets.numbered(Slab.merge(found, settled)) if found else Buckets.empty()
+
+
+def _firsts(part: Slab) -> list[int]:
+    """The first seconds of the slabs that these fall into."""
+    times = pl.concat([part.sums["time"], part.bins["time"]])
+    return (times // SECONDS * SECONDS).unique().to_list()

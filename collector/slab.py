@@ -20,7 +20,8 @@ SUMS_SCHEMA: Final = pl.Schema({"time": pl.Int64, "series": pl.UInt32, **dict.fr
 BINS_SCHEMA: Final = pl.Schema(
     {"time": pl.Int64, "series": pl.UInt32, "side": pl.Int8, "bin": pl.Int16, "n": pl.Float64}
 )
-NEVER: Final = -(2**62)  # a second before all others
+NEVER: Final = -(2**62)  # a second before all others …
+LAST: Final = 2**62  # … and one after them
 _BINS: Final = 1 << 16  # that an Int16 can name
 _SERIES_AT_MOST: Final = 1 << 23  # of one slab; and as many seconds
 NOTHING: Final = 1e-9  # what float sums leave of a difference of zero

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -32,6 +34,13 @@ def without_time(bins: pl.DataFrame) -> list[tuple[object, ...]]:
     keys = [name for name in bins.columns if name not in ("time", "n")]
     summed = bins.group_by(keys).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
     return sorted(summed.rows())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_is_worth_packing() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collector.held.WORTH", 1)
+        yield
 
 
 @settings(max_examples=30, deadline=None)
@@ -99,6 +108,19 @@ def test_seconds_are_packed_when_they_are_over_and_again_when_much_came_late() -
     assert (little.packed, len(little.pieces)) == (packed.packed, 1)
     much = packed.added(slab(one)).tidied(now=first + 3 * SECONDS)
     assert much.pieces == ()
+
+
+def test_what_is_little_is_not_packed_but_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.held.WORTH", 4096)
+    first = SECOND // SECONDS * SECONDS
+    held = Held(first)
+    for _ in range(5):
+        held = held.added(slab(ONE))
+    assert len(held.tidied(now=first).pieces) == 5
+    over = held.tidied(now=first + 1000)
+    assert (over.packed, len(over.pieces)) == (None, 1)
+    (sums,) = (piece.sums for piece in over.pieces)
+    assert sums["calls"].to_list() == [5]
 
 
 @pytest.mark.parametrize("settled", [-LATEST, SECOND + 4, LATEST])

@@ -121,6 +121,15 @@ def test_adding_and_reading_at_once_loses_nothing() -> None:
     assert live.between(SECOND, SECOND + 1).sums["calls"].to_list() == [40]
 
 
+def test_of_a_day_that_is_sent_at_once_the_last_minutes_are_held() -> None:
+    live = LiveWindow(keep=100)
+    seconds = [SECOND - 10 * nth for nth in range(1000)]
+    day = buckets(pl.concat([calls("1 S a").with_columns(time=pl.lit(at, pl.Int64)) for at in seconds]))
+    live.add(day, now=SECOND)
+    held = live.between(0, 2**40).sums["time"].sort()
+    assert (held[0], held[-1], len(held)) == (SECOND - 100, SECOND, 11)
+
+
 def test_older_seconds_are_held_without_their_histograms() -> None:
     """They are nearly all of the memory, and the store has them."""
     live = LiveWindow(keep=100, whole=40)
