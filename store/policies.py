@@ -79,6 +79,26 @@ def revisions(session: Session, name: str, limit: int = 100, below: int | None =
     return [_revision(row) for row in session.scalars(query.limit(limit))]
 
 
+def changes(
+    session: Session, start: datetime | None, end: datetime | None, target: str | None, limit: int | None
+) -> list[Revision]:
+    """Revisions that came into force in ``[start, end)``, of rules for this target (None: any), the newest first."""
+    query = (
+        sa.select(RevisionRow)
+        .where(RevisionRow.outcome.in_(IN_FORCE))
+        .order_by(RevisionRow.at.desc(), RevisionRow.name, RevisionRow.revision.desc())
+        .limit(limit)
+    )
+    if start is not None:
+        query = query.where(RevisionRow.at >= start)
+    if end is not None:
+        query = query.where(RevisionRow.at < end)
+    if target is not None:
+        aims = (side["target"]["service"].as_string() for side in (RevisionRow.after, RevisionRow.before))
+        query = query.where(sa.func.coalesce(*aims) == target)
+    return [_revision(row) for row in session.scalars(query)]
+
+
 def revision(session: Session, name: str, number: int) -> Revision | None:
     row = session.get(RevisionRow, (name, number))
     return _revision(row) if row else None

@@ -41,6 +41,7 @@ from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
 from web.publish import Publisher
+from web.rule_changes import RuleChanges
 from web.settings import Settings
 from web.stream import Streams
 from web.timeline import Timeline
@@ -245,7 +246,7 @@ def _parts(
         publisher=publisher,
         layouts=Layouts(database),
         events=events,
-        timeline=Timeline(events, topology),
+        timeline=Timeline(events, RuleChanges(database), topology),
     )
 
 

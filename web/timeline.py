@@ -1,4 +1,4 @@
-"""One line of time: what people and CI systems reported, and which edges are new or have vanished."""
+"""One line of time: what people and CI systems reported, rules that changed, edges that are new or have vanished."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ import polars as pl
 from store.events import Asked, Event
 from web.events import Events
 from web.problems import FieldError, Problem
+from web.rule_changes import RuleChange, RuleChanges
 from web.topology import Topology
 from web.window import moment
 
 Change = Literal["edge_new", "edge_vanished"]
 REPORTED: Final = frozenset(("deployment", "note"))
 CHANGES: Final[dict[str, Change]] = {"new": "edge_new", "vanished": "edge_vanished"}
-KINDS: Final = REPORTED | frozenset(CHANGES.values())
+RULED: Final = "rule_change"
+KINDS: Final = REPORTED | {RULED} | frozenset(CHANGES.values())
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 Place = tuple[int, int, int]
-"""Where an event stands: µs, 1 if it was reported, its number. A later place comes first."""
+"""Where an event stands: µs, what it is (one of the below), its number. A later place comes first."""
+_EDGE, _REPORT, _RULE = 0, 1, 2
+_LAST: Final = 10**18  # above every number
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +67,32 @@ class Wanted:
     cursor: str | None
 
 
+Each = Event | RuleChange | Happening
+
+
 class Timeline:
     """Answers what happened. Methods block: from async code, in a thread."""
 
-    def __init__(self, events: Events, topology: Topology, now: Callable[[], float] = time.time) -> None:
-        self._events, self._topology, self._now = events, topology, now
+    def __init__(
+        self, events: Events, rules: RuleChanges, topology: Topology, now: Callable[[], float] = time.time
+    ) -> None:
+        self._events, self._rules, self._topology, self._now = events, rules, topology, now
 
-    def page(self, wanted: Wanted) -> tuple[list[Event | Happening], str | None]:
+    def page(self, wanted: Wanted) -> tuple[list[Each], str | None]:
         """The newest first, and the cursor of the next page (None at the end). Raises a 400 problem for bad times."""
         now = self._now()
         start, end = _bounds(wanted, now)
         after: Place | None = None
         if wanted.cursor is not None:
-            micros, reported, number = wanted.cursor.split(".")
-            after = int(micros), int(reported), int(number)
-        found: list[Event | Happening] = []
+            micros, what, number = wanted.cursor.split(".")
+            after = int(micros), int(what), int(number)
+        found: list[Each] = []
         if kinds := wanted.kinds & REPORTED:
-            before = (_EPOCH + after[0] * _MICROSECOND, after[2] if after[1] else 0) if after else None
-            asked = Asked(start, end, wanted.service, kinds, before)
+            asked = Asked(start, end, wanted.service, kinds, _before(after, _REPORT))
             found += self._events.page(asked, wanted.limit + 1)
-        if wanted.kinds - REPORTED:
+        if RULED in wanted.kinds:
+            found += self._rules.page(start, end, wanted.service, _before(after, _RULE), wanted.limit + 1)
+        if wanted.kinds & frozenset(CHANGES.values()):
             found += self._changes(wanted, now, start, end, after)
         found.sort(key=_place, reverse=True)
         page = found[: wanted.limit]
@@ -127,9 +137,22 @@ def _bounds(wanted: Wanted, now: float) -> tuple[datetime | None, datetime | Non
     return start, end
 
 
-def _place(each: Event | Happening) -> Place:
+def _place(each: Each) -> Place:
     micros = (each.at - _EPOCH) // _MICROSECOND
-    return (micros, 1, each.id) if isinstance(each, Event) else (micros, 0, each.number)
+    match each:
+        case Event():
+            return micros, _REPORT, each.id
+        case RuleChange():
+            return micros, _RULE, each.number
+    return micros, _EDGE, each.number
+
+
+def _before(after: Place | None, what: int) -> tuple[datetime, int] | None:
+    """A place among events of one sort: moment and number."""
+    if after is None:
+        return None
+    micros, other, number = after
+    return _EPOCH + micros * _MICROSECOND, number if what == other else _LAST if what < other else 0
 
 
 def _time(seconds: int) -> datetime:

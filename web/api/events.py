@@ -16,13 +16,14 @@ from web.api.pages import Limit
 from web.auth import Reader, Reporter
 from web.events import Events, Report, read_report
 from web.problems import known_query_only, problem_responses
-from web.timeline import KINDS, Happening, Timeline, Wanted
+from web.rule_changes import RuleChange
+from web.timeline import KINDS, Each, Timeline, Wanted
 
-Kind = Literal["deployment", "note", "edge_new", "edge_vanished"]
+Kind = Literal["deployment", "note", "rule_change", "edge_new", "edge_vanished"]
 Cursor = Annotated[
     str | None,
     Query(
-        pattern=r"^[0-9]{1,17}\.[01]\.[0-9]{1,18}$",
+        pattern=r"^[0-9]{1,17}\.[0-2]\.[0-9]{1,18}$",
         description="`next_cursor` of the page before.",
         examples=["1893456000000000.1.17"],
     ),
@@ -52,6 +53,19 @@ class EdgeRef(BaseModel):
     kind: Literal["call", "messaging"] = Field(description="call or messaging", examples=["call"])
 
 
+class RuleRef(BaseModel):
+    """A revision of a traffic rule."""
+
+    policy: str = Field(description="Name of the policy", examples=["payments-canary"])
+    revision: int = Field(description="Its revision", examples=[3])
+    what: Literal["added", "changed", "enabled", "disabled", "lease_ended", "removed"] = Field(
+        description="What became of it", examples=["changed"]
+    )
+    callers: list[str] = Field(
+        description="It is for calls of these alone; empty: of all", examples=[["shop/checkout"]]
+    )
+
+
 class EventView(BaseModel):
     """Something that happened. What does not apply to its kind is null."""
 
@@ -65,6 +79,7 @@ class EventView(BaseModel):
     text: str | None = Field(description="More, in words", examples=["canary, 10 %"])
     actor: str | None = Field(description="Who reported it: token or session", examples=["token:ci"])
     edge: EdgeRef | None = Field(description="The edge that is new or has vanished")
+    rule: RuleRef | None = Field(description="The revision of a traffic rule that came into force")
     last_seen: datetime | None = Field(
         description="The last call of an edge that has vanished", examples=["2026-01-31T11:00:00Z"]
     )
@@ -115,10 +130,10 @@ def router(events: Events, timeline: Timeline) -> APIRouter:
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Listed:
-        """Deployments, notes, and edges that had a call for the first time, or none for a long while."""
+        """Deployments, notes, rules that changed, and edges that had their first call, or none for a long while."""
         wanted = Wanted(service, frozenset(kind or KINDS), start, end, limit, cursor)
         found, following = await asyncio.to_thread(timeline.page, wanted)
-        return Listed(items=[_listed(each) for each in found], next_cursor=following)
+        return Listed(items=[event_view(each) for each in found], next_cursor=following)
 
     @routes.post(
         "",
@@ -140,42 +155,25 @@ def router(events: Events, timeline: Timeline) -> APIRouter:
         """For CI systems: a marker on every chart, and in the comparison of two windows."""
         event, new = await asyncio.to_thread(events.report, read_report(body), who.name, idempotency_key)
         response.status_code = 201 if new else 200
-        return _reported(event)
+        return event_view(event)
 
     return routes
 
 
-def _listed(each: Event | Happening) -> EventView:
-    return _reported(each) if isinstance(each, Event) else _seen(each)
-
-
-def _reported(event: Event) -> EventView:
-    return EventView(
-        id=str(event.id),
-        kind=event.kind,  # type: ignore[arg-type]
-        at=event.at,
-        service=event.service,
-        version=event.version,
-        who=event.who,
-        link=event.link,
-        text=event.text,
-        actor=event.actor,
-        edge=None,
-        last_seen=None,
-    )
-
-
-def _seen(each: Happening) -> EventView:
-    return EventView(
-        id=each.name,
-        kind=each.kind,
-        at=each.at,
-        service=None,
-        version=None,
-        who=None,
-        link=None,
-        text=None,
-        actor=None,
-        edge=EdgeRef(source=each.source, target=each.target, kind=each.edge_kind),  # type: ignore[arg-type]
-        last_seen=each.last_seen,
-    )
+def event_view(each: Each) -> EventView:
+    """As the API writes it."""
+    view = dict.fromkeys(EventView.model_fields) | {"at": each.at, "kind": each.kind}
+    match each:
+        case Event():
+            names = ("service", "version", "who", "link", "text", "actor")
+            view |= {"id": str(each.id)} | {name: getattr(each, name) for name in names}
+        case RuleChange():
+            rule = RuleRef(
+                policy=each.policy, revision=each.revision, what=each.what, callers=list(each.callers)
+            )
+            view |= {"id": each.name, "service": each.service, "who": each.actor, "actor": each.actor}
+            view |= {"text": each.reason, "rule": rule}
+        case _:
+            edge = EdgeRef(source=each.source, target=each.target, kind=each.edge_kind)  # type: ignore[arg-type]
+            view |= {"id": each.name, "edge": edge, "last_seen": each.last_seen}
+    return EventView.model_validate(view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,7 +13,9 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from collector.directory import Directory
-from store import calls
+from proxy_plugin.policy import TrafficPolicy
+from store import calls, policies
+from store.engines import writes
 from tests.store.test_topology import HOUR, PAIR, of
 from tests.store.test_topology import START as TOPOLOGY_START
 from tests.web.clock import Clock
@@ -22,6 +24,7 @@ from web.api import events as routes
 from web.auth import Auth
 from web.events import Events
 from web.gate import Gate
+from web.rule_changes import RuleChanges
 from web.timeline import Timeline
 from web.topology import Topology
 
@@ -36,7 +39,9 @@ async def api(control: Engine, telemetry: Engine, clock: Clock) -> AsyncIterator
     """A client with an API token; ``clock`` stands at NOW."""
     clock.now += timedelta(seconds=NOW - clock.now.timestamp())
     events = Events(control, clock)
-    timeline = Timeline(events, Topology(telemetry, Directory()), lambda: clock.now.timestamp())
+    timeline = Timeline(
+        events, RuleChanges(control), Topology(telemetry, Directory()), lambda: clock.now.timestamp()
+    )
     app = FastAPI()
     problems.install(app)
     auth = Auth(control, clock)
@@ -76,6 +81,7 @@ async def test_a_deployment_is_reported_and_listed(api: httpx.AsyncClient) -> No
         "actor": "token:ci",
         "edge": None,
         "last_seen": None,
+        "rule": None,
     }
     assert (await api.get(URL)).json() == {"items": [made], "next_cursor": None}
 
@@ -159,15 +165,71 @@ async def test_pages_neither_repeat_nor_miss(api: httpx.AsyncClient, telemetry: 
     whole = await listed(api)
     assert len(whole) == 6
     for limit in (1, 2, 3, 6):
-        found: list[dict[str, Any]] = []
-        cursor: dict[str, Any] = {"limit": limit}
-        while True:
-            page = (await api.get(URL, params=cursor)).json()
-            found += page["items"]
-            if page["next_cursor"] is None:
-                break
-            cursor["cursor"] = page["next_cursor"]
-        assert found == whole, limit
+        assert await paged(api, limit) == whole, limit
+
+
+async def paged(api: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
+    """All events, so many a page."""
+    found: list[dict[str, Any]] = []
+    question: dict[str, Any] = {"limit": limit}
+    while True:
+        page = (await api.get(URL, params=question)).json()
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        question["cursor"] = page["next_cursor"]
+
+
+def ruled(engine: Engine, at: float, name: str = "slow", outcome: str = "applied", **fields: Any) -> None:
+    """A revision of a policy, as the publisher writes it; without fields it is removed."""
+    moment = datetime.fromtimestamp(at, UTC)
+    aim = {"name": name, "target": {"service": "shop/payments"}}
+    policy = TrafficPolicy.model_validate(aim | fields) if fields else None
+    after = policy.document() if policy else None
+    with writes(engine).begin() as session:
+        number = policies.begin(session, name, after, actor="ann", reason="why", at=moment)
+        policies.finish(session, name, number, outcome, {})
+        if policy and outcome in policies.IN_FORCE:
+            policies.put(session, policy, number, moment, None)
+
+
+async def test_rules_that_change_are_events(api: httpx.AsyncClient, control: Engine) -> None:
+    start = TOPOLOGY_START
+    ruled(control, start, timeout="1s")
+    ruled(control, start + 1, timeout="2s")
+    ruled(control, start + 2, "slow", "failed", timeout="3s")
+    ruled(control, start + 3, timeout="2s", enabled=False)
+    ruled(control, start + 4)
+    aim = {"service": "b", "from": ["a"]}
+    ruled(control, start + 5, "other", "lease_ended", target=aim, timeout="1s", enabled=False)
+    found = await listed(api, kind="rule_change")
+    said = [(each["rule"]["policy"], each["rule"]["revision"], each["rule"]["what"]) for each in found]
+    assert said == [
+        ("other", 1, "lease_ended"),
+        ("slow", 5, "removed"),
+        ("slow", 4, "disabled"),
+        ("slow", 2, "changed"),
+        ("slow", 1, "added"),
+    ]
+    assert (found[0]["service"], found[0]["rule"]["callers"]) == ("b", ["a"])
+    assert (found[1]["service"], found[1]["who"], found[1]["text"]) == ("shop/payments", "ann", "why")
+    assert [each["id"] for each in await listed(api, service="b")] == ["rule-other-1"]
+    inside = await listed(api, start=str(start + 1), end=str(start + 4))
+    assert [each["rule"]["revision"] for each in inside] == [4, 2]
+    assert await listed(api, kind="deployment") == []
+
+
+async def test_pages_of_rules_of_one_moment(api: httpx.AsyncClient, control: Engine) -> None:
+    """Between reports of the same moment."""
+    for name in ("p", "q", "r", "s", "t"):
+        ruled(control, TOPOLOGY_START + HOUR, name, timeout="1s")
+    ruled(control, TOPOLOGY_START, "u", timeout="1s")
+    for version in ("v1", "v2"):
+        await report(api, at=TOPOLOGY_START + HOUR, version=version)
+    whole = await listed(api)
+    assert len({each["id"] for each in whole}) == 8
+    for limit in (1, 2, 3, 4, 8):
+        assert await paged(api, limit) == whole, limit
 
 
 async def test_parameters_are_checked(api: httpx.AsyncClient) -> None:
@@ -176,7 +238,7 @@ async def test_parameters_are_checked(api: httpx.AsyncClient) -> None:
         "limit=0",
         "limit=1001",
         "cursor=x",
-        "cursor=1.2.3",
+        "cursor=1.3.3",
         "service=%00",
         "service=",
         "nmae=a",
