@@ -26,6 +26,11 @@ class Event:
     actor: str
     id: int = 0  # the store gives it
 
+    @property
+    def name(self) -> str:
+        """Its id, unlike those of events that are not reported."""
+        return str(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -72,7 +72,7 @@ def create_app(
         login.router(parts.auth),
         api_docs.router(CookieNames(parts.ports.http).csrf),
         graph.router(parts.graphs, parts.streams),
-        diff.router(parts.graphs),
+        diff.router(parts.graphs, parts.timeline),
         export.router(parts.graphs, parts.layouts),
         impact.router(parts.graphs),
         services.router(parts.graphs),

@@ -13,6 +13,7 @@ from collector.graph import EDGE, ServiceGraph
 from collector.significance import LEAST_CALLS, LEAST_CHANGE, LEVEL
 from web import shapes
 from web.live import Graphs, Question, narrowed
+from web.markers import Between, with_markers
 from web.shapes import Json
 from web.window import Window, rfc3339, window
 
@@ -40,18 +41,28 @@ class _Window:
     seen: Seen
 
 
-def diff(graphs: Graphs, a: Question, b: Question, now: float, *, only_significant: bool = False) -> Json:
+def diff(
+    graphs: Graphs,
+    a: Question,
+    b: Question,
+    now: float,
+    *,
+    markers: Between = lambda _start, _end: [],
+    only_significant: bool = False,
+) -> Json:
     """What ``b`` has, lacks or does otherwise than ``a``; they differ in their times only. Blocks.
+
+    ``markers``: where those from the start of the earlier window to the end of the later one come from.
 
     Raises:
         Problem: 400, a time that cannot be read (``a_start`` … ``b_end``).
     """
     one, other = _window(graphs, a, "a", now), _window(graphs, b, "b", now)
-    nodes, edges = _narrowed(one, other)
+    ends, nodes, edges = _narrowed(one, other)
     if only_significant:
         marked = pl.any_horizontal(f"{name}_significant" for name in METRICS)
         nodes, edges = nodes.filter(marked), edges.filter(marked)
-    return {
+    found = {
         "a": _times(one.asked, now),
         "b": _times(other.asked, now),
         "test": _TEST,
@@ -59,6 +70,9 @@ def diff(graphs: Graphs, a: Question, b: Question, now: float, *, only_significa
         "removed": _alone(graphs, one, now, nodes.filter(~pl.col("in_b")), edges.filter(~pl.col("in_b"))),
         "changed": {"nodes": _changed(nodes, ["id"]), "edges": _changed(edges, EDGE)},
     }
+    asked = one.asked, other.asked
+    events = markers(min(each.start for each in asked), max(each.end for each in asked))
+    return with_markers(found, events, ends.to_dicts(), a.group_by)
 
 
 def _window(graphs: Graphs, question: Question, name: str, now: float) -> _Window:
@@ -71,17 +85,19 @@ def _times(asked: Window, now: float) -> Json:
     return {"start": rfc3339(asked.start), "end": rfc3339(min(asked.end, now))}
 
 
-def _narrowed(one: _Window, other: _Window) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Nodes and edges, compared, that lie in the namespace, or near the focus, in both windows together."""
+def _narrowed(one: _Window, other: _Window) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Nodes (what they are, then their figures) and edges, compared, that lie in the namespace, or near the focus, in
+    both windows together."""
     question = one.question
     ends = pl.concat([each.built.nodes.select("id", "kind", "member", "facet") for each in (one, other)])
-    rows = ends.unique("id", keep="first", maintain_order=True).iter_rows(named=True)
-    nodes = [{"id": row["id"], **shapes.names(row, question.group_by)} for row in rows]
+    ends = ends.unique("id", keep="first", maintain_order=True)
+    nodes = [{"id": row["id"], **shapes.names(row, question.group_by)} for row in ends.iter_rows(named=True)]
     edges = pl.concat([each.built.edges.select(EDGE) for each in (one, other)]).unique(maintain_order=True)
     left = narrowed({"nodes": nodes, "edges": edges.to_dicts()}, question)
     near = pl.Series("id", [node["id"] for node in left["nodes"]], dtype=pl.String)
     pairs = pl.DataFrame(left["edges"], schema=dict.fromkeys(EDGE, pl.String))
     return (
+        ends.filter(pl.col("id").is_in(near.implode())),
         difference.nodes(one.seen, other.seen).filter(pl.col("id").is_in(near.implode())),
         difference.edges(one.seen, other.seen).join(pairs, on=EDGE, how="semi", maintain_order="left"),
     )

@@ -78,6 +78,28 @@ def test_pages_of_the_history_follow_each_other(engine: Engine) -> None:
     assert [each.revision for each in first + second] == [5, 4, 3, 2]
 
 
+def test_changes_of_a_time_and_of_a_target(engine: Engine) -> None:
+    """Those that came into force; a removed policy is known by what it was."""
+    record(engine, draft())
+    record(engine, draft(timeout="2s"), "failed")
+    with writes(engine).begin() as session:
+        number = policies.begin(session, "slow", None, actor="a", reason="", at=NOW + timedelta(minutes=1))
+        policies.finish(session, "slow", number, "applied", {})
+    record(engine, draft(name="other", target={"service": "b"}), "lease_ended")
+
+    def found(start: Any, end: Any, target: str | None, limit: int = 9) -> list[tuple[str, int]]:
+        with reads(engine)() as session:
+            rows = policies.changes(session, start, end, target, limit)
+        return [(each.name, each.revision) for each in rows]
+
+    later = NOW + timedelta(seconds=1)
+    assert found(None, None, None) == [("slow", 3), ("other", 1), ("slow", 1)]
+    assert found(None, None, None, limit=1) == [("slow", 3)]
+    assert found(None, None, "shop/payments") == [("slow", 3), ("slow", 1)]
+    assert found(NOW, later, "b") == [("other", 1)]
+    assert found(later, None, "b") == found(None, NOW, None) == []
+
+
 def test_pushes_that_were_cut_off_are_found(engine: Engine) -> None:
     record(engine, draft())
     record(engine, draft(timeout="2s"), "pending")

@@ -16,8 +16,10 @@ from collector.rollup import LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
+from tests.web.happened import timeline
 from web.analytics import Analytics
-from web.api import calls, diff, export, graph, impact, meta, policies, proxies, services, traces
+from web.api import calls, diff, events, export, graph, impact, meta, policies, proxies, services, traces
+from web.events import Events
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -34,12 +36,13 @@ def document(control: Engine) -> dict[str, Any]:
     for router in (
         meta.router(),
         graph.router(graphs, Streams(graphs)),
-        diff.router(graphs),
+        diff.router(graphs, timeline(control)),
         export.router(graphs, Layouts(control)),
         impact.router(graphs),
         services.router(graphs),
         traces.router(control),
         calls.router(Analytics(graphs)),
+        events.router(Events(control), timeline(control)),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
     ):

@@ -12,11 +12,14 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from web.api.events import EventView
 from web.api.graph import Depth, Edge, Focus, GroupBy, Messaging, Namespace, Node, Unidentified
 from web.auth import needs
 from web.difference import diff
 from web.live import Graphs, Question
+from web.markers import between
 from web.problems import known_query_only, problem_responses
+from web.timeline import Timeline
 
 _TIME = "RFC 3339, unix seconds or relative."
 
@@ -53,6 +56,10 @@ class ChangedNode(_Changed):
     """A node of both windows."""
 
     id: str = Field(description="Node id", examples=["shop/checkout"])
+    markers: list[str] = Field(
+        description="Ids of the `markers` that concern it: of deployments of its service, and of rules for calls to it",
+        examples=[["17"]],
+    )
 
 
 class ChangedEdge(_Changed):
@@ -61,6 +68,10 @@ class ChangedEdge(_Changed):
     source: str = Field(description="Node id of the caller", examples=["shop/checkout"])
     target: str = Field(description="Node id of the called", examples=["shop/payments"])
     kind: Literal["call", "messaging"] = Field(description="call or messaging", examples=["call"])
+    markers: list[str] = Field(
+        description="Ids of the `markers` that concern it: of deployments of either end, and of rules for its calls",
+        examples=[["17"]],
+    )
 
 
 class LoneNode(Node):
@@ -70,6 +81,10 @@ class LoneNode(Node):
         description="Of its calls against none; null for too few", examples=[0.0001]
     )
     significant: bool = Field(description="Whether they are more than chance", examples=[True])
+    markers: list[str] = Field(
+        description="Ids of the `markers` that concern it: of deployments of its service, and of rules for calls to it",
+        examples=[["17"]],
+    )
 
 
 class LoneEdge(Edge):
@@ -79,6 +94,10 @@ class LoneEdge(Edge):
         description="Of its calls against none; null for too few", examples=[0.0001]
     )
     significant: bool = Field(description="Whether they are more than chance", examples=[True])
+    markers: list[str] = Field(
+        description="Ids of the `markers` that concern it: of deployments of either end, and of rules for its calls",
+        examples=[["17"]],
+    )
 
 
 class Lone(BaseModel):
@@ -107,11 +126,16 @@ class Diff(BaseModel):
     added: Lone = Field(description="In b alone, as b has it")
     removed: Lone = Field(description="In a alone, as a had it")
     changed: Changes = Field(description="In both, with the size of the change")
+    markers: list[EventView] = Field(
+        description="Deployments and changed rules of the services that were compared, from the start of the earlier"
+        " window to the end of the later one, the newest first"
+    )
 
 
-def router(graphs: Graphs) -> APIRouter:
+def router(graphs: Graphs, timeline: Timeline) -> APIRouter:
     """The one route."""
     # Over 40 lines: each parameter with its description.
+    markers = between(timeline)
     routes = APIRouter(
         prefix="/api/v1/graph",
         tags=["graph"],
@@ -138,7 +162,9 @@ def router(graphs: Graphs) -> APIRouter:
     ) -> Response:
         a = Question(a_start, a_end, messaging, unidentified, namespace, focus, depth, group_by=group_by)
         b = replace(a, start=b_start, end=b_end)
-        found = await asyncio.to_thread(diff, graphs, a, b, time.time(), only_significant=only_significant)
+        found = await asyncio.to_thread(
+            diff, graphs, a, b, time.time(), markers=markers, only_significant=only_significant
+        )
         return Response(orjson.dumps(found), media_type="application/json")
 
     return routes

@@ -10,14 +10,13 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from store.events import Event
 from web.api.bodies import JSON_TYPES, YAML_TYPES, read_mapping
 from web.api.pages import Limit
 from web.auth import Reader, Reporter
 from web.events import Events, Report, read_report
+from web.markers import written
 from web.problems import known_query_only, problem_responses
-from web.rule_changes import RuleChange
-from web.timeline import KINDS, Each, Timeline, Wanted
+from web.timeline import KINDS, Timeline, Wanted
 
 Kind = Literal["deployment", "note", "rule_change", "edge_new", "edge_vanished"]
 Cursor = Annotated[
@@ -133,7 +132,7 @@ def router(events: Events, timeline: Timeline) -> APIRouter:
         """Deployments, notes, rules that changed, and edges that had their first call, or none for a long while."""
         wanted = Wanted(service, frozenset(kind or KINDS), start, end, limit, cursor)
         found, following = await asyncio.to_thread(timeline.page, wanted)
-        return Listed(items=[event_view(each) for each in found], next_cursor=following)
+        return Listed(items=[EventView(**written(each)) for each in found], next_cursor=following)
 
     @routes.post(
         "",
@@ -155,25 +154,6 @@ def router(events: Events, timeline: Timeline) -> APIRouter:
         """For CI systems: a marker on every chart, and in the comparison of two windows."""
         event, new = await asyncio.to_thread(events.report, read_report(body), who.name, idempotency_key)
         response.status_code = 201 if new else 200
-        return event_view(event)
+        return EventView(**written(event))
 
     return routes
-
-
-def event_view(each: Each) -> EventView:
-    """As the API writes it."""
-    view = dict.fromkeys(EventView.model_fields) | {"at": each.at, "kind": each.kind}
-    match each:
-        case Event():
-            names = ("service", "version", "who", "link", "text", "actor")
-            view |= {"id": str(each.id)} | {name: getattr(each, name) for name in names}
-        case RuleChange():
-            rule = RuleRef(
-                policy=each.policy, revision=each.revision, what=each.what, callers=list(each.callers)
-            )
-            view |= {"id": each.name, "service": each.service, "who": each.actor, "actor": each.actor}
-            view |= {"text": each.reason, "rule": rule}
-        case _:
-            edge = EdgeRef(source=each.source, target=each.target, kind=each.edge_kind)  # type: ignore[arg-type]
-            view |= {"id": each.name, "edge": edge, "last_seen": each.last_seen}
-    return EventView.model_validate(view)

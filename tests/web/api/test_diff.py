@@ -14,6 +14,7 @@ from collector.rollup import LiveWindow
 from store import calls
 from tests.collector.series import versioned
 from tests.web.api.graphs import client, graphs
+from tests.web.happened import deployed, ruled, timeline
 from web.api import diff
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ AFTER = versioned([("x/a", "x/b", "v2", "", 1200, 80), ("x/a", "y/new", "", "", 
 
 @pytest.fixture
 async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(diff.router(graphs(control, BEFORE, AFTER))) as opened:
+    async with client(diff.router(graphs(control, BEFORE, AFTER), timeline(control))) as opened:
         yield opened
 
 
@@ -103,14 +104,55 @@ async def test_what_is_wrong_is_named(
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
 
 
-async def test_two_windows_of_the_past_come_from_the_store(telemetry: Engine) -> None:
+async def test_markers_stand_at_what_they_concern(http: httpx.AsyncClient, control: Engine) -> None:
+    """In the diff: deployments and rules from the start of a to the end of b, of what is compared."""
+    deployment = deployed(control, 60, "x/b")
+    for at, service in ((60, "z/else"), (121, "x/b")):
+        deployed(control, at, service)
+    of_all = ruled(control, 0, "p", target={"service": "x/b"}, timeout="1s")
+    of_another = ruled(control, 70, "q", target={"service": "x/b", "from": ["y/c"]}, timeout="1s")
+    of_caller = ruled(control, 80, "r", target={"service": "x/b", "from": ["x/a"]}, timeout="1s")
+    document = await get(http)
+    assert [each["id"] for each in document["markers"]] == [of_caller, of_another, deployment, of_all]
+    assert document["markers"][2]["version"] == "v2"
+    (changed,) = document["changed"]["edges"]
+    assert {*changed["markers"]} == {deployment, of_all, of_caller}
+    nodes = {each["id"]: each["markers"] for each in document["changed"]["nodes"]}
+    assert {*nodes["x/b"]} == {deployment, of_all, of_another, of_caller}
+    assert document["added"]["edges"][0]["markers"] == document["removed"]["edges"][0]["markers"] == []
+    swapped = await get(http, **{"a_start": "60", "a_end": "120", "b_start": "0", "b_end": "60"})
+    assert swapped["markers"] == document["markers"]
+
+
+@pytest.mark.parametrize(
+    ("group_by", "node", "part"),
+    [("version", "x/b@v2", "added"), ("namespace", "x", "changed"), ("operation", "x/b", "changed")],
+)
+async def test_markers_of_the_parts_of_a_service(
+    http: httpx.AsyncClient, control: Engine, group_by: str, node: str, part: str
+) -> None:
+    marker = deployed(control, 60, "x/b")
+    document = await get(http, group_by=group_by)
+    (found,) = (each for each in document[part]["nodes"] if each["id"] == node)
+    assert found["markers"] == [marker]
+    assert (await get(http, group_by=group_by, namespace="z"))["markers"] == []
+
+
+async def test_markers_of_both_ends_are_told_once(http: httpx.AsyncClient, control: Engine) -> None:
+    markers = [deployed(control, 61, "x/a"), deployed(control, 60, "x/b")]
+    (changed,) = (await get(http, group_by="namespace"))["changed"]["edges"]
+    assert (changed["source"], changed["target"]) == ("x", "x")
+    assert changed["markers"] == markers
+
+
+async def test_two_windows_of_the_past_come_from_the_store(telemetry: Engine, control: Engine) -> None:
     """Two hours ago: nothing of that is in memory."""
     past = int(time.time()) // 60 * 60 - 7200
     calls.write(telemetry, versioned([("x/a", "x/b", "v1", "", 600, 6)], time=past + 30))
     after = [("x/a", "x/b", "v2", "", 1200.0, 80.0), ("x/a", "y/new", "", "", 3.0, 0.0)]
     calls.write(telemetry, versioned(after, time=past + 90))
     times = {"a_start": past, "a_end": past + 60, "b_start": past + 60, "b_end": past + 120}
-    async with client(diff.router(graphs(telemetry, live=LiveWindow()))) as http:
+    async with client(diff.router(graphs(telemetry, live=LiveWindow()), timeline(control))) as http:
         document = await get(http, **{name: str(at) for name, at in times.items()})
     assert [e["target"] for e in document["added"]["edges"]] == ["y/new"]
     assert document["changed"]["edges"][0]["rate"]["change"] == 10

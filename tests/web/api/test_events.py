@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,21 +12,16 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
-from collector.directory import Directory
-from proxy_plugin.policy import TrafficPolicy
-from store import calls, policies
-from store.engines import writes
+from store import calls
 from tests.store.test_topology import HOUR, PAIR, of
 from tests.store.test_topology import START as TOPOLOGY_START
 from tests.web.clock import Clock
+from tests.web.happened import ruled, timeline
 from web import problems
 from web.api import events as routes
 from web.auth import Auth
 from web.events import Events
 from web.gate import Gate
-from web.rule_changes import RuleChanges
-from web.timeline import Timeline
-from web.topology import Topology
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/events"
@@ -39,14 +34,12 @@ async def api(control: Engine, telemetry: Engine, clock: Clock) -> AsyncIterator
     """A client with an API token; ``clock`` stands at NOW."""
     clock.now += timedelta(seconds=NOW - clock.now.timestamp())
     events = Events(control, clock)
-    timeline = Timeline(
-        events, RuleChanges(control), Topology(telemetry, Directory()), lambda: clock.now.timestamp()
-    )
+    line = timeline(control, telemetry, lambda: clock.now.timestamp())
     app = FastAPI()
     problems.install(app)
     auth = Auth(control, clock)
     app.add_middleware(Gate, auth=auth)
-    app.include_router(routes.router(events, timeline))
+    app.include_router(routes.router(events, line))
     headers = {"authorization": f"Bearer {auth.create_token('ci')}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
@@ -178,19 +171,6 @@ async def paged(api: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
         if page["next_cursor"] is None:
             return found
         question["cursor"] = page["next_cursor"]
-
-
-def ruled(engine: Engine, at: float, name: str = "slow", outcome: str = "applied", **fields: Any) -> None:
-    """A revision of a policy, as the publisher writes it; without fields it is removed."""
-    moment = datetime.fromtimestamp(at, UTC)
-    aim = {"name": name, "target": {"service": "shop/payments"}}
-    policy = TrafficPolicy.model_validate(aim | fields) if fields else None
-    after = policy.document() if policy else None
-    with writes(engine).begin() as session:
-        number = policies.begin(session, name, after, actor="ann", reason="why", at=moment)
-        policies.finish(session, name, number, outcome, {})
-        if policy and outcome in policies.IN_FORCE:
-            policies.put(session, policy, number, moment, None)
 
 
 async def test_rules_that_change_are_events(api: httpx.AsyncClient, control: Engine) -> None:

@@ -12,7 +12,7 @@ from web.ui.flags import FAILURE_CLASSES, RESPONSE_FLAGS
 from web.ui.icons import icon
 from web.ui.panel.live import Figures, derived, figure, lookup
 from web.ui.panel.names import short
-from web.ui.panel.parts import close_button, section, tag, tile
+from web.ui.panel.parts import charts, close_button, section, tag, tile
 
 SIDES = ("client", "server")
 SIDE_ROWS: tuple[tuple[str, str, str], ...] = (
@@ -38,6 +38,7 @@ def edge_figures(selected: Mapping[str, Any], versions: Sequence[str]) -> html.D
         [
             _head(selected, edge),
             _tiles(edge),
+            charts(),
             _sides(edge),
             _failures(edge),
             _flags(edge),

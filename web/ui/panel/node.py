@@ -11,7 +11,7 @@ from proxy_plugin.envoy.status import ProxyStatus
 from web.ui.dom import attributes
 from web.ui.panel.live import figure
 from web.ui.panel.names import short
-from web.ui.panel.parts import close_button, section, tag, tile
+from web.ui.panel.parts import charts, close_button, section, tag, tile
 
 KINDS = {
     "service": "Service",
@@ -31,6 +31,7 @@ def node_panel(selected: Mapping[str, Any], proxies: Sequence[ProxyStatus]) -> h
         [
             _head(selected),
             _tiles(selected.get("node") or {}),
+            charts(),
             *([_instances(own)] if own else []),
             _calls("Called by", selected.get("inbound") or [], "source"),
             _calls("Calls", selected.get("outbound") or [], "target"),

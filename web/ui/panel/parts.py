@@ -25,6 +25,11 @@ def tag(words: str, tone: str = "idle", symbol: str | None = None, **names: Any)
     return html.Span([*([icon(symbol)] if symbol else []), words], className=f"tag {tone}", **names)
 
 
+def charts() -> html.Section:
+    """Where assets/js/64-charts.js draws the last 15 minutes."""
+    return html.Section(id="panel-charts", className="part")
+
+
 def pairs(rows: Iterable[tuple[Any, Any]]) -> html.Dl:
     """Names and values."""
     return html.Dl(

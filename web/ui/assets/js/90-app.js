@@ -69,6 +69,7 @@
     const count = byId("graph-count");
     if (count) count.textContent = `${graph.nodes.size} nodes · ${graph.edges.size} edges`;
     meshui.panel.update();
+    meshui.charts.update();
     meshui.summary.update();
     meshui.table.update();
     meshui.age.update();
@@ -98,6 +99,7 @@
       range.value = meshui.range;
     }
     if (byId("panel-detail")) meshui.panel.update();
+    meshui.charts.update();
     revealAwaited();
   }
 
