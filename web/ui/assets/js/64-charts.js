@@ -19,11 +19,20 @@
 
   // --- what is asked
 
-  /** Filters of GET /api/v1/calls: the calls of an edge, those to a node, those of callers without telemetry. */
-  function filters({ kind, id }) {
-    if (kind === "node") return [`${id === "user" ? "source" : "target"}:${id}`];
-    const edge = meshui.graph.edges.get(id);
-    return [`source:${edge.source}`, `target:${edge.target}`, `kind:${edge.kind}`];
+  const nameOf = (id) => (meshui.graph.nodes.get(id) || { service: id }).service;
+  const isDestination = (id) => (meshui.graph.nodes.get(id) || {}).kind === "messaging";
+
+  /** Filters of GET /api/v1/calls, and what they mean: the calls of an edge, or those to a node. Destinations are no
+      ends there: messages go from producer to consumer. */
+  function question({ kind, id }) {
+    if (kind === "node") {
+      const filter = isDestination(id) ? null : [`${id === "user" ? "source" : "target"}:${id}`];
+      return { filter, title: "Last 15 minutes" };
+    }
+    const { source, target, kind: sort } = meshui.graph.edges.get(id);
+    if (isDestination(target)) return { filter: [`source:${source}`, "kind:messaging"], title: `Messages of ${nameOf(source)}, where received` };
+    if (isDestination(source)) return { filter: [`target:${target}`, "kind:messaging"], title: `Messages to ${nameOf(target)}` };
+    return { filter: [`source:${source}`, `target:${target}`, `kind:${sort}`], title: "Last 15 minutes" };
   }
 
   /** Nodes whose markers concern the selection; of a caller only its own deployments. */
@@ -39,9 +48,10 @@
     return answer.json();
   }
 
-  function series(selection) {
+  async function series(filter) {
+    if (!filter) return { rows: [] };
     const asked = [["metrics", CHARTS.map(({ key }) => key).join(",")], ["start", `now-${SPAN}s`], ["step", `${STEP}s`]];
-    return ask("/api/v1/calls", [...asked, ["limit", "1000"], ...filters(selection).map((each) => ["filter", each])]);
+    return ask("/api/v1/calls", [...asked, ["limit", "1000"], ...filter.map((each) => ["filter", each])]);
   }
 
   async function markers(selection) {
@@ -57,7 +67,7 @@
 
   // --- what is drawn
 
-  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
   /** Points {at, value} of buckets that are over; what was not measured is missing. */
   function points(rows, key, now) {
@@ -85,14 +95,14 @@
   }
 
   const moment = ({ at }) => Date.parse(at) / 1000;
-  const title = (marker) =>
+  const hint = (marker) =>
     [words(marker), `${clock(moment(marker))} by ${marker.who}`, marker.text, marker.link].filter(Boolean).join("\n");
 
   function rulers(found, now) {
     return found.map((marker) => {
       const x = (((moment(marker) - now) / SPAN + 1) * WIDTH).toFixed(1);
       const at = `x1="${x}" x2="${x}" y1="0" y2="${HEIGHT}"`;
-      return `<g class="marker" data-kind="${marker.kind}" data-marker="${escape(marker.id)}"><title>${escape(title(marker))}</title><line class="reach" ${at}/><line ${at}/></g>`;
+      return `<g class="marker" data-kind="${marker.kind}" data-marker="${escape(marker.id)}"><title>${escape(hint(marker))}</title><line class="reach" ${at}/><line ${at}/></g>`;
     }).join("");
   }
 
@@ -101,7 +111,7 @@
     const peak = Math.max(0, ...known.map(({ value }) => value));
     const last = known.length ? form(known[known.length - 1].value) : form(null);
     const said = `${name}, last 15 minutes: now ${last}, at most ${form(known.length ? peak : null)}`;
-    return `<figure class="chart" data-chart="${key}"><figcaption><span>${name}</span><span class="faint">at most ${form(known.length ? peak : null)}</span></figcaption>
+    return `<figure class="chart" data-chart="${key}"${peak ? "" : " data-zero"}><figcaption><span>${name}</span><span class="faint">at most ${form(known.length ? peak : null)}</span></figcaption>
       <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escape(said)}">
       <path class="curve" d="${line(known, Math.max(peak * 1.05, least), now)}"/>${rulers(found, now)}</svg></figure>`;
   }
@@ -124,13 +134,13 @@
   }
 
   /** The part, from rows of /api/v1/calls and events; `now` in unix seconds. */
-  function markup(rows, found, now) {
+  function markup(rows, found, now, title = "Last 15 minutes") {
     const inside = found.filter((marker) => moment(marker) >= now - SPAN);
     const drawn = rows.length || inside.length;
     const charts = CHARTS.map((each) => chart(each, rows, inside, now)).join("");
     const axis = `<div class="axis faint"><span>${clock(now - SPAN)}</span><span>${clock(now)}</span></div>`;
     const none = '<div class="faint">No calls in the last 15 minutes.</div>';
-    return `<h3>Last 15 minutes</h3>${drawn ? `<div class="charts">${charts}${axis}</div>` : none}${list(inside)}`;
+    return `<h3>${escape(title)}</h3>${drawn ? `<div class="charts">${charts}${axis}</div>` : none}${list(inside)}`;
   }
 
   // --- when
@@ -155,12 +165,13 @@
   }
 
   async function fill(selection, key) {
-    const [{ rows }, found] = await Promise.all([series(selection), markers(selection)]);
+    const { filter, title } = question(selection);
+    const [{ rows }, found] = await Promise.all([series(filter), markers(selection)]);
     const element = document.getElementById("panel-charts");
     if (!element || element.dataset.of !== key || shown.key !== key) return;
     const focused = element.contains(document.activeElement);
     if (focused) return; // a rebuilt list would lose the keyboard's place
-    shown.markup = markup(rows, found, meshui.feed.end ? meshui.feed.end / 1000 : Date.now() / 1000);
+    shown.markup = markup(rows, found, meshui.feed.end ? meshui.feed.end / 1000 : Date.now() / 1000, title);
     element.innerHTML = shown.markup;
   }
 
