@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from web.terminal.calls import calls
+from web.terminal.events import events
 from web.terminal.graph import graph
 from web.terminal.traces import traces
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
 cli.add_typer(tokens, name="token")
+cli.add_typer(events, name="events")
 cli.command()(calls)
 cli.command()(traces)
 cli.command()(graph)

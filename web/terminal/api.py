@@ -38,10 +38,17 @@ class Api:
 
     def get(self, path: str, parameters: Mapping[str, str | list[str]]) -> Any:
         """The JSON of an answer. Raises ApiError with what the server says is wrong."""
+        return self._answer("GET", path, params=dict(parameters))
+
+    def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
+        """The same, for what changes something."""
+        return self._answer("POST", path, json=dict(body), headers=dict(headers))
+
+    def _answer(self, method: str, path: str, **request: Any) -> Any:
         import httpx
 
         try:
-            answer = self._client.get(path, params=dict(parameters))
+            answer = self._client.request(method, path, **request)
         except httpx.HTTPError as error:
             raise ApiError(f"{self._client.base_url} does not answer: {error}") from error
         if answer.is_success:
@@ -98,15 +105,17 @@ def _signed_in(settings: Settings, url: str, token: str) -> Iterator[dict[str, s
         yield _bearer(token)
         return
     from store.engines import control_engine
-    from web.auth import Auth
-    from web.gate import CookieNames
+    from web.auth import Auth, csrf_token
+    from web.gate import CSRF_HEADERS, CookieNames
 
     database = settings.control_url.get_secret_value() if settings.control_url else None
     engine = control_engine(database, settings.data)
     auth = Auth(engine)
     _, secret = auth.use_login_link(auth.issue_login_link())
     try:
-        yield {"cookie": f"{CookieNames(urlsplit(url).port or 80).session}={secret}"}
+        cookie = f"{CookieNames(urlsplit(url).port or 80).session}={secret}"
+        # What is sent with a change by cookie, as the console does (web/gate.py).
+        yield {"cookie": cookie, "origin": url, CSRF_HEADERS[0]: csrf_token(secret)}
     finally:
         auth.leave(secret)
         engine.dispose()

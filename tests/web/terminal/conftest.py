@@ -14,10 +14,12 @@ from typer.testing import CliRunner, Result
 
 from tests.collector.series import versioned
 from tests.web.api.graphs import graphs
+from tests.web.happened import timeline
 from web import problems, running
-from web.api import graph
+from web.api import events, graph
 from web.auth import Auth
 from web.cli import cli
+from web.events import Events
 from web.gate import Gate
 from web.listen import HttpServer, bind, port_of
 from web.settings import Settings
@@ -49,6 +51,7 @@ async def served(control: Engine, tmp_path: Path) -> AsyncIterator[Served]:
     api = FastAPI()
     problems.install(api)
     api.include_router(graph.router(found, Streams(found)))
+    api.include_router(events.router(Events(control), timeline(control)))
     server = HttpServer(Gate(api, auth), listener)
     await server.start()
     settings, port = Settings(data=tmp_path / "data"), port_of(listener)
