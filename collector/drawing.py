@@ -16,6 +16,7 @@ QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 CLASSES: Final = (*model.FAILED_CLASSES, model.CANCELLED)
 _KIND_ORDER: Final = ("gateway", "service", "database", "messaging", "external", "user", "unknown", "")
 _OF_NODE: Final = ["target", "target_member"]
+_USED: Final = {"first": pl.col("first").min(), "last": pl.col("last").max()}
 
 
 def edges(calls: Summed) -> pl.DataFrame:
@@ -32,8 +33,7 @@ def edges(calls: Summed) -> pl.DataFrame:
         pl.col(SUMS).sum(),
         *failures,
         *(pl.col(name).first() for name in ("evidence", "source_kind", "target_kind", "target_member")),
-        first=pl.col("first").min(),
-        last=pl.col("last").max(),
+        **_USED,
     )
     by_protocol = rows.group_by(*EDGE, "protocol").agg(pl.col("calls").sum())
     busiest = by_protocol.sort("calls", "protocol").unique(EDGE, keep="last").select(*EDGE, "protocol")
@@ -55,7 +55,10 @@ def _latency(calls: Summed, by: list[str], more: list[str] | None = None) -> pl.
 
 
 def nodes(calls: Summed) -> pl.DataFrame:
-    """R3.4: what a node served itself; a node without spans of its own: what its callers saw."""
+    """R3.4: what a node served itself; a node without spans of its own: what its callers saw.
+
+    ``first`` and ``last``: of all calls to it or from it, unix s; null without any.
+    """
     rows = _served(calls.rows)
     served = rows.group_by(id="target").agg(
         calls=_seen("calls").sum(),
@@ -64,9 +67,12 @@ def nodes(calls: Summed) -> pl.DataFrame:
         requests=pl.col("requests").filter(pl.col("source") != "").sum(),
         **{f"failures_{name}": _seen("failed").filter(_class(name)).sum() for name in model.FAILED_CLASSES},
         **{f"failures_{model.CANCELLED}": _seen("calls").filter(_class(model.CANCELLED)).sum()},
+        **_USED,
     )
-    found = _ends(rows).join(served, on="id", how="left")
-    figures = [name for name in served.columns if name != "id"]
+    ends = [served.select("id", *_USED), rows.group_by(id="source").agg(**_USED)]
+    used = pl.concat(ends).group_by("id").agg(**_USED)
+    found = _ends(rows).join(served.drop(*_USED), on="id", how="left").join(used, on="id", how="left")
+    figures = [name for name in served.columns if name not in ("id", *_USED)]
     latency = quantiles(node_bins(calls), ["id"], QUANTILES)
     return found.with_columns(pl.col(figures).fill_null(0.0)).join(latency, on="id", how="left").sort("id")
 

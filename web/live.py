@@ -195,11 +195,19 @@ def _settled(now: float) -> int:
 
 def with_first_and_last(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
     """``shown``, with the first and the last call that either has."""
-    seen = known.edges.select(*graph.EDGE, since="first", until="last")
-    edges = shown.edges.join(seen, on=graph.EDGE, how="left", maintain_order="left").with_columns(
+    return replace(
+        shown,
+        nodes=_ever_used(shown.nodes, known.nodes, ["id"]),
+        edges=_ever_used(shown.edges, known.edges, graph.EDGE),
+    )
+
+
+def _ever_used(shown: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    seen = known.select(*key, since="first", until="last")
+    rows = shown.join(seen, on=key, how="left", maintain_order="left").with_columns(
         first=pl.min_horizontal("since", "first"), last=pl.max_horizontal("until", "last")
     )
-    return replace(shown, edges=edges.drop("since", "until"))
+    return rows.drop("since", "until")
 
 
 def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
@@ -211,11 +219,12 @@ def with_idle(shown: ServiceGraph, known: ServiceGraph) -> ServiceGraph:
         pl.col("source") != UNKNOWN
     )
     silent_nodes = known.nodes.join(shown.nodes, on="id", how="anti").filter(pl.col("id") != UNKNOWN)
-    edges = [with_first_and_last(shown, known).edges, _silenced(silent_edges, keep={"first", "last"})]
+    shown = with_first_and_last(shown, known)
+    edges = [shown.edges, _silenced(silent_edges, keep={"first", "last"})]
     return replace(
         shown,
         edges=pl.concat(edges).sort(graph.EDGE),
-        nodes=pl.concat([shown.nodes, _silenced(silent_nodes, keep=set())]).sort("id"),
+        nodes=pl.concat([shown.nodes, _silenced(silent_nodes, keep={"first", "last"})]).sort("id"),
     )
 
 

@@ -73,6 +73,7 @@ def _node(row: Json, seconds: float, beside: Beside, shares: dict[str, dict[str,
         "latency_ms": _latency(row, ""),
         "instances": beside.instances.get(row["id"]),
         "versions": shares.get(row["id"], {}),
+        **_seen(row),
         "breaker": None,
     }
 
@@ -132,9 +133,12 @@ def _edge(row: Json, seconds: float, beside: Beside, flags: Any, versions: Any) 
         "evidence": [row["evidence"]],
         "virtual": row["server_calls"] <= 0,
         "inferred": row["inferred"] > 0,
-        "first_seen": rfc3339(row["first"]) if row["first"] else None,
-        "last_seen": rfc3339(row["last"]) if row["last"] else None,
+        **_seen(row),
     }
+
+
+def _seen(row: Json) -> Json:
+    return {f"{name}_seen": rfc3339(row[name]) if row[name] else None for name in ("first", "last")}
 
 
 def side(row: Json, name: str) -> Json:

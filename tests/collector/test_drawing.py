@@ -27,6 +27,15 @@ def test_retries_are_seen_at_their_target() -> None:
     assert (b["requests"], b["attempts"]) == (1, 2)
 
 
+def test_a_node_was_used_when_it_called_or_was_called() -> None:
+    """One that nobody called, and one that calls later than it is called."""
+    found = nodes("1 C a 50; 2<1 S b; t2 3 C a +5000; t2 4<3 S b; t3 5 C b +9000; t3 6<5 S c")
+    first = found["a"]["first"]
+    assert isinstance(first, int)
+    used = {name: (found[name]["first"], found[name]["last"]) for name in "abc"}
+    assert used == {"a": (first, first + 5), "b": (first, first + 9), "c": (first + 9,) * 2}
+
+
 def test_the_most_frequent_protocol() -> None:
     spans = "; ".join(
         f"{2 * n} C a [rpc.system=grpc]; {2 * n + 1}<{2 * n} S b +{n * 1000}" for n in range(1, 4)

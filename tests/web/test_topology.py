@@ -128,9 +128,16 @@ def test_first_and_last_seen_are_those_of_the_retention(telemetry: Engine, topol
     for at in (30, DAY, 2 * DAY):
         calls.write(telemetry, of(PAIR, at=at))
     window = {"start": str(START + DAY), "end": str(START + DAY + 10)}
-    (edge,) = graph(telemetry, topology, **window)["edges"]
+    calls.write(telemetry, of("1 C a; 2<1 S c", at=3 * DAY))
+    document = graph(telemetry, topology, **window)
+    (edge,) = document["edges"]
     assert edge["calls"] == 1
-    assert (edge["first_seen"], edge["last_seen"]) == (rfc3339(START + 30), rfc3339(START + 2 * DAY))
+    first, last, later = (rfc3339(START + at) for at in (30, 2 * DAY, 3 * DAY))
+    assert (edge["first_seen"], edge["last_seen"]) == (first, last)
+    nodes = {node["id"]: (node["first_seen"], node["last_seen"]) for node in document["nodes"]}
+    assert (nodes["a"], nodes["b"]) == ((first, later), (first, last))
+    silent = graph(telemetry, topology, **window, idle=True)["nodes"]
+    assert {node["id"]: node["first_seen"] for node in silent}["c"] == later
 
 
 def test_idle_edges_are_those_of_the_retention(telemetry: Engine, topology: Topology) -> None:

@@ -119,6 +119,11 @@ class Node(BaseModel):
     instances: int | None = Field(description="Proxies connected for it; null if it has none", examples=[2])
     versions: dict[str, float] = Field(description="Calls per version", examples=[{"v1": 90.0, "v2": 10.0}])
     breaker: None = Field(None, description="Reserved", examples=[None])
+    first_seen: str | None = Field(
+        description="First call to it or from it: in the retention; in the window, where nodes are parts or groups of services",
+        examples=["2026-01-31T12:00:00Z"],
+    )
+    last_seen: str | None = Field(description="Last such call", examples=["2026-01-31T12:14:59Z"])
 
 
 class Edge(BaseModel):

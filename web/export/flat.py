@@ -11,11 +11,14 @@ Json = dict[str, Any]
 
 _FIGURES: Final = ("calls", "failed", "rate", "error_rate", "health", "requests", "attempts", "amplification")
 
+_SEEN: Final = ("first_seen", "last_seen")
+
 
 def node(document: Json) -> Row:
     """One node: ``id``, what it is, and its figures; null where there is none."""
     names = ("id", "service", "namespace", "version", "operation", "kind")
-    return {name: document[name] for name in names} | _figures(document) | _latency(document, "")
+    row = {name: document[name] for name in names} | _figures(document) | _latency(document, "")
+    return row | {name: document[name] for name in _SEEN}
 
 
 def edge(document: Json) -> Row:
@@ -24,7 +27,7 @@ def edge(document: Json) -> Row:
     for side in ("client", "server"):
         row |= {f"{side}_{name}": document[side][name] for name in ("calls", "failed")}
         row |= _latency(document[side], f"{side}_")
-    seen = ("virtual", "inferred", "first_seen", "last_seen")
+    seen = ("virtual", "inferred", *_SEEN)
     return row | {"evidence": ",".join(document["evidence"])} | {name: document[name] for name in seen}
 
 

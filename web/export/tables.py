@@ -16,11 +16,12 @@ _FIGURES: Final = (
     *(f"failures_{name}" for name in CLASSES),
 )
 _TIMES: Final = tuple(f"{name}_ms" for name in QUANTILES)
-NODES: Final = ("id", "service", "namespace", "version", "operation", "kind", *_FIGURES, *_TIMES)
+_SEEN: Final = ("first_seen", "last_seen")
+NODES: Final = ("id", "service", "namespace", "version", "operation", "kind", *_FIGURES, *_TIMES, *_SEEN)
 EDGES: Final = (
     *("source", "target", "kind", "protocol", *_FIGURES),
     *(f"{side}_{name}" for side in ("client", "server") for name in ("calls", "failed", *_TIMES)),
-    *("evidence", "virtual", "inferred", "first_seen", "last_seen"),
+    *("evidence", "virtual", "inferred", *_SEEN),
 )
 
 

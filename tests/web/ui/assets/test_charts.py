@@ -109,3 +109,13 @@ def test_older_markers_are_left_out_and_silence_is_said(page: Page) -> None:
     draw(page, [], [DEPLOYED | {"at": "2030-03-17T17:00:00Z"}])
     assert page.locator("svg, .changes").count() == 0
     assert "No calls in the last 15 minutes" in page.locator("body").inner_text()
+
+
+def test_when_it_was_first_and_last_seen(page: Page) -> None:
+    """Of what is silent too."""
+    known = {"first_seen": "2029-01-02T03:04:05Z", "last_seen": "2030-03-17T17:00:00Z"}
+    page.evaluate("known => (document.body.innerHTML = meshui.charts.markup([], [], 1, { known }))", known)
+    times = [each.get_attribute("datetime") for each in page.locator(".ever time").all()]
+    assert times == [*known.values()]
+    page.evaluate("() => (document.body.innerHTML = meshui.charts.markup([], [], 1, { known: {} }))")
+    assert page.locator(".ever").count() == 0

@@ -54,6 +54,17 @@
     return ask("/api/v1/calls", [...asked, ["limit", "1000"], ...filter.map((each) => ["filter", each])]);
   }
 
+  /** The edge or node of the graph; what is silent in the window is asked for. */
+  async function itself({ kind, id }) {
+    const here = meshui.graph.figures[kind === "edge" ? "edges" : "nodes"].get(id);
+    if (here) return here;
+    const edge = kind === "edge" ? meshui.graph.edges.get(id) : null;
+    const asked = { start: "now-30s", idle: "true", messaging: "expanded", focus: edge ? edge.source : id };
+    const { nodes, edges } = await ask("/api/v1/graph", asked);
+    const same = (each) => ["source", "target", "kind"].every((name) => each[name] === edge[name]);
+    return edge ? edges.find(same) : nodes.find((node) => node.id === id);
+  }
+
   async function markers(selection) {
     const { called, calling } = concerned(selection);
     const of = (service, ...kinds) =>
@@ -133,14 +144,23 @@
     return `<h4>Changes</h4><ul class="changes">${found.slice(0, LISTED).map(item).join("")}${rest}</ul>`;
   }
 
-  /** The part, from rows of /api/v1/calls and events; `now` in unix seconds. */
-  function markup(rows, found, now, title = "Last 15 minutes") {
+  const day = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+  const time = (text) => `<time datetime="${escape(text)}">${escape(day(text))}</time>`;
+
+  /** When the first and the last call was, of all that is kept. */
+  function ever(known) {
+    if (!known || !known.first_seen) return "";
+    return `<div class="ever faint">First seen ${time(known.first_seen)} · last ${time(known.last_seen)}</div>`;
+  }
+
+  /** The part, from rows of /api/v1/calls and events; `now` in unix seconds; `known`: the edge or node itself. */
+  function markup(rows, found, now, { title = "Last 15 minutes", known = null } = {}) {
     const inside = found.filter((marker) => moment(marker) >= now - SPAN);
     const drawn = rows.length || inside.length;
     const charts = CHARTS.map((each) => chart(each, rows, inside, now)).join("");
     const axis = `<div class="axis faint"><span>${clock(now - SPAN)}</span><span>${clock(now)}</span></div>`;
     const none = '<div class="faint">No calls in the last 15 minutes.</div>';
-    return `<h3>${escape(title)}</h3>${drawn ? `<div class="charts">${charts}${axis}</div>` : none}${list(inside)}`;
+    return `<h3>${escape(title)}</h3>${drawn ? `<div class="charts">${charts}${axis}</div>` : none}${ever(known)}${list(inside)}`;
   }
 
   // --- when
@@ -166,12 +186,12 @@
 
   async function fill(selection, key) {
     const { filter, title } = question(selection);
-    const [{ rows }, found] = await Promise.all([series(filter), markers(selection)]);
+    const [{ rows }, found, known] = await Promise.all([series(filter), markers(selection), itself(selection)]);
     const element = document.getElementById("panel-charts");
     if (!element || element.dataset.of !== key || shown.key !== key) return;
     const focused = element.contains(document.activeElement);
     if (focused) return; // a rebuilt list would lose the keyboard's place
-    shown.markup = markup(rows, found, meshui.feed.end ? meshui.feed.end / 1000 : Date.now() / 1000, title);
+    shown.markup = markup(rows, found, meshui.feed.end ? meshui.feed.end / 1000 : Date.now() / 1000, { title, known });
     element.innerHTML = shown.markup;
   }
 
