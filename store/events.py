@@ -86,6 +86,12 @@ def page(session: Session, asked: Asked, limit: int) -> list[Event]:
     return [_event(row) for row in session.scalars(query)]
 
 
+def remove_before(session: Session, at: datetime) -> int:
+    """Remove events of before ``at``, and with them the keys that they were sent under; how many there were."""
+    done = session.execute(sa.delete(EventRow).where(EventRow.at < at))
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
 def _event(row: EventRow) -> Event:
     return Event(
         row.at, row.kind, row.service, row.version, row.who, row.link, row.text, row.actor, id=row.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from store import audit, events
 from store.engines import reads, writes
@@ -28,8 +30,11 @@ from store.events import Asked, Event
 from web.problems import FieldError, Problem, field_path
 from web.window import moment
 
+log = structlog.get_logger(__name__)
+
 AHEAD: Final = timedelta(minutes=5)
 """How far the clock of a sender may be ahead of ours (as R8 has it for calls)."""
+_LOOK_AGAIN: Final = 3600.0  # s
 
 
 def _word(text: str) -> str:
@@ -121,8 +126,13 @@ def read_report(body: dict[str, Any]) -> Report:
 class Events:
     """Events in the control database. Methods block: from async code, in a thread."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._reads, self._writes, self._now = reads(engine), writes(engine), now
+    def __init__(
+        self,
+        engine: Engine,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        kept: timedelta = timedelta(days=365),
+    ) -> None:
+        self._reads, self._writes, self._now, self._kept = reads(engine), writes(engine), now, kept
 
     def report(self, report: Report, actor: str, key: str | None = None) -> tuple[Event, bool]:
         """Store it and its audit entry; the event, and whether it is a new one.
@@ -139,6 +149,21 @@ class Events:
         """The newest first."""
         with self._reads() as session:
             return events.page(session, asked, limit)
+
+    def forget(self) -> int:
+        """Remove what is older than events are kept; how many there were."""
+        with self._writes.begin() as session:
+            return events.remove_before(session, self._now() - self._kept)
+
+    async def keep_forgetting(self) -> None:
+        """The same, once in a while. Runs until it is cancelled."""
+        while True:
+            try:
+                if count := await asyncio.to_thread(self.forget):
+                    log.info("events_forgotten", count=count)
+            except SQLAlchemyError:
+                log.exception("events_not_forgotten")
+            await asyncio.sleep(_LOOK_AGAIN)
 
     def _report(self, report: Report, actor: str, key: str | None) -> tuple[Event, bool]:
         fingerprint = sha256(json.dumps(report.model_dump(), sort_keys=True).encode()).hexdigest()
@@ -178,8 +203,8 @@ class Events:
             seconds = moment(text, now.timestamp(), "at")
         except Problem as problem:  # 400 for a parameter, 422 for a part of a body
             raise Problem(422, "Invalid event", problem.detail, errors=problem.errors) from None
-        if not 0 <= seconds <= (now + AHEAD).timestamp():
-            message = "between 1970 and five minutes from now"
+        if not max(0.0, (now - self._kept).timestamp()) <= seconds <= (now + AHEAD).timestamp():
+            message = f"not older than events are kept ({self._kept}), nor more than five minutes from now"
             raise Problem(
                 422, "Invalid event", f"at: {message}", errors=[FieldError(field="at", message=message)]
             )

@@ -147,6 +147,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         listener = _listener(settings, "http_port")
         ports = Ports(port_of(listener), grpc_port, port_of(otlp), xds_port)
         parts = _parts(settings, ports, telemetry, control_database, control, graphs, publisher, topology)
+        forgetting = asyncio.create_task(parts.events.keep_forgetting(), name="events")
+        stack.callback(forgetting.cancel)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
         app = create_app(parts, pipeline, counters, checks)
         web = HttpServer(tracing.around(app) if tracing else app, listener)
@@ -233,7 +235,7 @@ def _parts(
     publisher: Publisher,
     topology: Topology,
 ) -> Parts:
-    events = Events(database)
+    events = Events(database, kept=settings.retention_events)
     return Parts(
         settings=settings,
         ports=ports,

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     retention_calls_hours: Duration = Field(
         default=timedelta(days=365), description="How long they are kept by the hour."
     )
+    retention_events: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=36500))] = Field(
+        default=timedelta(days=365), description="How long reported deployments and notes are kept."
+    )
     vanished_after: Annotated[Duration, Field(ge=timedelta(hours=1))] = Field(
         default=timedelta(hours=1),
         description="An edge without a call for so long has vanished, at least `1h`.",

@@ -92,3 +92,12 @@ def test_a_key_is_used_once_by_each(engine: Engine) -> None:
     with pytest.raises(sa.exc.IntegrityError), writes(engine).begin() as session:
         events.add(session, deployed("e"), key="k")
     assert versions(engine) == ["d", "c", "b", "a"]
+
+
+def test_old_events_are_removed_with_their_keys(engine: Engine) -> None:
+    with writes(engine).begin() as session:
+        events.add(session, deployed("v1", NOON - MINUTE), key="k", fingerprint="f")
+        events.add(session, deployed("v2"))
+        assert events.remove_before(session, NOON) == 1
+        assert events.of_key(session, "token:ci", "k") is None
+    assert versions(engine) == ["v2"]

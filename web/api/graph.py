@@ -120,7 +120,7 @@ class Node(BaseModel):
     versions: dict[str, float] = Field(description="Calls per version", examples=[{"v1": 90.0, "v2": 10.0}])
     breaker: None = Field(None, description="Reserved", examples=[None])
     first_seen: str | None = Field(
-        description="First call to it or from it: in the retention; in the window, where nodes are parts or groups of services",
+        description="First call to it or from it: in the retention; where nodes are no whole services, in the window",
         examples=["2026-01-31T12:00:00Z"],
     )
     last_seen: str | None = Field(description="Last such call", examples=["2026-01-31T12:14:59Z"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,14 +14,16 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from store import calls
+from store.events import Asked
 from tests.store.test_topology import HOUR, PAIR, of
 from tests.store.test_topology import START as TOPOLOGY_START
 from tests.web.clock import Clock
 from tests.web.happened import ruled, timeline
+from tests.web.mesh import until
 from web import problems
 from web.api import events as routes
 from web.auth import Auth
-from web.events import Events
+from web.events import Events, Report
 from web.gate import Gate
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +174,29 @@ async def paged(api: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
         if page["next_cursor"] is None:
             return found
         question["cursor"] = page["next_cursor"]
+
+
+async def test_events_are_kept_for_a_while(api: httpx.AsyncClient, control: Engine, clock: Clock) -> None:
+    """What is older is not taken, and what becomes older is removed."""
+    events = Events(control, clock, timedelta(days=1))
+    assert (await report(api, at="now-23h"))["id"] == "1"
+    await report(api)
+    assert events.forget() == 0
+    clock.now += timedelta(hours=2)
+    with pytest.raises(problems.Problem) as refused:
+        events.report(Report.model_validate({"service": "a", "at": "now-25h"}), "ci")
+    assert "not older than events are kept" in (refused.value.detail or "")
+    assert (events.forget(), events.forget()) == (1, 0)
+    assert [each["id"] for each in await listed(api, kind="deployment")] == ["2"]
+
+
+async def test_old_events_are_removed_while_the_server_runs(control: Engine, clock: Clock) -> None:
+    events = Events(control, clock, timedelta(days=1))
+    events.report(Report.model_validate({"service": "a"}), "ci")
+    clock.now += timedelta(days=2)
+    running = asyncio.create_task(events.keep_forgetting())
+    await until(lambda: not events.page(Asked(), 1))
+    running.cancel()
 
 
 async def test_rules_that_change_are_events(api: httpx.AsyncClient, control: Engine) -> None:
