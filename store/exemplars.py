@@ -11,7 +11,7 @@ from clickhouse_connect.cc_sqlalchemy.sql import prewhere
 from sqlalchemy.engine import Engine
 
 from collector import model
-from collector.packing import escape
+from collector.packing import RECORD, UNIT, escape
 from collector.shaping import USER
 from store import telemetry
 from store.predicates import Condition, named, of_kind, of_service, unit
@@ -79,7 +79,8 @@ def slowest(engine: Engine, calls: Calls, side: Side) -> pa.Table:
 
 
 def _served(calls: Calls) -> tuple[list[Condition], list[Condition]]:
-    """The target's own spans; with a source those whose parent is that one's, with ``user`` those without parent."""
+    """The target's own spans; with a source those whose parent or link is that one's, or who received from it (a
+    destination), with ``user`` those without parent."""
     first = [of_kind(*_CALLED)]
     if calls.target:
         first.append(of_service(calls.target))
@@ -90,7 +91,26 @@ def _served(calls: Calls) -> tuple[list[Condition], list[Condition]]:
     if not calls.source:
         return first, []
     callers = _others(calls, _ROWS.span_id, of_service(calls.source))
-    return first, [sa.tuple_(_ROWS.trace_id, _ROWS.parent_span_id).in_(callers)]
+    under = sa.tuple_(_ROWS.trace_id, _ROWS.parent_span_id).in_(callers)
+    linked = sa.tuple_(_ROWS.trace_id, _ROWS.span_id).in_(_linked(calls))
+    return first, [sa.or_(under, linked, _says("destination", calls.source))]
+
+
+def _linked(calls: Calls) -> Any:
+    """Trace and span ids of messages that were received from the source, in whatever trace they were sent (R6)."""
+    first = [*_within(calls.window), of_kind(*_CALLED)]
+    if calls.target:
+        first.append(of_service(calls.target))
+    link = sa.func.arrayJoin(sa.func.splitByChar(RECORD, _ROWS.link_texts)).label("link")
+    received = prewhere(sa.select(_ROWS.trace_id, _ROWS.span_id, link), sa.and_(*first))
+    each = received.where(_ROWS.link_texts != "").subquery()
+    ids = sa.func.arraySlice(sa.func.splitByChar(UNIT, each.c.link), 1, 2)
+    sender = sa.func.array(hexadecimal(_ROWS.trace_id), hexadecimal(_ROWS.span_id))
+    around = calls.window[0] - _AROUND, calls.window[1] + _AROUND
+    sent = prewhere(
+        sa.select(sender), sa.and_(*_within(around), of_kind(*_CALLING), of_service(calls.source))
+    )
+    return sa.select(each.c.trace_id, each.c.span_id).where(ids.in_(sent))
 
 
 def _asked(calls: Calls) -> tuple[list[Condition], list[Condition]]:

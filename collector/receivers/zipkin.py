@@ -148,11 +148,7 @@ def _spans(kind: pa.StructType, spans: Sequence[Span]) -> pa.Array:
     end = start + np.clip(duration, 0, _LONGEST).astype(np.uint64) * np.uint64(1000)
     end -= ((duration < 0) & (end > 0)).astype(np.uint64)  # before the start, as it was sent (R8)
     stated = [_stated(span, late) for span, late in zip(spans, untimed.tolist(), strict=True)]
-    codes = {
-        "OK": model.STATUS_OK,
-        "ERROR": model.STATUS_ERROR,
-    }  # as OpenTelemetry's Zipkin exporters write them
-    status = [codes.get(tags.get("otel.status_code", ""), model.STATUS_UNSET) for tags in stated]
+    status = [_status(tags) for tags in stated]
     return nesting.structs(
         kind,
         {
@@ -177,6 +173,15 @@ def _spans(kind: pa.StructType, spans: Sequence[Span]) -> pa.Array:
             "flags": 0,
         },
     )
+
+
+def _status(tags: Mapping[str, Any]) -> int:
+    """As OpenTelemetry's exporters write it; else the tag ``error``, whatever it says but false (R10)."""
+    said = tags.get("otel.status_code")
+    if said == "OK":
+        return model.STATUS_OK
+    failed = said == "ERROR" or str(tags.get("error", False)).lower() != "false"
+    return model.STATUS_ERROR if failed else model.STATUS_UNSET
 
 
 def _none(kind: pa.ListType) -> pa.Array:

@@ -21,7 +21,7 @@ def test_every_field_has_its_column() -> None:
     assert found["span_id"].hex() == SPAN["id"]
     assert found["parent_span_id"].hex() == SPAN["parentId"]
     assert (found["start"].value, found["duration"]) == (START, 20731_000)
-    assert (found["kind"], found["status"], found["failure"]) == (model.CLIENT, 0, "server_error")
+    assert (found["kind"], found["status"], found["failure"]) == (model.CLIENT, 2, "server_error")
     assert (found["service"], found["instance"], found["operation"]) == ("checkout", "10.0.0.7", "get /carts")
     assert (found["peer"], found["peer_kind"], found["protocol"]) == ("cart", "named", "http")
     assert (found["scope"], found["telemetry"], found["address"]) == ("zipkin", "zipkin", "10.0.0.7")
@@ -116,6 +116,21 @@ FAILURES = [
 @pytest.mark.parametrize(("tags", "failure"), FAILURES)
 def test_h7_tags_tell_failures(tags: dict[str, Any], failure: str) -> None:
     assert row(tags=tags)["failure"] == failure
+
+
+@pytest.mark.parametrize(
+    ("tags", "status"),
+    [
+        ({"error": ""}, "error"),
+        ({"error": "boom", "otel.status_code": "OK"}, "ok"),
+        ({"error": "FALSE"}, "unset"),
+        ({"otel.status_code": "ERROR"}, "error"),
+        ({"http.status_code": "500"}, "unset"),
+    ],
+)
+def test_the_tag_error_is_a_status(tags: dict[str, Any], status: str) -> None:
+    """So that a search for errors (S6) finds it, and the detail of a trace shows it."""
+    assert row(tags=tags)["status"] == model.STATUS_NAMES.index(status)
 
 
 TEXTS = [

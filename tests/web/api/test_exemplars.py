@@ -6,9 +6,13 @@ import random
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from sqlalchemy.engine import Engine
 
+from collector.receivers import zipkin
+from collector.spans import flatten
+from store import spans
 from tests.web.api.tracing import SECOND, TRACES, http, store
 from web.api import trace_models
 
@@ -81,6 +85,23 @@ async def test_only_the_calls_of_that_edge(telemetry: Engine, http: httpx.AsyncC
     assert await traces(http, source="b", target="a") == []
 
 
+KAFKA = "[messaging.system=kafka, messaging.destination.name=o]"
+
+
+async def test_a_message_is_found_by_its_link(telemetry: Engine, http: httpx.AsyncClient) -> None:
+    """Sent in another trace; by the destination too, where that is a node."""
+    store(
+        telemetry,
+        f"t1 1 P a {KAFKA} 2; t2 2 N b {KAFKA} ->t1/1 30; t3 1 P z {KAFKA} 3; t4 2 N b {KAFKA} ->t3/1 ->t9/1 40;"
+        f"t5 2 N b [messaging.system=kafka, messaging.destination.name=p] ->t9/1 50",
+    )
+    assert await traces(http, source="a", target="b") == [2]
+    assert await traces(http, source="z", target="b") == [4]
+    assert await traces(http, source="z") == [4]
+    assert await traces(http, source="kafka:o", target="b") == [4, 2]
+    assert await traces(http, source="a", target="kafka:o") == [1]
+
+
 async def test_p8_a_target_without_spans_is_known_from_its_callers(
     telemetry: Engine, http: httpx.AsyncClient
 ) -> None:
@@ -103,6 +124,21 @@ async def test_an_operation_is_that_of_the_target(telemetry: Engine, http: httpx
     store(telemetry, "t1 1 C a 90; t1 2<1 S b 7; t2 1 C a 20; t2 3<1 S b 5")
     for side in ("server", "client"):
         assert await traces(http, source="a", target="b", operation="op-3", side=side) == [2]
+
+
+async def test_the_error_tag_of_zipkin_is_searched_for_and_shown(
+    telemetry: Engine, http: httpx.AsyncClient
+) -> None:
+    at, long = SECOND * 10**6, {"duration": 5, "kind": "SERVER", "localEndpoint": {"serviceName": "b"}}
+    sent = [
+        long | {"traceId": f"{n:x}", "id": f"{n:x}", "timestamp": at, "tags": tags}
+        for n, tags in ((1, {"error": "boom"}), (2, {"error": "false"}), (3, {}))
+    ]
+    spans.write(telemetry, flatten([zipkin.decode(orjson.dumps(sent)).records], arrived=0).stored)
+    failed = (await http.get(TRACES, params=WINDOW | {"error": "true"})).json()["traces"]
+    assert [(int(each["trace_id"], 16), each["errors"]) for each in failed] == [(1, 1)]
+    detail = (await http.get(f"{TRACES}/{failed[0]['trace_id']}")).json()
+    assert [span["status"] for span in detail["spans"]] == ["error"]
 
 
 NASTY = ["'", "\\", "' OR 1=1 --", "%", "(", ".*", "\0", "\x1f", "ü", "/{id}'"]
