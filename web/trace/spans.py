@@ -12,6 +12,7 @@ import pyarrow as pa
 from collector import model, packing
 from collector.receivers.zipkin import UNFINISHED, UNTIMED
 from collector.walk import SIDE_OF_KIND
+from web.trace.pieces import join
 
 SIDES: Final = SIDE_OF_KIND.tolist()
 """Kind → LOCAL, CALLING or CALLED."""
@@ -66,13 +67,13 @@ class Span:
 
 
 def read(rows: pa.Table) -> list[Span]:
-    """The spans of :func:`store.traces.spans_of`; identical copies once (V2, S8), by start and id."""
+    """The spans of :func:`store.traces.spans_of`; identical copies (V2, S8) and pieces (R11) once, by start."""
     names = rows.column_names
     copies = dict.fromkeys(zip(*(column.to_pylist() for column in rows.columns), strict=True))
     reader = _reader()
     # Over the stored texts, so that the order of the rows in the store changes nothing.
     ordered = sorted(copies, key=lambda row: (row[names.index("start")], row))
-    return [reader(dict(zip(names, row, strict=True))) for row in ordered]
+    return join([reader(dict(zip(names, row, strict=True))) for row in ordered])
 
 
 def _reader() -> Callable[[Mapping[str, Any]], Span]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from sqlalchemy.engine import Engine
 
 from collector.consumer import Signal
+from collector.receivers import zipkin
 from collector.receivers.otlp import decode
 from collector.spans import flatten
 from store import spans
 from tests.reference.notation import parse, to_otlp
-from tests.web.api.tracing import TRACES, http, store, trace_id
+from tests.web.api.tracing import SECOND, TRACES, http, store, trace_id
 from web.api import trace_models
 
 __all__ = ["http"]
@@ -135,3 +137,15 @@ async def test_texts_of_all_kinds_come_back(telemetry: Engine, http: httpx.Async
     assert [(event["name"], event["attributes"]) for event in found["events"]] == [
         (text, {text: "7"}) for text in texts
     ]
+
+
+async def test_pieces_of_a_zipkin_span_are_shown_as_one(telemetry: Engine, http: httpx.AsyncClient) -> None:
+    """R11: its start and its finish came in two reports."""
+    span = {"traceId": "5", "id": "5", "kind": "CLIENT", "localEndpoint": {"serviceName": "a"}}
+    for facts in ({"timestamp": SECOND * 10**6, "name": "get"}, {"duration": 7000, "tags": {"k": "v"}}):
+        report = zipkin.decode(orjson.dumps([span | facts])).records
+        spans.write(telemetry, flatten([report], arrived=0).stored)
+    document = await detail(http, 5)
+    (shown,) = document["spans"]
+    assert (shown["operation"], shown["duration_ms"], shown["attributes"]["k"]) == ("get", 7.0, "v")
+    assert document["warnings"] == []
