@@ -87,6 +87,18 @@ def test_both_sides_of_an_edge_are_side_by_side(page: Page) -> None:
     expect(page.locator("#edge-breaker-facts")).to_contain_text("1024")
 
 
+def test_a_deployment_is_marked_on_the_charts(page: Page, demo: Demo) -> None:
+    """Of an edge, a deployment of its target: a line in each chart, and a link in the list."""
+    link = "https://ci.example.com/job/17"
+    with demo.api() as api:
+        api.post("/api/v1/events", json={"service": TARGET, "version": "v9", "link": link}).raise_for_status()
+    open_edge(page)
+    charts = page.locator("#panel-charts")
+    expect(charts.locator('.marker[data-kind="deployment"]')).to_have_count(3, timeout=SETTLED)
+    expect(charts.locator('[data-chart="rate"] .curve')).to_have_attribute("d", re.compile("M"))
+    expect(charts.get_by_role("link")).to_have_attribute("href", link)
+
+
 def test_a_fault_from_the_page_turns_the_edge_red_and_back(page: Page, demo: Demo) -> None:
     """The loop: a rule set on the page reaches the Envoys, their telemetry reaches the page."""
     open_edge(page)
