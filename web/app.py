@@ -71,7 +71,7 @@ def create_app(
         metrics.router(counters.registry),
         login.router(parts.auth),
         api_docs.router(CookieNames(parts.ports.http).csrf),
-        graph.router(parts.graphs, parts.streams),
+        graph.router(parts.answers, parts.streams),
         diff.router(parts.graphs, parts.timeline),
         export.router(parts.graphs, parts.layouts),
         impact.router(parts.graphs),

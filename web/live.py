@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -85,9 +86,16 @@ class Graphs:
 
     def graph(self, question: Question, now: float | None = None) -> Json:
         """The document of ``GET /api/v1/graph``. Blocks: call it in a thread. Raises a 400 problem for bad times."""
+        head, nodes, edges = self.rows(question, now)
+        return head | {"nodes": list(nodes), "edges": list(edges)}
+
+    def rows(
+        self, question: Question, now: float | None = None
+    ) -> tuple[Json, Iterator[Json], Iterator[Json]]:
+        """The same, its nodes and edges one by one."""
         now = time.time() if now is None else now
         asked, built = self.built(question, now)
-        return narrowed(self.document(built, asked, now, question), question)
+        return shapes.rows(near(built, question), asked, now, self._beside(now, question))
 
     def built(self, question: Question, now: float) -> tuple[Window, ServiceGraph]:
         """The window and its graph as frames, not narrowed to a namespace or focus."""
@@ -113,8 +121,10 @@ class Graphs:
 
     def document(self, built: ServiceGraph, asked: Window, now: float, question: Question) -> Json:
         """The graph of a window as the API writes it, not narrowed."""
-        beside = Beside(self._breaker(now), self._instances, self._rules, question.group_by)
-        return shapes.graph(built, asked, now, beside)
+        return shapes.graph(built, asked, now, self._beside(now, question))
+
+    def _beside(self, now: float, question: Question) -> Beside:
+        return Beside(self._breaker(now), self._instances, self._rules, question.group_by)
 
     def parts(self, question: Question, service: str, now: float | None = None) -> list[Json]:
         """The nodes that one service is in a graph of versions or operations, itself (all of them) as well. Blocks."""
@@ -235,6 +245,22 @@ def _silenced(rows: pl.DataFrame, keep: set[str]) -> pl.DataFrame:
     sums = [n for n in figures if n not in latencies]
     return rows.with_columns(
         *(pl.lit(0.0).alias(n) for n in sums), *(pl.lit(None, pl.Float64).alias(n) for n in latencies)
+    )
+
+
+def near(built: ServiceGraph, question: Question) -> ServiceGraph:
+    """What :func:`narrowed` leaves of a graph."""
+    if not question.namespace and not question.focus:
+        return built
+    rows = built.nodes.select("id", "kind", "member", "facet").iter_rows(named=True)
+    nodes = [{"id": row["id"], **shapes.names(row, question.group_by)} for row in rows]
+    left = narrowed({"nodes": nodes, "edges": built.edges.select(graph.EDGE).to_dicts()}, question)
+    ids = pl.DataFrame({"id": [node["id"] for node in left["nodes"]]}, schema={"id": pl.String})
+    pairs = pl.DataFrame(left["edges"], schema=dict.fromkeys(graph.EDGE, pl.String))
+    return replace(
+        built,
+        nodes=built.nodes.join(ids, on="id", how="semi", maintain_order="left"),
+        edges=built.edges.join(pairs, on=graph.EDGE, how="semi", maintain_order="left"),
     )
 
 

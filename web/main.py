@@ -32,6 +32,7 @@ from store.migrate import migrate
 from store.rollups import Kept
 from store.sink import StoreSink
 from web import running
+from web.answers import Answers
 from web.api.meta import Check
 from web.app import create_app
 from web.auth import Auth
@@ -154,6 +155,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         web = HttpServer(tracing.around(app) if tracing else app, listener)
         await web.start()
         stack.push_async_callback(web.stop)
+        stack.push_async_callback(parts.answers.close)
         stack.push_async_callback(parts.streams.close)
         stack.enter_context(running.noted(settings, ports.http))
         yield Running(settings, parts, counters)
@@ -235,14 +237,15 @@ def _parts(
     publisher: Publisher,
     topology: Topology,
 ) -> Parts:
-    events = Events(database, kept=settings.retention_events)
+    events, answers = Events(database, kept=settings.retention_events), Answers(graphs)
     return Parts(
         settings=settings,
         ports=ports,
         telemetry=telemetry,
         auth=Auth(database) if settings.auth == "on" else None,
         graphs=graphs,
-        streams=Streams(graphs),
+        answers=answers,
+        streams=Streams(answers),
         live=LiveView(graphs),
         control=control,
         publisher=publisher,

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
+from web.answers import Answers
 from web.auth import Auth
 from web.events import Events
 from web.listen import Ports
@@ -40,6 +41,7 @@ class Parts:
     telemetry: Engine
     auth: Auth | None
     graphs: Graphs
+    answers: Answers
     streams: Streams
     live: LiveView
     control: ControlPlane

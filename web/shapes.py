@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,20 +36,27 @@ _LATENCIES: Final = {
 
 def graph(built: ServiceGraph, window: Window, now: float, beside: Beside) -> Json:
     """The document of one window."""
+    head, nodes, edges = rows(built, window, now, beside)
+    return head | {"nodes": list(nodes), "edges": list(edges)}
+
+
+def rows(
+    built: ServiceGraph, window: Window, now: float, beside: Beside
+) -> tuple[Json, Iterator[Json], Iterator[Json]]:
+    """The times of the document, its nodes and its edges, one by one: whoever writes them at once holds none."""
     seconds = window.elapsed(now)
-    flags, versions = _by_edge(built.flags), _by_edge(_plain(built.versions))
-    edges = [
-        _edge(row, seconds, beside, flags, versions) for row in _plain(built.edges).iter_rows(named=True)
-    ]
-    shares = _version_shares(built.versions)
-    nodes = [_node(row, seconds, beside, shares) for row in _plain(built.nodes).iter_rows(named=True)]
-    return {
+    head = {
         "start": rfc3339(window.start),
         "end": rfc3339(min(window.end, now)),
         "partial": window.end > now,
-        "nodes": nodes,
-        "edges": edges,
     }
+    flags, versions = _by_edge(built.flags), _by_edge(_plain(built.versions))
+    shares = _version_shares(built.versions)
+    nodes = (_node(row, seconds, beside, shares) for row in _plain(built.nodes).iter_rows(named=True))
+    edges = (
+        _edge(row, seconds, beside, flags, versions) for row in _plain(built.edges).iter_rows(named=True)
+    )
+    return head, nodes, edges
 
 
 def _plain(rows: pl.DataFrame) -> pl.DataFrame:

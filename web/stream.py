@@ -7,22 +7,21 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
 
-from collector.graph import EDGE
-from web.live import Graphs, Question
+from web.answers import Answer, Answers
+from web.live import Question
 from web.problems import Problem
-from web.shapes import Json
 
 log = structlog.get_logger(__name__)
 
 TICK: Final = 1.0  # s between two deltas
-_KEPT_DELTAS: Final = 60
+_KEPT_DELTAS: Final = 60  # to resume from …
+_KEPT_BYTES: Final = 64 << 20  # … unless they are large: with thousands of services each may have megabytes
 MOST_LISTENERS: Final = 512
 MOST_QUESTIONS: Final = 64  # each is computed anew every second
 RETRY_AFTER: Final = 10  # s
@@ -33,8 +32,8 @@ _RECHECK: Final = 5.0  # s; whoever was shut out hears no more after so long
 class Streams:
     """One channel per question that somebody listens to. Call :meth:`close` before the loop ends."""
 
-    def __init__(self, graphs: Graphs) -> None:
-        self._graphs = graphs
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
         self._channels: dict[Question, _Channel] = {}
 
     def admit(self, question: Question) -> None:
@@ -57,7 +56,7 @@ class Streams:
         self.admit(question)
         channel = self._channels.get(question)
         if channel is None:
-            channel = self._channels[question] = _Channel(self._graphs, question)
+            channel = self._channels[question] = _Channel(self._answers, question)
         channel.listeners += 1
         try:
             async for event in channel.follow(last_event_id):
@@ -77,11 +76,11 @@ class Streams:
 class _Channel:
     """Computes one graph again and again; every listener sends the same bytes."""
 
-    def __init__(self, graphs: Graphs, question: Question) -> None:
-        self._graphs, self._question = graphs, question
+    def __init__(self, answers: Answers, question: Question) -> None:
+        self._answers, self._question = answers, question
         self.listeners = 0
         self._revision = int(time.time() * 1000)  # goes on rising over restarts
-        self._document: Json = {}
+        self._answer: Answer | None = None
         self._snapshot = b""
         self._deltas: deque[tuple[int, bytes]] = deque(maxlen=_KEPT_DELTAS)
         self._changed = asyncio.Condition()
@@ -118,20 +117,21 @@ class _Channel:
         """Wait for a revision after ``sent``; False at the end of the stream."""
         async with self._changed:
             await self._changed.wait_for(
-                lambda: self._ended or (bool(self._document) and self._revision != sent)
+                lambda: self._ended or (self._answer is not None and self._revision != sent)
             )
         return not self._ended
 
     def _whole(self) -> bytes:
-        if not self._snapshot:
-            self._snapshot = _event("snapshot", self._revision, {**self._document, "rev": self._revision})
+        if not self._snapshot and self._answer:
+            self._snapshot = _event("snapshot", self._revision, self._answer.body[:-1])
         return self._snapshot
 
     async def _run(self) -> None:
+        last = 0.0
         while not self._ended:
             began = time.monotonic()
             try:
-                document = await asyncio.to_thread(self._graphs.graph, self._question)
+                answer = await self._answers.newer(self._question, max(last, began - TICK / 2))
             except Problem as problem:  # a window of which the end has come: nobody can be told more
                 log.info("graph_stream_ends", question=str(self._question), reason=problem.detail)
                 self._ended = True
@@ -141,16 +141,18 @@ class _Channel:
             except Exception:
                 log.exception("graph_failed", question=str(self._question))
             else:
-                await self._publish(document)
+                last = answer.began
+                await self._publish(answer)
             await asyncio.sleep(max(0.05, TICK - (time.monotonic() - began)))
 
-    async def _publish(self, document: Json) -> None:
-        changes = delta(self._document, document) if self._document else None
-        self._document, self._snapshot = document, b""
+    async def _publish(self, answer: Answer) -> None:
+        changes = await asyncio.to_thread(answer.delta, self._answer) if self._answer else None
+        self._answer, self._snapshot = answer, b""
         self._revision += 1
         if changes is not None:
-            body = _event("delta", self._revision, {**changes, "rev": self._revision})
-            self._deltas.append((self._revision, body))
+            self._deltas.append((self._revision, _event("delta", self._revision, changes)))
+            while len(self._deltas) > 1 and sum(len(body) for _, body in self._deltas) > _KEPT_BYTES:
+                self._deltas.popleft()
         async with self._changed:
             self._changed.notify_all()
 
@@ -189,28 +191,6 @@ async def while_admitted(
             yield event
 
 
-def delta(before: Json, after: Json) -> Json:
-    """What differs between two graph documents: changed and new ones whole, removed ones by key."""
-    old_nodes, new_nodes = _keyed(before["nodes"], ("id",)), _keyed(after["nodes"], ("id",))
-    old_edges, new_edges = (
-        _keyed(before["edges"], tuple(EDGE)),
-        _keyed(after["edges"], tuple(EDGE)),
-    )
-    return {
-        "start": after["start"],
-        "end": after["end"],
-        "nodes": [n for key, n in new_nodes.items() if old_nodes.get(key) != n],
-        "edges": [e for key, e in new_edges.items() if old_edges.get(key) != e],
-        "removed": {
-            "nodes": [key[0] for key in old_nodes if key not in new_nodes],
-            "edges": [list(key) for key in old_edges if key not in new_edges],
-        },
-    }
-
-
-def _keyed(items: list[Json], key: tuple[str, ...]) -> dict[tuple[Any, ...], Json]:
-    return {tuple(item[name] for name in key): item for item in items}
-
-
-def _event(name: str, revision: int, body: Json) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (revision, name.encode(), orjson.dumps(body))
+def _event(name: str, revision: int, body: bytes) -> bytes:
+    """``body``: an object without its last brace."""
+    return b'id: %d\nevent: %s\ndata: %s,"rev":%d}\n\n' % (revision, name.encode(), body, revision)

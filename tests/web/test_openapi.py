@@ -18,6 +18,7 @@ from proxy_plugin.envoy.control import ControlPlane
 from store.layouts import Layouts
 from tests.web.happened import timeline
 from web.analytics import Analytics
+from web.answers import Answers
 from web.api import calls, diff, events, export, graph, impact, meta, policies, proxies, services, traces
 from web.events import Events
 from web.live import Graphs
@@ -35,7 +36,7 @@ def document(control: Engine) -> dict[str, Any]:
     app = FastAPI()
     for router in (
         meta.router(),
-        graph.router(graphs, Streams(graphs)),
+        graph.router(Answers(graphs), Streams(Answers(graphs))),
         diff.router(graphs, timeline(control)),
         export.router(graphs, Layouts(control)),
         impact.router(graphs),

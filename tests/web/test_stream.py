@@ -20,9 +20,10 @@ from collector.rollup import LiveWindow, buckets
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from tests.collector.notation import START, calls
+from web.answers import Answer, Answers
 from web.live import Graphs, Question
 from web.problems import Problem
-from web.stream import MOST_LISTENERS, MOST_QUESTIONS, EventStream, Streams, delta, while_admitted
+from web.stream import MOST_LISTENERS, MOST_QUESTIONS, EventStream, Streams, while_admitted
 
 pytestmark = pytest.mark.anyio
 SECOND = START // 10**9
@@ -37,14 +38,14 @@ def edge(source: str, target: str, **more: Any) -> dict[str, Any]:
     return {"source": source, "target": target, "kind": "call", **more}
 
 
-def document(nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"start": "s", "end": "e", "nodes": nodes, "edges": edges}
+def document(nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> Answer:
+    return Answer.of({"start": "s", "end": "e"}, nodes, edges)
 
 
 def test_delta_holds_what_changed_whole_and_what_went_by_key() -> None:
     before = document([node("a"), node("b"), node("c")], [edge("a", "b", calls=1), edge("a", "c", calls=1)])
     after = document([node("a"), node("b"), node("d")], [edge("a", "b", calls=2), edge("a", "d", calls=1)])
-    assert delta(before, after) == {
+    assert json.loads(after.delta(before) + b"}") == {
         "start": "s",
         "end": "e",
         "nodes": [node("d")],
@@ -68,9 +69,11 @@ def live() -> LiveWindow:
 @pytest.fixture
 async def streams(live: LiveWindow, control: Engine) -> AsyncIterator[Streams]:
     mesh = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
-    opened = Streams(Graphs(live, control, Breakers(), Directory(), mesh))
+    answers = Answers(Graphs(live, control, Breakers(), Directory(), mesh))
+    opened = Streams(answers)
     yield opened
     await opened.close()
+    await answers.close()
 
 
 async def take(events: AsyncIterator[bytes], name: str) -> tuple[int, dict[str, Any]]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from web.answers import Answers
 from web.auth import needs
-from web.live import Graphs, Question
+from web.live import Question
 from web.problems import Problem, known_query_only, problem_responses
 from web.stream import EventStream, Streams, while_admitted
 
@@ -228,7 +227,7 @@ def question(
 Asked = Annotated[Question, Depends(question)]
 
 
-def router(graphs: Graphs, streams: Streams) -> APIRouter:
+def router(answers: Answers, streams: Streams) -> APIRouter:
     """Routes of the graph."""
     # Over 40 lines: a function for each route, which FastAPI wants to see here.
     routes = APIRouter(
@@ -240,7 +239,7 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
 
     @routes.get("", response_model=Graph, summary="The service graph of a window")
     async def graph(asked: Asked) -> Response:
-        return _json(await asyncio.to_thread(graphs.graph, asked))
+        return _json((await answers.get(asked)).body)
 
     @routes.get("/edge", response_model=Edge, summary="One edge", responses=problem_responses(404))
     async def edge(
@@ -248,10 +247,9 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
         target: Annotated[str, Query(description="Node id of the called", examples=["shop/payments"])],
         asked: Asked,
     ) -> Response:
-        document = await asyncio.to_thread(graphs.graph, asked)
-        for found in document["edges"]:
-            if (found["source"], found["target"]) == (source, target):
-                return _json(found)
+        for key, edge in (await answers.get(asked)).edges.items():
+            if key[:2] == (source, target):
+                return _json(edge)
         raise Problem(404, "No such edge", f"No call from {source!r} to {target!r} in this window.")
 
     @routes.get(
@@ -269,7 +267,7 @@ def router(graphs: Graphs, streams: Streams) -> APIRouter:
     ) -> StreamingResponse:
         streams.admit(asked)
         # A bad question is a problem document, not a broken stream.
-        await asyncio.to_thread(graphs.graph, asked)
+        await answers.get(asked)
         events = streams.events(asked, resumed(last_event_id))
         return EventStream(while_admitted(events, request.scope["state"].get("admitted")))
 
@@ -281,6 +279,6 @@ def resumed(last_event_id: str | None) -> int | None:
     return int(last_event_id) if last_event_id and re.fullmatch(r"[0-9]{1,18}", last_event_id) else None
 
 
-def _json(document: Any) -> Response:
-    """Serialised once, as it is: the model is for the documentation."""
-    return Response(orjson.dumps(document), media_type="application/json")
+def _json(document: bytes) -> Response:
+    """As it was written, once for everybody: the model is for the documentation."""
+    return Response(document, media_type="application/json")

@@ -35,6 +35,7 @@ from tests.collector.memory import Memory
 from tests.reference.notation import START, parse, to_otlp
 from web import problems
 from web.analytics import Analytics
+from web.answers import Answers
 from web.api import calls, graph
 from web.gate import Gate
 from web.live import Graphs
@@ -52,15 +53,17 @@ MESH = """1 C shop/a 20; 2<1 S shop/b v=v1 @i 10 !; 3<2 C shop/b; 4<3 S shop/c;
 async def serving(live: LiveWindow, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
     plane = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
     graphs = Graphs(live, engine, Breakers(), Directory(), plane, kept=AGES)
-    streams = Streams(graphs)
+    answers = Answers(graphs)
+    streams = Streams(answers)
     api = FastAPI()
     problems.install(api)
     api.include_router(calls.router(Analytics(graphs)))
-    api.include_router(graph.router(graphs, streams))
+    api.include_router(graph.router(answers, streams))
     transport = httpx.ASGITransport(Gate(api, None))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
     await streams.close()
+    await answers.close()
 
 
 @pytest.fixture(scope="module")

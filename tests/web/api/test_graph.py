@@ -18,6 +18,7 @@ from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from tests.collector.notation import START, calls
 from web import problems
+from web.answers import Answers
 from web.api import graph, metrics
 from web.gate import Gate
 from web.live import Graphs
@@ -35,15 +36,17 @@ async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
     graphs = Graphs(
         live, control, Breakers(), Directory(), ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
     )
-    streams = Streams(graphs)
+    answers = Answers(graphs)
+    streams = Streams(answers)
     api = FastAPI()
     problems.install(api)
-    api.include_router(graph.router(graphs, streams))
+    api.include_router(graph.router(answers, streams))
     api.include_router(metrics.router(Counters().registry))
     transport = httpx.ASGITransport(Gate(api, None))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
     await streams.close()
+    await answers.close()
 
 
 async def test_the_document(http: httpx.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from tests.collector.series import versioned
 from tests.web.api.graphs import graphs
 from tests.web.happened import timeline
 from web import problems, running
+from web.answers import Answers
 from web.api import events, graph
 from web.auth import Auth
 from web.cli import cli
@@ -47,7 +48,7 @@ ROWS = [
 @pytest.fixture
 async def served(control: Engine, tmp_path: Path) -> AsyncIterator[Served]:
     auth, listener = Auth(control), bind("127.0.0.1", 0, "", "")
-    found = graphs(control, versioned(ROWS, time=5))
+    found = Answers(graphs(control, versioned(ROWS, time=5)))
     api = FastAPI()
     problems.install(api)
     api.include_router(graph.router(found, Streams(found)))
