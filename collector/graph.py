@@ -81,6 +81,18 @@ def chosen(
         group_by: what a node is, one of :data:`collector.grouping.GROUPS`.
     """
     calls = Summed.of(window, pl.col("source") == UNKNOWN, settled)
+    return of_summed(calls, messaging=messaging, unidentified=unidentified, names=names, group_by=group_by)
+
+
+def of_summed(
+    calls: Summed,
+    *,
+    messaging: str = "collapsed",
+    unidentified: bool = False,
+    names: Names | None = None,
+    group_by: str = "service",
+) -> Summed:
+    """:func:`chosen` of calls that are added up already, without those of unknown callers that are not settled."""
     rows = _best(resolved_series(calls.rows, names or Names()))
     calls = Summed(rows, calls.bins)
     if messaging == "expanded":

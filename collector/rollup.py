@@ -7,7 +7,7 @@ and histogram bin). Both merge by adding, so a late difference simply lands in i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import polars as pl
@@ -132,12 +132,17 @@ class LiveWindow:
     """
 
     def __init__(self, keep: int = 960, whole: int | None = None) -> None:
-        """``whole``: s for which histograms are held as well, most of the memory; ``None``: a third and more."""
+        """``whole``: s for which histograms are held as well, most of the memory; ``None``: all."""
         self.keep = keep
-        self.whole = keep * 2 // 5 if whole is None else whole
+        self.whole = keep if whole is None else whole
         self._lock = threading.Lock()  # for those who add; who reads takes the slabs as they are
         self._slabs: dict[int, Held] = {}  # by their first second; never changed, only replaced
         self.revision = 0
+
+    @property
+    def slots(self) -> Mapping[int, Held]:
+        """What is held, by its first second (unix). Nobody changes it: whoever adds makes another."""
+        return self._slabs
 
     def reset(self, pieces: Iterable[Buckets], now: float) -> None:
         """Hold these and nothing else."""

@@ -98,10 +98,15 @@ class Slab:
 
 
 def numbered(names: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """The different rows of names, and for each row which of them it is, as ``series``."""
-    series = names.unique(maintain_order=True).with_row_index("series")
-    number = names.join(series, on=_SERIES, how="left", maintain_order="left")["series"]
-    return series.drop("series"), number
+    """The different rows of names, and for each row which of them it is, as ``series``.
+
+    A name that is the same everywhere tells no row from another: leaving it out takes half the time.
+    """
+    telling = [name for name in names.columns if not names[name].eq_missing(names[name].first()).all()]
+    by = telling or names.columns[:1]
+    series = names.unique(by, keep="first", maintain_order=True).with_row_index("series")
+    number = names.select(by).join(series.select(*by, "series"), on=by, how="left", maintain_order="left")
+    return series.drop("series"), number["series"]
 
 
 def counted(bins: pl.DataFrame, settled: int = NEVER) -> pl.DataFrame:

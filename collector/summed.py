@@ -12,8 +12,11 @@ import polars as pl
 
 from collector import model
 from collector.rollup import Buckets
+from collector.slab import NOTHING, counted, numbered
 
 _SUMS: Final = list(model.SUMS)
+_SERIES: Final = list(model.SERIES_KEY)
+_BIN: Final = ("side", "bin", "n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,24 @@ class Summed:
         totals = sums.group_by("series").agg(pl.col(_SUMS).sum(), first=called.min(), last=called.max())
         names = slab.series.select(pl.all().gather(totals["series"]))
         return Summed(names.hstack(totals).sort("series"), bins.drop("time"))
+
+    @staticmethod
+    def merge(parts: list[Summed]) -> Summed:
+        """The sum of ``parts``, at least one, no two of which have the same second."""
+        series, number = numbered(pl.concat([part.rows.select(_SERIES) for part in parts]))
+        rows = pl.concat([part.rows.select(*_SUMS, "first", "last") for part in parts]).with_columns(number)
+        totals = rows.group_by("series", maintain_order=True).agg(
+            pl.col(_SUMS).sum(), pl.col("first").min(), pl.col("last").max()
+        )
+        bins, begun = [], 0
+        for part in parts:
+            here = number.slice(begun, part.rows.height)
+            of_part = pl.DataFrame({"series": part.rows["series"], "number": here})
+            bins.append(part.bins.join(of_part, on="series").select(pl.col("number").alias("series"), *_BIN))
+            begun += part.rows.height
+        merged = counted(pl.concat(bins).select(pl.lit(0, pl.Int64).alias("time"), "series", *_BIN))
+        kept = merged.drop("time").filter(pl.col("n").abs() > NOTHING)
+        return Summed(series.select(pl.all().gather(totals["series"])).hstack(totals), kept)
 
     def only(self, kept: pl.Expr) -> Summed:
         """The series of which ``kept`` holds."""

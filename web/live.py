@@ -20,6 +20,7 @@ from collector.graph import ServiceGraph
 from collector.rollup import SERIES, Buckets, LiveWindow
 from collector.shaping import UNKNOWN
 from collector.slab import NEVER, Slab
+from collector.standing import Standing
 from collector.summed import Summed
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
@@ -74,6 +75,7 @@ class Graphs:
         nothing was.
         """
         self._kept, self._topology = kept or Kept(), topology
+        self._standing = Standing(live)
         self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
         self._rules = rules
         self._control = control
@@ -139,14 +141,17 @@ class Graphs:
         """Proxies that are connected for a service; None where there are none."""
         return self._instances.get(node)
 
-    def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
-        """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well.
-
-        Latencies of calls of which all is known by now may come as those of one second.
-        """
+    def _summed(self, asked: Window, now: float, *, histograms: bool) -> Summed:
+        """The calls of a window, added up; without their latencies, if those are not needed, more are at hand."""
+        settled = _settled(now)
         held = self._live.whole if histograms else self._live.keep
-        if asked.start >= now - held + 30:
-            return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
+        if asked.start < now - held + 30:
+            stored = self._stored(asked, now, histograms=histograms)
+            return Summed.of(stored, pl.col("source") == UNKNOWN, settled)
+        found = self._standing.summed(asked.start, asked.end, settled)
+        return found if histograms else Summed(found.rows, found.bins.clear())
+
+    def _stored(self, asked: Window, now: float, *, histograms: bool) -> Buckets:
         parts = Reading(now, self._kept).parts(asked.start, asked.end)
         read = partial(
             figures.read, self._engine, parts, names={*SERIES} - {"instance"}, settled=_settled(now)
@@ -180,11 +185,10 @@ class Graphs:
 
     def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
         """The calls of a window between the ends that the question asks for."""
-        return graph.chosen(
-            self.buckets(asked, now, histograms=histograms),
+        return graph.of_summed(
+            self._summed(asked, now, histograms=histograms),
             messaging=question.messaging,
             unidentified=question.unidentified,
-            settled=_settled(now),
             names=self._directory.names(now),
             group_by=question.group_by,
         )
