@@ -37,17 +37,25 @@ def quantiles(bins: pl.DataFrame, by: list[str], at: dict[str, float]) -> pl.Dat
     Returns:
         One row per group that has samples: ``by`` and one Float64 column per name in ``at``.
     """
-    merged = bins.group_by([*by, "bin"]).agg(pl.col("n").sum()).filter(pl.col("n") > 1e-9).sort("bin")
-    return quantiles_of_merged(merged, by, at)
+    merged = bins.group_by([*by, "bin"]).agg(pl.col("n").sum()).filter(pl.col("n") > 1e-9)
+    return quantiles_of_merged(merged.sort([*by, "bin"]), by, at)
 
 
 def quantiles_of_merged(merged: pl.DataFrame, by: list[str], at: dict[str, float]) -> pl.DataFrame:
-    """The same of bins that are merged already, one row each with a weight above 0, and lie in their order."""
-    seen = pl.col("n").cum_sum()
+    """The same of bins that are merged already: one row each with a weight above 0, those of a group together, in order.
+
+    Whole columns at a time: an expression for each group takes twice as long.
+    """
+    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in by)
+    rows = merged.with_columns(_begins=begins | (pl.int_range(pl.len()) == 0))
+    rows = rows.with_columns(_group=pl.col("_begins").cum_sum()).with_columns(
+        seen=pl.col("n").cum_sum().over("_group"), whole=pl.col("n").sum().over("_group")
+    )
     # The smallest value whose cumulated weight reaches q·W; the tolerance keeps float sums from skipping a rank.
-    ranks = [
-        pl.col("bin").filter(seen >= q * pl.col("n").sum() * (1 - 1e-12)).first().alias(name)
-        for name, q in at.items()
-    ]
-    found = merged.group_by(by, maintain_order=True).agg(ranks)
+    ranks = []
+    for name, q in at.items():
+        reached = pl.col("seen") >= q * pl.col("whole") * (1 - 1e-12)
+        first = reached & (pl.col("_begins") | ~reached.shift(1, fill_value=False))
+        ranks.append(rows.filter(first)["bin"].alias(name))  # one of each group, in their order
+    found = rows.filter("_begins").select(by).with_columns(ranks)
     return found.with_columns((value_of(pl.col(name)) / 1e6).alias(name) for name in at)

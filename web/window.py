@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from web.problems import FieldError, Problem
@@ -64,6 +65,7 @@ def window(start: str, end: str, now: float, prefix: str = "") -> Window:
     return Window(int(first), max(int(first) + 1, until))
 
 
+@lru_cache(4096)  # of thousands of edges most were last seen in the same seconds
 def rfc3339(seconds: float) -> str:
     """Unix seconds as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
