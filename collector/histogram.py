@@ -42,7 +42,7 @@ def quantiles(bins: pl.DataFrame, by: list[str], at: dict[str, float]) -> pl.Dat
 
 
 def quantiles_of_merged(merged: pl.DataFrame, by: list[str], at: dict[str, float]) -> pl.DataFrame:
-    """The same of bins that are merged already: one row each with a weight above 0, those of a group together, in order.
+    """The same of merged bins: one row each with a weight above 0, those of a group together, in their order.
 
     Whole columns at a time: an expression for each group takes twice as long.
     """

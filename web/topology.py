@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 import polars as pl
+import structlog
 from sqlalchemy.engine import Engine
 
 from collector import graph
@@ -19,9 +20,13 @@ from collector.rollup import BINS_SCHEMA, SUMS_SCHEMA, Buckets
 from collector.shaping import UNKNOWN
 from store import topology
 
+log = structlog.get_logger(__name__)
+
 FRESH: Final = 1.0  # s: how old an answer about events may be …
 KNOWN_FRESH: Final = 30.0  # … and one about edges: those of the last minutes are in memory
-_DEAR: Final = 20  # a question that took long is asked again after so many times as long
+_DEAR: Final = 0.1  # s; what took longer is read beside the requests …
+_SELDOM: Final = 20  # … after so many times as long …
+_STALE: Final = 600.0  # … unless it is older, s: what came since then, the live window has
 _SETTLING: Final = 4  # s after its start in which a call may still find the span of the other side
 
 
@@ -38,6 +43,7 @@ class _Read:
     spells: pl.DataFrame
     at: float  # of `clock`
     took: float
+    graphs: dict[tuple[str, bool], ServiceGraph] = field(default_factory=dict)
 
 
 class Topology:
@@ -54,18 +60,18 @@ class Topology:
         self._kept = kept or Horizon()
         self._lock = threading.Lock()
         self._last: _Read | None = None
-        self._graphs: dict[tuple[str, bool], tuple[_Read, ServiceGraph]] = {}
+        self._behind: threading.Thread | None = None
 
     def known(self, now: float, *, messaging: str = "collapsed", unidentified: bool = False) -> ServiceGraph:
         """Every edge and node of the retention, with its first and last call; its figures mean nothing."""
-        read = self._read(now, KNOWN_FRESH)
-        cached = self._graphs.get((messaging, unidentified))
-        if cached is None or cached[0] is not read:
-            built = graph.build(
-                _drawn(read.spells, self._directory, now), messaging=messaging, unidentified=unidentified
-            )
-            cached = self._graphs[messaging, unidentified] = read, built
-        return cached[1]
+        return self._graph(self._read(now, KNOWN_FRESH), (messaging, unidentified), now)
+
+    def _graph(self, read: _Read, how: tuple[str, bool], now: float) -> ServiceGraph:
+        if how not in read.graphs:
+            messaging, unidentified = how
+            drawn = _drawn(read.spells, self._directory, now)
+            read.graphs[how] = graph.build(drawn, messaging=messaging, unidentified=unidentified)
+        return read.graphs[how]
 
     def changes(self, now: float) -> pl.DataFrame:
         """New and vanished edges: ``at`` (unix s), ``change`` (new or vanished), the edge, ``last`` (null if new).
@@ -87,15 +93,45 @@ class Topology:
         )
 
     def _read(self, now: float, age: float) -> _Read:
+        """What was read last, unless it is older than ``age`` (s).
+
+        Then it is read anew: at once if that is cheap, or what is there is too old; else beside the requests, which
+        take what is there meanwhile.
+        """
+        last = self._last
+        old = 0.0 if last is None else self._clock() - last.at
+        if last is not None and old < age:
+            return last
+        if last is None or last.took < _DEAR or old > _STALE:
+            with self._lock:  # of those who waited for it, one reads
+                if self._last is last:
+                    self._last = self._fresh(now)
+                return self._last or self._fresh(now)
+        if old >= _SELDOM * last.took:
+            self._read_behind(last, now)
+        return last
+
+    def _read_behind(self, last: _Read, now: float) -> None:
         with self._lock:
-            last, began = self._last, self._clock()
-            if last is not None and began - last.at < max(age, _DEAR * last.took):
-                return last
-            since = int(now - self._kept.calls.total_seconds()) // topology.HOUR * topology.HOUR
-            spells = topology.spells(self._engine, since, int(self._kept.silence.total_seconds()))
-            ended = self._clock()
-            self._last = _Read(spells, ended, ended - began)
-            return self._last
+            if self._behind is None or not self._behind.is_alive():
+                self._behind = threading.Thread(target=self._refresh, args=(last, now), name="topology")
+                self._behind.start()
+
+    def _refresh(self, last: _Read, now: float) -> None:
+        try:
+            fresh = self._fresh(now)
+            for how in [*last.graphs]:
+                self._graph(fresh, how, now)
+            self._last = fresh
+        except Exception:  # what is there stays; whoever asks next has it tried again
+            log.exception("topology_not_read")
+
+    def _fresh(self, now: float) -> _Read:
+        began = self._clock()
+        since = int(now - self._kept.calls.total_seconds()) // topology.HOUR * topology.HOUR
+        spells = topology.spells(self._engine, since, int(self._kept.silence.total_seconds()))
+        ended = self._clock()
+        return _Read(spells, ended, ended - began)
 
 
 def _resolved(spells: pl.DataFrame, directory: Directory, now: float) -> pl.DataFrame:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
 from collector.breakers import Breakers
 from collector.directory import Directory
@@ -159,3 +162,57 @@ def test_what_is_past_the_retention_is_not_known(telemetry: Engine, topology: To
     """Before the store has thrown it away."""
     calls.write(telemetry, of(PAIR, at=0))
     assert topology.known(START + 31 * DAY).edges.is_empty()
+
+
+class Slow(Clock):
+    """Every look at it takes half a second: reading the store is dear."""
+
+    def __call__(self) -> float:
+        self.now += 0.5
+        return self.now
+
+
+def read_behind() -> None:
+    """Wait for what is read beside the requests."""
+    for thread in threading.enumerate():
+        if thread.name == "topology":
+            thread.join(10)
+
+
+def test_what_is_dear_to_read_is_read_beside_the_requests(telemetry: Engine) -> None:
+    clock = Slow()
+    topology = Topology(telemetry, Directory(), Horizon(), clock)
+    calls.write(telemetry, of(PAIR, at=100))
+    assert topology.known(NOW).edges.height == 1
+    calls.write(telemetry, of("1 C a; 2<1 S c", at=100))
+    clock.now += 30
+    assert topology.known(NOW).edges.height == 1  # what is there, at once
+    read_behind()
+    assert topology.known(NOW).edges.height == 2
+
+
+def test_what_is_too_old_is_read_before_it_is_answered(telemetry: Engine) -> None:
+    clock = Slow()
+    topology = Topology(telemetry, Directory(), Horizon(), clock)
+    assert topology.known(NOW).edges.is_empty()
+    calls.write(telemetry, of(PAIR, at=100))
+    clock.now += 601
+    assert topology.known(NOW).edges.height == 1
+
+
+def test_what_cannot_be_read_beside_the_requests_is_tried_again(telemetry: Engine) -> None:
+    clock = Slow()
+    broken = sa.create_engine("sqlite://")
+    topology = Topology(telemetry, Directory(), Horizon(), clock)
+    calls.write(telemetry, of(PAIR, at=100))
+    assert topology.known(NOW).edges.height == 1
+    calls.write(telemetry, of("1 C a; 2<1 S c", at=100))
+    clock.now, topology._engine = clock.now + 30, broken
+    with capture_logs() as logs:
+        assert topology.known(NOW).edges.height == 1
+        read_behind()
+    assert [each["event"] for each in logs] == ["topology_not_read"]
+    topology._engine = telemetry
+    topology.known(NOW)
+    read_behind()
+    assert topology.known(NOW).edges.height == 2
