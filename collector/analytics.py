@@ -100,6 +100,11 @@ class Asked:
         return {"client": (CLIENT,), "server": (SERVER,)}.get(self.side, (CLIENT, SERVER))
 
     @property
+    def percentiles(self) -> dict[str, float]:
+        """Those that are asked for."""
+        return {name: q for name, q in PERCENTILES.items() if name in self.metrics}
+
+    @property
     def histograms(self) -> bool:
         """Whether a latency is asked for."""
         return any(name in LATENCIES for name in self.metrics)
@@ -118,7 +123,14 @@ class Span:
         return max(1.0, min(float(last), self.end, self.now) - max(first, self.start))
 
 
-def table(calls: Slab, asked: Asked, span: Span, names: Names, settled: int = 2**62) -> pl.DataFrame:
+def table(
+    calls: Slab,
+    asked: Asked,
+    span: Span,
+    names: Names,
+    settled: int = 2**62,
+    ranks: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """The figures, a row for each group (and bucket of ``step``) that has calls, in no order.
 
     Args:
@@ -127,11 +139,14 @@ def table(calls: Slab, asked: Asked, span: Span, names: Names, settled: int = 2*
         span: the window.
         names: what the names of targets and the addresses of callers are known to stand for.
         settled: calls of an unknown caller count up to this second (see :func:`collector.graph.build`).
+        ranks: the bins of the percentiles that are asked for, of series that are a group of their own (see
+            :func:`alone`), under their stored names: they have no bins in ``calls``.
 
     Returns:
         ``time`` (bucket start, unix s; with ``step`` only), the groups (null where not known), the metrics
         (Float64; latencies in ms; null where there is no sample, or no call to divide by).
     """
+    calls_stored = calls.series
     calls, edges = chosen(calls, names, asked.unidentified, settled)
     series = calls.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
     groups, number = _grouped(series, asked)
@@ -144,7 +159,10 @@ def table(calls: Slab, asked: Asked, span: Span, names: Names, settled: int = 2*
         at = calls.bins["series"]
         sided = number.is_not_null().gather(at) & series["server"].gather(at).eq(calls.bins["side"] == SERVER)
         bins = calls.bins.with_columns(bucket, number.rename("group").gather(at)).filter(sided)
-        figures = figures.join(_latencies(bins, asked.metrics), on=["time", "group"], how="left")
+        latencies = _latencies(bins, asked.metrics)
+        if ranks is not None:
+            latencies = pl.concat([latencies, _placed(ranks, calls_stored, number, span)], how="diagonal")
+        figures = figures.join(latencies, on=["time", "group"], how="left")
     figures = _rates(figures, span, step)
     named = pl.concat([figures, groups[figures["group"]]], how="horizontal")
     return named.select(*(["time"] if step else []), *asked.group_by, *asked.metrics)
@@ -166,6 +184,16 @@ def rests_on(calls: Slab, asked: Asked, names: Names, settled: int = 2**62) -> p
     side = pl.when("server").then(pl.lit("server")).otherwise(pl.lit("client")).alias("side")
     told = edges.select(*EDGE, "evidence", "others").join(_sides(edges, asked.side), on=EDGE)
     return told.join(totals, on=EDGE).select(*EDGE, "evidence", "others", side, "calls", "samples").sort(EDGE)
+
+
+def alone(calls: Slab, asked: Asked, names: Names, settled: int) -> pl.Series:
+    """Of each series of ``calls`` whether it is a group of its own."""
+    found, edges = chosen(calls, names, asked.unidentified, settled)
+    series = found.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
+    _, number = _grouped(series, asked)
+    return (
+        pl.DataFrame({"group": number}).select(pl.len().over("group") == 1).to_series() & number.is_not_null()
+    )
 
 
 def sides(calls: Slab, asked: Asked, names: Names, settled: int) -> pl.Series:
@@ -256,6 +284,16 @@ def _latencies(bins: pl.DataFrame, metrics: tuple[str, ...]) -> pl.DataFrame:
         return found
     weighted = (value_of(pl.col("bin")) * pl.col("n")).sum() / pl.col("n").sum() / 1e6
     return found.join(merged.group_by(by).agg(mean=weighted), on=by)
+
+
+def _placed(ranks: pl.DataFrame, stored: pl.DataFrame, number: pl.Series, span: Span) -> pl.DataFrame:
+    """Percentiles (ms) by their bins; ``number``: the group of each of the ``stored`` series."""
+    names = [name for name in ranks.columns if name not in PERCENTILES]
+    at = [name for name in ranks.columns if name in PERCENTILES]
+    known = stored.select(names).with_columns(number.alias("group")).join(ranks, on=names)
+    known = known.filter(pl.col("group").is_not_null() & pl.col(at[0]).is_not_null())
+    values = [(value_of(pl.col(name)) / 1e6).alias(name) for name in at]
+    return known.select(pl.lit(span.start, pl.Int64).alias("time"), "group", *values)
 
 
 def _rates(figures: pl.DataFrame, span: Span, step: int | None) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS
 from collector.shaping import NAMED_ONLY, UNKNOWN
 from collector.slab import BINS_SCHEMA, NOTHING, SUMS_SCHEMA, Slab, numbered
-from store import telemetry
+from store import functions, telemetry
 from store.rollups import Part
 
 _HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
@@ -42,20 +42,10 @@ def read(
         settled: calls of an unknown caller count up to this second (unix).
         among: a name of series → the values of which it has one, as they are stored.
     """
-    # Over 40 lines: what it takes, said one by one.
     if not parts:
         return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
-    kept = [name for name in SERIES if name in names]
-    counts = [name for name in SUMS if name in sums]
-    told = {side: name for side, name in _HISTOGRAMS.items() if side in sides}
-    inner = sa.union_all(
-        *(
-            _of_part(part, parts[0].start, step, [*kept, *counts, *told.values()], settled, among)
-            for part in parts
-        )
-    ).subquery()
-    keys = [inner.c.bucket, *(inner.c[name] for name in kept)]
-    added = [sa.func.sum(inner.c[name]).label(name) for name in counts]
+    told = _told(sides)
+    inner, kept, keys, added = _added(parts, step, names, sums, told, settled, among)
     maps = [
         part(sa.func.sumMap(inner.c[name])).label(f"{name}_{label}")
         for name in told.values()
@@ -64,6 +54,63 @@ def read(
     query = sa.select(*keys, *added, *maps).group_by(*keys)
     rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
     return _slab(rows, kept, told)
+
+
+def ranked(
+    engine: Engine,
+    parts: Sequence[Part],
+    at: Mapping[str, float],
+    side: int,
+    *,
+    names: Collection[str] = SERIES,
+    sums: Collection[str] = SUMS,
+    settled: int | None = None,
+    among: Mapping[str, Collection[str]] | None = None,
+) -> tuple[Slab, pl.DataFrame]:
+    """The calls of a window without histograms; and where the quantiles of one side lie, found by the store itself.
+
+    ``at``: column → quantile in (0, 1]; the other arguments are those of :func:`read`. The second: the ``names``,
+    and for each quantile its bin (null without samples), in one row for each series.
+    """
+    if not parts:
+        texts = dict.fromkeys((name for name in SERIES if name in names), pl.String)
+        empty = Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
+        return empty, pl.DataFrame(schema={**texts, **dict.fromkeys(at, pl.Int16)})
+    told = _told([side])
+    inner, kept, keys, added = _added(parts, None, names, sums, told, settled, among)
+    whole = [sa.func.sumMap(inner.c[name]).label("whole") for name in told.values()]
+    found = sa.select(*keys, *added, *whole).group_by(*keys).subquery()
+    plain = [found.c[name] for name in ("bucket", *kept, *(c.name for c in added))]
+    counts = sa.select(*plain, functions.counted(found.c.whole).label("whole")).subquery()
+    ranks = [functions.rank_bin(counts.c.whole, q).label(f"at_{name}") for name, q in at.items()]
+    query = sa.select(*(counts.c[column.name] for column in plain), *ranks)
+    rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
+    places = rows.select(*kept, **{name: pl.col(f"at_{name}").cast(pl.Int16) for name in at})
+    return _slab(rows.drop(f"at_{name}" for name in at), kept, {}), places
+
+
+def _told(sides: Collection[int]) -> dict[int, str]:
+    return {side: name for side, name in _HISTOGRAMS.items() if side in sides}
+
+
+def _added(
+    parts: Sequence[Part],
+    step: int | None,
+    names: Collection[str],
+    sums: Collection[str],
+    told: Mapping[int, str],
+    settled: int | None,
+    among: Mapping[str, Collection[str]] | None,
+) -> tuple[Any, list[str], list[Any], list[Any]]:
+    """The rows of all parts; the names that are wanted; what they are grouped by; their sums."""
+    kept = [name for name in SERIES if name in names]
+    counts = [name for name in SUMS if name in sums]
+    columns = [*kept, *counts, *told.values()]
+    inner = sa.union_all(
+        *(_of_part(part, parts[0].start, step, columns, settled, among) for part in parts)
+    ).subquery()
+    keys = [inner.c.bucket, *(inner.c[name] for name in kept)]
+    return inner, kept, keys, [sa.func.sum(inner.c[name]).label(name) for name in counts]
 
 
 def ends(engine: Engine, parts: Sequence[Part]) -> pl.DataFrame:

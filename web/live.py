@@ -164,9 +164,13 @@ class Graphs:
 
     def figures(self, asked: Asked, span: Span) -> pl.DataFrame:
         """Figures of the calls of a window (see :func:`collector.analytics.table`). Blocks: call it in a thread."""
-        names = self._directory.names(span.now)
+        names, settled = self._directory.names(span.now), _settled(span.now)
+        if past.can_rank(asked) and not self._in_memory(asked, span):
+            reading = Reading(span.now, self._kept)
+            found, ranks = past.ranked(self._engine, reading, asked, span, names, settled)
+            return analytics.table(found, asked, span, names, settled, ranks)
         found, _ = self._calls(asked, span, names)
-        return analytics.table(found, asked, span, names, _settled(span.now))
+        return analytics.table(found, asked, span, names, settled)
 
     def rests_on(self, asked: Asked, span: Span) -> tuple[pl.DataFrame, list[Part]]:
         """What :meth:`figures` rest on (see :func:`collector.analytics.rests_on`), and what was read: none: memory."""
@@ -174,9 +178,12 @@ class Graphs:
         found, parts = self._calls(asked, span, names)
         return analytics.rests_on(found, asked, names, _settled(span.now)), parts
 
-    def _calls(self, asked: Asked, span: Span, names: Names) -> tuple[Slab, list[Part]]:
+    def _in_memory(self, asked: Asked, span: Span) -> bool:
         held = self._live.whole if asked.histograms else self._live.keep
-        if "instance" not in asked.keys and span.start >= span.now - held + 30:
+        return "instance" not in asked.keys and span.start >= span.now - held + 30
+
+    def _calls(self, asked: Asked, span: Span, names: Names) -> tuple[Slab, list[Part]]:
+        if self._in_memory(asked, span):
             settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
             held_calls = self._live.between(span.start, span.end, settled=settled, bins=asked.histograms)
             return held_calls.slab, []

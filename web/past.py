@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import polars as pl
 from sqlalchemy.engine import Engine
 
 from collector import analytics
@@ -35,6 +36,59 @@ def read(
             only = among if all_of_them else among | {"target": targets & among.get("target", targets)}
             found.append(some(sums=(), sides=(side,), among=only))
     return Slab.together(found), parts
+
+
+def can_rank(asked: Asked) -> bool:
+    """Whether most groups are one series each, and all that is wanted of their histograms are percentiles."""
+    return bool(
+        asked.percentiles
+        and "mean" not in asked.metrics
+        and asked.step is None
+        and {"source", "target"} <= {*asked.group_by}
+        and asked.keys <= {"source", "target", "kind"}
+    )
+
+
+def ranked(
+    engine: Engine, reading: Reading, asked: Asked, span: Span, names: Names, settled: int
+) -> tuple[Slab, pl.DataFrame]:
+    """The same where the store finds the percentiles: of each group that is one series only where they lie.
+
+    Its histogram never leaves the store; that is most of the work. Those of the other groups are read.
+    """
+    parts, at = reading.parts(span.start, span.end), asked.percentiles
+    among = _among(engine, asked, parts, names)
+    find = partial(figures.ranked, engine, parts, at, names=asked.series, settled=settled)
+    first = CLIENT if asked.side == "client" else SERVER
+    counts, places = find(first, sums=asked.sums, among=among)
+    server, client = _targets(counts, asked, names, settled)
+    kept = [name for name in places.columns if name not in at]
+    own = analytics.sides(counts, asked, names, settled)
+    alone = analytics.alone(counts, asked, names, settled).fill_null(value=False)
+    found, ranks = [counts], []
+    for side, targets in ((SERVER, server), (CLIENT, client)):
+        if not targets:
+            continue
+        only = among | {"target": targets & among.get("target", targets)}
+        there = places if side == first else find(side, sums=(), among=only)[1]
+        mine = counts.series.select(kept).with_columns(alone=alone, own=own == (side == SERVER)).filter("own")
+        ranks.append(there.join(mine.filter("alone").select(kept), on=kept, how="semi"))
+        others = mine.filter(~pl.col("alone"))
+        if others.height:
+            ends = only | {"target": {*others["target"]}, "source": {*others["source"]}}
+            bins = figures.read(
+                engine, parts, names=asked.series, sums=(), sides=(side,), settled=settled, among=ends
+            )
+            found.append(_of_series(bins, others.select(kept)))
+    return Slab.together(found), pl.concat(ranks) if ranks else places.clear()
+
+
+def _of_series(calls: Slab, series: pl.DataFrame) -> Slab:
+    """The bins of these series only."""
+    kept = calls.series.with_row_index("series").join(series, on=series.columns, how="semi")
+    return Slab(
+        calls.series, calls.sums.clear(), calls.bins.join(kept.select("series"), on="series", how="semi")
+    )
 
 
 def _targets(counts: Slab, asked: Asked, names: Names, settled: int) -> tuple[set[str], set[str]]:

@@ -65,3 +65,48 @@ def test_the_same_as_of_everything(store: Engine, side: str, step: int | None, f
         expected = table(whole, asked)
         assert expected.height
         assert_frame_equal(table(found, asked), expected)
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    "filters", [(), (("target", ("shop/b",)),), (("target", ("db", "c")), ("kind", ("call",)))]
+)
+@pytest.mark.parametrize("by", [("source", "target"), ("target", "kind", "source")])
+def test_percentiles_that_the_store_finds_are_the_same(
+    store: Engine, side: str, filters: Any, by: tuple[str, ...]
+) -> None:
+    """Groups of one series and of several (a service by its name and at an address), seen and unseen sides."""
+    whole = figures.read(store, [Part(1, WINDOW.start, WINDOW.end)], step=0)
+    asked = Asked(tuple(name for name in METRICS if name != "mean"), by, side, filters)
+    assert past.can_rank(asked)
+    found, ranks = past.ranked(store, Reading(WINDOW.now), asked, WINDOW, NAMES, 2**32 - 1)
+    expected = table(whole, asked)
+    assert expected["p95"].null_count() < expected.height
+    assert_frame_equal(analytics.table(found, asked, WINDOW, NAMES, ranks=ranks).sort(by), expected.sort(by))
+
+
+def test_only_groups_of_several_series_send_their_histograms(store: Engine) -> None:
+    asked = Asked(("calls", "p95"), ("source", "target"))
+    found, ranks = past.ranked(store, Reading(WINDOW.now), asked, WINDOW, NAMES, 2**32 - 1)
+    names = found.series[found.bins["series"].unique()]
+    assert ({*ranks["target"]}, {*names["target"]}) == ({"db", "h:80"}, {"shop/b", "c"})
+
+
+def test_nothing_is_ranked_where_nothing_was_called(store: Engine) -> None:
+    asked, empty = Asked(("calls", "p95"), ("source", "target")), Span(1000, 2000, WINDOW.now)
+    found, ranks = past.ranked(store, Reading(WINDOW.now), asked, empty, NAMES, 2**32 - 1)
+    assert analytics.table(found, asked, empty, NAMES, ranks=ranks).is_empty()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(("mean", "p95"), ("source", "target")),
+        Asked(("p95",), ("source", "target"), step=60),
+        Asked(("p95",), ("target",)),
+        Asked(("calls",), ("source", "target")),
+        Asked(("p95",), ("source", "target"), filters=(("version", ("v1",)),)),
+    ],
+)
+def test_what_the_store_does_not_rank(asked: Asked) -> None:
+    assert not past.can_rank(asked)
