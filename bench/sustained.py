@@ -44,7 +44,7 @@ def run(rate: int = RATE, seconds: float = SECONDS, in_flight: int = IN_FLIGHT) 
             context = multiprocessing.get_context("spawn")
             here, there = context.Pipe(duplex=False)
             load = context.Process(
-                target=_load, args=(there, server.otlp_grpc, rate, seconds, in_flight), daemon=True
+                target=offer, args=(there, server.otlp_grpc, rate, seconds, in_flight), daemon=True
             )
             load.start()
             here.recv()  # the bodies are made: the load begins
@@ -107,7 +107,8 @@ def _slope(memory: list[tuple[float, int]]) -> float:
     return statistics.linear_regression(times, sizes).slope * 60 / _MIB
 
 
-def _load(there: Any, port: int, rate: int, seconds: float, in_flight: int) -> None:
+def offer(there: Any, port: int, rate: int, seconds: float, in_flight: int) -> None:
+    """In a process of its own: says when its bodies are made, and what became of them."""
     made = bodies.synthetic(_MADE)
     there.send(None)
     there.send(senders.send_all(_paced(made, rate, seconds), "grpc", port, in_flight))
