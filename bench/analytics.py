@@ -76,7 +76,7 @@ def curve() -> Result:
 def _graph(services: int) -> tuple[list[Row], dict[str, Any]]:
     found = sized.run(services)
     size = f"{services:,} services, {found.edges:,} edges, {found.edges * sized.CALLS:,} calls"
-    told = {"graph_edges": found.edges, "graph_bytes": found.bytes}
+    told = {"graph_edges": found.edges, "graph_bytes": found.bytes, "graph_resident": found.resident}
     return [
         _row("graph 15 min", size, "p95 200, first 1,000", found.graph),
         _row("span to delta", size, "p95 2,000", found.delta),

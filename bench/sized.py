@@ -33,6 +33,7 @@ class Sized:
     services: int
     edges: int
     bytes: int  # of the document
+    resident: int  # bytes in the server's memory at the end
     graph: Times
     delta: Times
 
@@ -54,7 +55,8 @@ def run(services: int) -> Sized:
         for _ in range(_READS):
             warm.append(read(server.http, GRAPH)[0])
             time.sleep(_PAUSE)
-        return Sized(services, edges, size, Times(first, warm), Times(None, _deltas(server)))
+        deltas = _deltas(server)
+        return Sized(services, edges, size, server.resident(), Times(first, warm), Times(None, deltas))
 
 
 def read(port: int, path: str) -> tuple[float, int]:
