@@ -59,10 +59,10 @@ def fill(engine: Engine, edges: int, now: int) -> None:
 def _insert(table: str, length: int, bins: int, first: int, edges: int, rows: int) -> str:
     """``number % edges`` is the edge; each has its own latencies, which wander from bucket to bucket."""
     edge = f"(number % {edges})"
-    low = f"{{low}} + cityHash64{edge} % 97 + cityHash64(number) % 5"
+    low = f"toUInt32({{low}} + cityHash64{edge} % 97 + cityHash64(number) % 5)"
     histogram = (
-        f"mapFromArrays(arrayMap(x -> toInt16({low} + x), range({bins})),"
-        f" arrayMap(x -> {length} / {bins}, range({bins})))"
+        f"mapFromArrays(CAST(range({low}, {low} + {bins}) AS Array(Int16)),"
+        f" arrayWithConstant({bins}, {length} / {bins}))"
     )
     figures = ", ".join([f"toFloat64({length})"] * 6)
     return (
