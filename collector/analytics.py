@@ -140,13 +140,13 @@ def table(
         names: what the names of targets and the addresses of callers are known to stand for.
         settled: calls of an unknown caller count up to this second (see :func:`collector.graph.build`).
         ranks: the bins of the percentiles that are asked for, of series that are a group of their own (see
-            :func:`alone`), under their stored names: they have no bins in ``calls``.
+            :func:`sides`), under their stored names: they have no bins in ``calls``.
 
     Returns:
         ``time`` (bucket start, unix s; with ``step`` only), the groups (null where not known), the metrics
         (Float64; latencies in ms; null where there is no sample, or no call to divide by).
     """
-    calls_stored = calls.series
+    stored = calls.series
     calls, edges = chosen(calls, names, asked.unidentified, settled)
     series = calls.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
     groups, number = _grouped(series, asked)
@@ -161,7 +161,7 @@ def table(
         bins = calls.bins.with_columns(bucket, number.rename("group").gather(at)).filter(sided)
         latencies = _latencies(bins, asked.metrics)
         if ranks is not None:
-            latencies = pl.concat([latencies, _placed(ranks, calls_stored, number, span)], how="diagonal")
+            latencies = pl.concat([latencies, _placed(ranks, stored, number, span)], how="diagonal")
         figures = figures.join(latencies, on=["time", "group"], how="left")
     figures = _rates(figures, span, step)
     named = pl.concat([figures, groups[figures["group"]]], how="horizontal")
@@ -186,21 +186,15 @@ def rests_on(calls: Slab, asked: Asked, names: Names, settled: int = 2**62) -> p
     return told.join(totals, on=EDGE).select(*EDGE, "evidence", "others", side, "calls", "samples").sort(EDGE)
 
 
-def alone(calls: Slab, asked: Asked, names: Names, settled: int) -> pl.Series:
-    """Of each series of ``calls`` whether it is a group of its own."""
+def sides(calls: Slab, asked: Asked, names: Names, settled: int) -> pl.DataFrame:
+    """Of each series of ``calls``: ``server``, whether its server's side counts (null: it does not count at all), and
+    ``alone``, whether it is a group of its own.
+    """
     found, edges = chosen(calls, names, asked.unidentified, settled)
     series = found.series.join(_sides(edges, asked.side), on=EDGE, how="left", maintain_order="left")
-    _, number = _grouped(series, asked)
-    return (
-        pl.DataFrame({"group": number}).select(pl.len().over("group") == 1).to_series() & number.is_not_null()
-    )
-
-
-def sides(calls: Slab, asked: Asked, names: Names, settled: int) -> pl.Series:
-    """Of each series of ``calls`` whether its server's side counts; null where it does not count at all."""
-    found, edges = chosen(calls, names, asked.unidentified, settled)
-    known = _sides(edges, asked.side)
-    return found.series.join(known, on=EDGE, how="left", maintain_order="left")["server"]
+    groups = pl.DataFrame({"server": series["server"], "group": _grouped(series, asked)[1]})
+    one = pl.col("group").is_not_null() & (pl.len().over("group") == 1)
+    return groups.select("server", alone=one)
 
 
 def chosen(calls: Slab, names: Names, unidentified: bool, settled: int) -> tuple[Slab, pl.DataFrame]:

@@ -28,7 +28,7 @@ def read(
         return some(sums=asked.sums, sides=asked.sides, among=among), parts
     # Histograms are most of the work: of each edge only those of the side that counts.
     counts = some(sums=asked.sums, sides=(), among=among)
-    server, client = _targets(counts, asked, names, settled)
+    server, client = _targets(counts, analytics.sides(counts, asked, names, settled))
     found = [counts]
     for side, targets in ((SERVER, server), (CLIENT, client)):
         if targets:
@@ -61,17 +61,16 @@ def ranked(
     find = partial(figures.ranked, engine, parts, at, names=asked.series, settled=settled)
     first = CLIENT if asked.side == "client" else SERVER
     counts, places = find(first, sums=asked.sums, among=among)
-    server, client = _targets(counts, asked, names, settled)
+    sides = analytics.sides(counts, asked, names, settled)
+    server, client = _targets(counts, sides)
     kept = [name for name in places.columns if name not in at]
-    own = analytics.sides(counts, asked, names, settled)
-    alone = analytics.alone(counts, asked, names, settled).fill_null(value=False)
     found, ranks = [counts], []
     for side, targets in ((SERVER, server), (CLIENT, client)):
         if not targets:
             continue
         only = among | {"target": targets & among.get("target", targets)}
         there = places if side == first else find(side, sums=(), among=only)[1]
-        mine = counts.series.select(kept).with_columns(alone=alone, own=own == (side == SERVER)).filter("own")
+        mine = counts.series.select(kept).hstack(sides).filter(pl.col("server") == (side == SERVER))
         ranks.append(there.join(mine.filter("alone").select(kept), on=kept, how="semi"))
         others = mine.filter(~pl.col("alone"))
         if others.height:
@@ -91,10 +90,9 @@ def _of_series(calls: Slab, series: pl.DataFrame) -> Slab:
     )
 
 
-def _targets(counts: Slab, asked: Asked, names: Names, settled: int) -> tuple[set[str], set[str]]:
+def _targets(counts: Slab, sides: pl.DataFrame) -> tuple[set[str], set[str]]:
     """The stored names of targets whose server sides count, and of those whose callers' do."""
-    server = analytics.sides(counts, asked, names, settled)
-    target = counts.series["target"]
+    target, server = counts.series["target"], sides["server"]
     return {*target.filter(server.fill_null(value=False))}, {*target.filter(~server.fill_null(value=True))}
 
 
