@@ -2,6 +2,8 @@
 
 What an edge rests on is decided once for the whole window: one kind of evidence (R12), and for ``side=auto`` one side
 (P8). So groups and steps of any size add up to the same totals (P5).
+
+Over 300 lines: the steps from calls to figures, each of which reads what the one before gives, stay beside each other.
 """
 
 from __future__ import annotations
