@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -92,9 +92,14 @@ class _Kept:
 class Answers:
     """Answers of graph questions. For one event loop; call :meth:`close` before it ends."""
 
-    def __init__(self, graphs: Graphs, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock``: s."""
-        self._graphs, self._clock = graphs, clock
+    def __init__(
+        self,
+        graphs: Graphs,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``clock``: s; ``sleep``: for so many of its s."""
+        self._graphs, self._clock, self._sleep = graphs, clock, sleep
         self._kept: dict[Question, _Kept] = {}
 
     async def get(self, question: Question) -> Answer:
@@ -165,7 +170,7 @@ class Answers:
             while self._clock() - kept.asked < _ASKED and (last := kept.answer):
                 due = last.began + last.took + max(last.took / 4, FRESH - last.took * 1.5)
                 if (left := due - self._clock()) > 0:
-                    await asyncio.sleep(left)
+                    await self._sleep(left)
                 else:
                     await self.newer(question, last.began)
         except Exception as error:  # whoever asks next is told
