@@ -57,7 +57,8 @@ def diff(
     Raises:
         Problem: 400, a time that cannot be read (``a_start`` … ``b_end``).
     """
-    one, other = _window(graphs, a, "a", now), _window(graphs, b, "b", now)
+    times = [window(of.start, of.end, now, prefix=f"{name}_") for name, of in (("a", a), ("b", b))]
+    one, other = (_window(graphs, of, asked, now) for of, asked in zip((a, b), times, strict=True))
     ends, nodes, edges = _narrowed(one, other)
     if only_significant:
         marked = pl.any_horizontal(f"{name}_significant" for name in METRICS)
@@ -75,8 +76,7 @@ def diff(
     return with_markers(found, events, ends.to_dicts(), a.group_by)
 
 
-def _window(graphs: Graphs, question: Question, name: str, now: float) -> _Window:
-    asked = window(question.start, question.end, now, prefix=f"{name}_")
+def _window(graphs: Graphs, question: Question, asked: Window, now: float) -> _Window:
     calls = graphs.chosen(asked, now, question)
     return _Window(question, asked, graph.drawn(calls), Seen(calls, asked.elapsed(now)))
 
