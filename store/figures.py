@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from collector.model import EXPANDED
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS
 from collector.shaping import NAMED_ONLY, UNKNOWN
 from collector.slab import BINS_SCHEMA, NOTHING, SUMS_SCHEMA, Slab, numbered
@@ -29,6 +30,7 @@ def read(
     sides: Collection[int] = (CLIENT, SERVER),
     settled: int | None = None,
     among: Mapping[str, Collection[str]] | None = None,
+    expanded: bool = False,
 ) -> Slab:
     """The calls of these parts of a window.
 
@@ -41,6 +43,7 @@ def read(
         sides: whose histograms are wanted.
         settled: calls of an unknown caller count up to this second (unix).
         among: a name of series → the values of which it has one, as they are stored.
+        expanded: whether those that only ``hops=expanded`` shows count as well.
     """
     # Over 40 lines: what it takes, said one by one.
     if not parts:
@@ -50,7 +53,9 @@ def read(
     told = {side: name for side, name in _HISTOGRAMS.items() if side in sides}
     inner = sa.union_all(
         *(
-            _of_part(part, parts[0].start, step, [*kept, *counts, *told.values()], settled, among)
+            _of_part(part, parts[0].start, step, [*kept, *counts, *told.values()], settled, among).where(
+                *_shown(part, expanded=expanded)
+            )
             for part in parts
         )
     ).subquery()
@@ -116,6 +121,10 @@ def _of_part(
     for name, values in (among or {}).items():
         where.append(table.c[name].in_(sorted(values)))
     return sa.select(second.label("bucket"), *(table.c[name].label(name) for name in names)).where(*where)
+
+
+def _shown(part: Part, *, expanded: bool) -> list[sa.ColumnElement[bool]]:
+    return [] if expanded else [telemetry.buckets[part.length].c.hops != EXPANDED]
 
 
 def inside(table: sa.Table, part: Part) -> sa.ColumnElement[bool]:

@@ -16,6 +16,7 @@ from collector.analytics import Asked, Span
 from collector.breakers import Breakers
 from collector.directory import Directory, Names
 from collector.graph import ServiceGraph
+from collector.model import EXPANDED
 from collector.rollup import SERIES, Buckets, LiveWindow
 from collector.shaping import UNKNOWN
 from collector.slab import NEVER, Slab
@@ -42,6 +43,7 @@ class Question:
     start: str = "now-15m"
     end: str = "now"
     messaging: str = "collapsed"
+    hops: str = "collapsed"
     unidentified: bool = False
     namespace: str = ""
     focus: str = ""
@@ -102,7 +104,9 @@ class Graphs:
         """With what is known of the time before the last minutes. Versions and operations are not remembered."""
         if self._topology is None or question.group_by != "service":
             return built
-        before = self._topology.known(now, messaging=question.messaging, unidentified=question.unidentified)
+        before = self._topology.known(
+            now, messaging=question.messaging, hops=question.hops, unidentified=question.unidentified
+        )
         every = question.idle and not question.recent
         return with_idle(built, before) if every else with_first_and_last(built, before)
 
@@ -129,17 +133,27 @@ class Graphs:
         """Proxies that are connected for a service; None where there are none."""
         return self._instances.get(node)
 
-    def buckets(self, asked: Window, now: float, *, histograms: bool = True) -> Buckets:
+    def buckets(
+        self, asked: Window, now: float, *, histograms: bool = True, expanded: bool = False
+    ) -> Buckets:
         """Calls of a window; without their latencies, if those are not needed, the older ones are at hand as well.
 
-        Latencies of calls of which all is known by now may come as those of one second.
+        Latencies of calls of which all is known by now may come as those of one second. ``expanded``: with what only
+        ``hops=expanded`` shows.
         """
         held = self._live.whole if histograms else self._live.keep
         if asked.start >= now - held + 30:
-            return self._live.between(asked.start, asked.end, settled=_settled(now), bins=histograms)
+            return self._live.between(
+                asked.start, asked.end, settled=_settled(now), bins=histograms, expanded=expanded
+            )
         parts = Reading(now, self._kept).parts(asked.start, asked.end)
         read = partial(
-            figures.read, self._engine, parts, names={*SERIES} - {"instance"}, settled=_settled(now)
+            figures.read,
+            self._engine,
+            parts,
+            names={*SERIES} - {"instance"},
+            settled=_settled(now),
+            expanded=expanded,
         )
         sums = read(step=0, sides=())
         if not histograms:
@@ -171,8 +185,9 @@ class Graphs:
     def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
         """The calls of a window between the ends that the question asks for."""
         return graph.chosen(
-            self.buckets(asked, now, histograms=histograms),
+            self.buckets(asked, now, histograms=histograms, expanded=question.hops == EXPANDED),
             messaging=question.messaging,
+            hops=question.hops,
             unidentified=question.unidentified,
             settled=_settled(now),
             names=self._directory.names(now),

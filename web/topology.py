@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from collector import graph
 from collector.directory import Directory
 from collector.graph import ServiceGraph
+from collector.model import COLLAPSED, EXPANDED
 from collector.rollup import BINS_SCHEMA, SUMS_SCHEMA, Buckets
 from collector.shaping import UNKNOWN
 from store import topology
@@ -54,17 +55,27 @@ class Topology:
         self._kept = kept or Horizon()
         self._lock = threading.Lock()
         self._last: _Read | None = None
-        self._graphs: dict[tuple[str, bool], tuple[_Read, ServiceGraph]] = {}
+        self._graphs: dict[tuple[str, str, bool], tuple[_Read, ServiceGraph]] = {}
 
-    def known(self, now: float, *, messaging: str = "collapsed", unidentified: bool = False) -> ServiceGraph:
+    def known(
+        self,
+        now: float,
+        *,
+        messaging: str = "collapsed",
+        hops: str = "collapsed",
+        unidentified: bool = False,
+    ) -> ServiceGraph:
         """Every edge and node of the retention, with its first and last call; its figures mean nothing."""
         read = self._read(now, KNOWN_FRESH)
-        cached = self._graphs.get((messaging, unidentified))
+        cached = self._graphs.get((messaging, hops, unidentified))
         if cached is None or cached[0] is not read:
             built = graph.build(
-                _drawn(read.spells, self._directory, now), messaging=messaging, unidentified=unidentified
+                _drawn(read.spells, self._directory, now, hops),
+                messaging=messaging,
+                hops=hops,
+                unidentified=unidentified,
             )
-            cached = self._graphs[messaging, unidentified] = read, built
+            cached = self._graphs[messaging, hops, unidentified] = read, built
         return cached[1]
 
     def changes(self, now: float) -> pl.DataFrame:
@@ -74,7 +85,8 @@ class Topology:
         when the silence is over, at its last call + the silence.
         """
         silence = int(self._kept.silence.total_seconds())
-        spells = _merged(_resolved(self._read(now, FRESH).spells, self._directory, now), silence)
+        spells = self._read(now, FRESH).spells.filter(pl.col("hops") != EXPANDED)
+        spells = _merged(_resolved(spells, self._directory, now), silence)
         # What was there when the record begins is not new.
         begins = now - self._kept.calls.total_seconds() + silence
         new = spells.filter(pl.col("first").is_between(begins, now - _SETTLING))
@@ -117,9 +129,19 @@ def _merged(spells: pl.DataFrame, silence: int) -> pl.DataFrame:
     return numbered.group_by(*graph.EDGE, "spell").agg(pl.col("first").min(), pl.col("last").max())
 
 
-def _drawn(spells: pl.DataFrame, directory: Directory, now: float) -> Buckets:
-    """As calls at both ends of each spell. All evidence counts: it says what is there, not how much of it."""
-    rows = _resolved(spells, directory, now)
+def _drawn(spells: pl.DataFrame, directory: Directory, now: float, hops: str) -> Buckets:
+    """As calls at both ends of each spell. All evidence counts: it says what is there, not how much of it.
+
+    Where hops are drawn, metrics of what goes through them do not: they tell of no other call (F6).
+    """
+    rows = _resolved(
+        spells if hops == EXPANDED else spells.filter(pl.col("hops") != EXPANDED), directory, now
+    )
+    if hops == EXPANDED:
+        through = rows.filter(pl.col("hops") == COLLAPSED).select(graph.EDGE)
+        by_span = pl.col("evidence") == "span"
+        others = rows.filter(~by_span).join(through, on=graph.EDGE, how="anti")
+        rows = pl.concat([rows.filter(by_span & (pl.col("hops") != COLLAPSED)), others])
     order = pl.col("evidence").replace_strict(
         list(graph.EVIDENCE_ORDER), [0, 1, 2], default=2, return_dtype=pl.Int8
     )
