@@ -48,7 +48,9 @@ class Views:
     def calls(self) -> Calls:
         """All rows of both views."""
         found = self._collapsed.calls()
-        return _apart(found, self._expanded.calls(), self._is_twice()) if len(self._twice) else found
+        if not len(self._twice):
+            return found
+        return _apart(found, self._expanded.calls(), np.isin(found.rows["trace"].to_numpy(), self._twice))
 
     def deliveries(self) -> pl.DataFrame:
         """What links deliver in either view: with the column ``hops``."""
@@ -86,26 +88,43 @@ def _service(held: Frames, rows: Bools) -> pl.Series:
     return held.facts["service"].gather(fact)
 
 
-def _apart(found: Calls, others: Calls, twice: pl.Expr) -> Calls:
-    """Calls, of which the traces ``twice`` are collapsed, and these expanded: what both have, what one of them has.
+def _apart(found: Calls, others: Calls, twice: Bools) -> Calls:
+    """What both have is told once; the rest of ``found``, where ``twice``, and of ``others`` is each of one view.
 
     Nobody is met at a hop's address (R5.4): what an address stands for is the same in both views.
     """
-    collapsed = found.names.with_columns(hops=pl.lit(COLLAPSED))
-    expanded = others.names.with_columns(hops=pl.lit(EXPANDED), learned=pl.lit(""))
-    _, name = numbered(pl.concat([found.names.select(_SERIES), others.names.select(_SERIES)]))
-    rows = [
-        found.rows.filter(twice).with_columns(view=pl.lit(0, pl.Int8), first=pl.lit(0, pl.UInt32)),
-        others.rows.with_columns(view=pl.lit(1, pl.Int8), first=pl.lit(found.names.height, pl.UInt32)),
+    alike, known = _alike(found, others, twice)
+    series = found.rows["series"].to_numpy().astype(np.int64)
+    here = np.where(twice & ~alike, series + found.names.height, series)
+    there = others.rows["series"].to_numpy()[~known].astype(np.int64) + 2 * found.names.height
+    names = [
+        found.names,
+        found.names.with_columns(hops=pl.lit(COLLAPSED)),
+        others.names.with_columns(hops=pl.lit(EXPANDED), learned=pl.lit("")),
     ]
-    both = pl.concat(rows)
-    both = both.with_columns(name=name.gather(both["series"] + both["first"]))
-    key = [*_ROW, "name"]
-    both = both.with_columns(nth=pl.int_range(pl.len()).over([*key, "view"]))
-    both = both.with_columns(alike=pl.len().over([*key, "nth"]) == 2).filter(
-        ~pl.col("alike") | (pl.col("view") == 0)
-    )
-    own = pl.when("alike").then(0).otherwise(found.names.height + pl.col("first"))
-    both = both.with_columns((pl.col("series") + own).cast(pl.UInt32)).select(list(calls.ROWS))
-    names = pl.concat([found.names, collapsed, expanded])
-    return Calls(names, pl.concat([found.rows.filter(~twice), both])).compact()
+    rows = pl.concat([found.rows, others.rows.filter(pl.Series(~known))])
+    number = pl.Series("series", np.concatenate([here, there]), pl.UInt32)
+    return Calls(pl.concat(names), rows.with_columns(number)).compact()
+
+
+def _alike(found: Calls, others: Calls, twice: Bools) -> tuple[Bools, Bools]:
+    """Which rows of ``found``, of those that are ``twice``, and which of ``others`` say the same: one with one."""
+    _, name = numbered(pl.concat([found.names.select(_SERIES), others.names.select(_SERIES)]))
+    one, other = name.to_numpy()[: found.names.height], name.to_numpy()[found.names.height :]
+    parts: list[pl.DataFrame] = []
+    for rows, mine, those, place in ((found.rows, one, other, twice), (others.rows, other, one, None)):
+        series = rows["series"].to_numpy()
+        perhaps = np.isin(mine, those)[series]  # few names are those of both
+        at = np.nonzero(perhaps if place is None else perhaps & place)[0]
+        parts.append(
+            rows[at].with_columns(name=pl.Series(mine[series[at]]), view=len(parts), at=pl.Series(at))
+        )
+    same = np.zeros(found.rows.height, dtype=bool), np.zeros(others.rows.height, dtype=bool)
+    if any(part.is_empty() for part in parts):
+        return same
+    nth = pl.int_range(pl.len()).over([*_ROW, "name", "view"])
+    both = pl.concat(parts).with_columns(nth=nth)
+    both = both.filter(pl.len().over([*_ROW, "name", "nth"]) == len(parts))
+    for view, marked in enumerate(same):
+        marked[both.filter(view=view)["at"].to_numpy()] = True
+    return same

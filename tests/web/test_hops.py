@@ -148,7 +148,7 @@ async def test_services_are_those_that_are_no_hops(http: httpx.AsyncClient) -> N
 async def test_the_stream_tells_of_its_view(control: Engine) -> None:
     found = graphs(control, mesh())
     streams = Streams(found)
-    events = streams.events(Question(**WINDOW, hops="expanded"), None)
+    events = streams.events(Question(WINDOW["start"], WINDOW["end"], hops="expanded"), None)
     first = await anext(events)
     assert all(name in str(first) for name in ("proxy(shop/b)", "ec"))
     await events.aclose()
