@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0007"
+down_revision = "0010"  # which was there first: nobody who has that one may miss this one
 branch_labels = None
 depends_on = None
 
