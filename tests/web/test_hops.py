@@ -16,6 +16,7 @@ from store import calls as stored
 from store.layouts import Layouts
 from tests.collector import notation
 from tests.web.api.graphs import client, graphs
+from tests.web.happened import timeline
 from tests.web.test_topology import NOW, changes
 from web.analytics import Analytics
 from web.api import calls, diff, export, graph, impact, services
@@ -49,7 +50,7 @@ async def serving(from_: Graphs, engine: Engine) -> AsyncIterator[httpx.AsyncCli
     streams = Streams(from_)
     routers = (
         graph.router(from_, streams),
-        diff.router(from_),
+        diff.router(from_, timeline(engine)),
         export.router(from_, Layouts(engine)),
         impact.router(from_),
         calls.router(Analytics(from_)),
