@@ -109,6 +109,7 @@ _ONE: Final = {
     "via": "",
     "instance": "",  # nobody bounds how many there are (P6)
     "caller_address": "",
+    "hops": "",  # a record has both ends of a call
 }
 _NO_SAY: Final = ("error", "error_type", "db_system")  # what a failure may rest on and a record does not tell
 

@@ -34,7 +34,9 @@ class Frames:
     facts: pl.DataFrame
     calls: Calls
     links: pl.DataFrame
-    stubs: pl.DataFrame  # consumers in these traces that link elsewhere (see collector.deliveries)
+    stubs: (
+        pl.DataFrame
+    )  # consumers in these traces that link elsewhere (see collector.deliveries, collector.views)
 
     def of(self, moved: dict[int, int]) -> Frames:
         """Only these traces, under their new numbers."""
@@ -86,7 +88,7 @@ def _nothing() -> Frames:
     ids = dict.fromkeys((*deliveries.TARGET, *SOURCE), pl.UInt64)
     said = dict(facts.schema)
     stub = {name: kind for name, kind in SPANS.items() if name != "fact"} | said | ids
-    stubs = pl.DataFrame(schema={**stub, "sampled": pl.Boolean})
+    stubs = pl.DataFrame(schema={**stub, "sampled": pl.Boolean, "hops": pl.String})
     return Frames(pl.DataFrame(schema=SPANS), facts, calls.nothing(), deliveries.NO_LINKS, stubs)
 
 

@@ -11,6 +11,8 @@ from collector import drawing
 from collector.directory import Names
 from collector.drawing import EDGE, QUANTILES
 from collector.grouping import grouped
+from collector.hops import bearer
+from collector.model import COLLAPSED, EXPANDED
 from collector.rollup import CLIENT, SERVER, Buckets
 from collector.shaping import COLLAPSED_ONLY, NAMED_ONLY, UNKNOWN
 from collector.summed import Summed
@@ -42,6 +44,7 @@ def build(
     window: Buckets,
     *,
     messaging: str = "collapsed",
+    hops: str = "collapsed",
     unidentified: bool = False,
     settled: int = 2**62,
     names: Names | None = None,
@@ -52,6 +55,7 @@ def build(
         chosen(
             window,
             messaging=messaging,
+            hops=hops,
             unidentified=unidentified,
             settled=settled,
             names=names,
@@ -64,6 +68,7 @@ def chosen(
     window: Buckets,
     *,
     messaging: str = "collapsed",
+    hops: str = "collapsed",
     unidentified: bool = False,
     settled: int = 2**62,
     names: Names | None = None,
@@ -74,6 +79,7 @@ def chosen(
     Args:
         window: buckets of the wanted seconds.
         messaging: ``collapsed`` (producer → consumer) or ``expanded`` (with the destination between them).
+        hops: ``collapsed`` or ``expanded`` (proxies are nodes, R7.2): then ``window`` has all calls.
         unidentified: whether targets without any name are shown.
         settled: calls of an unknown caller are shown up to this second (unix): a caller's span is sent when the
             call has ended, a moment after the called one's, and takes them back.
@@ -81,20 +87,29 @@ def chosen(
         group_by: what a node is, one of :data:`collector.grouping.GROUPS`.
     """
     calls = Summed.of(window, pl.col("source") == UNKNOWN, settled)
-    return of_summed(calls, messaging=messaging, unidentified=unidentified, names=names, group_by=group_by)
+    return of_summed(
+        calls,
+        messaging=messaging,
+        hops=hops,
+        unidentified=unidentified,
+        names=names,
+        group_by=group_by,
+    )
 
 
 def of_summed(
     calls: Summed,
     *,
     messaging: str = "collapsed",
+    hops: str = "collapsed",
     unidentified: bool = False,
     names: Names | None = None,
     group_by: str = "service",
 ) -> Summed:
     """:func:`chosen` of calls that are added up already, without those of unknown callers that are not settled."""
     rows = _best(resolved_series(calls.rows, names or Names()))
-    calls = Summed(rows, calls.bins)
+    # What an edge rests on is decided in both views at once: metrics of a call whose hops are drawn are no call more.
+    calls = Summed(rows, calls.bins).only(pl.col("hops") != (COLLAPSED if hops == EXPANDED else EXPANDED))
     if messaging == "expanded":
         calls = _expanded(calls)
     if not unidentified:
@@ -139,11 +154,11 @@ def _known(row: tuple[str, ...], names: Names) -> tuple[str, ...] | None:
     if known and source_kind in ("user", "unknown"):
         new[0], new[3] = known, "service"
     elif source_kind == NAMED_ONLY:
-        new[0], new[3] = names.resolve(source, target.rpartition("/")[0]), "service"
+        new[0], new[3] = names.resolve(source, bearer(target).rpartition("/")[0]), "service"
     if known and new[0] == source:  # R5.1: the address of a target that only a URL or a cluster names
         new[1], new[4] = known, "service"
     elif target_kind in (NAMED_ONLY, "external"):
-        new[1] = names.resolve(target, source.rpartition("/")[0])
+        new[1] = names.resolve(target, bearer(source).rpartition("/")[0])
         new[4] = "service" if target_kind == NAMED_ONLY or new[1] in names.services else target_kind
     return None if new == list(row) else (*row, *new)
 

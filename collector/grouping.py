@@ -76,7 +76,7 @@ def _operation() -> pl.Expr:
 
 
 def _namespace(end: str) -> pl.Expr:
-    stated = pl.col(end).str.extract(r"^(.*)/[^/]*$", 1)
+    stated = pl.col(end).str.extract(r"^(?:proxy\()?(.*)/[^/]*$", 1)  # a hop is where its service is (R7.2)
     own = pl.col(f"{end}_kind").is_in(_OWN) & (pl.col(end) != "")
     return (
         pl.when(own)

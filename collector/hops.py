@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,18 @@ from numpy.typing import NDArray
 
 from collector import model, walk
 from collector.walk import AT_CALLING, CALLED, LOCAL, Bools, Forest, Ints
+
+_PREFIX: Final = "proxy("
+
+
+def named_proxy(service: str) -> pl.Expr:
+    """The column ``service`` as the node that its hops are (R7.2)."""
+    return pl.concat_str(pl.lit(_PREFIX), service, pl.lit(")")).alias(service)
+
+
+def bearer(node: str) -> str:
+    """The service whose hop a node is; of another node, itself."""
+    return node[len(_PREFIX) : -1] if node.startswith(_PREFIX) and node.endswith(")") else node
 
 
 @dataclass(frozen=True, slots=True)

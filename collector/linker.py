@@ -57,6 +57,8 @@ class Linker:
         facts: pl.DataFrame,
         links: pl.DataFrame | None = None,
         stubs: pl.DataFrame | None = None,
+        *,
+        expanded: bool = False,
     ) -> None:
         """The rules that do not need each other's calls.
 
@@ -65,6 +67,7 @@ class Linker:
             facts: columns :data:`collector.coded.FACTS`.
             links: columns of :data:`collector.deliveries.LINK`.
             stubs: consumers elsewhere that link to here.
+            expanded: no span is taken out: each stands for a node (R7.2, R7.4).
         """
         # Over 40 lines: the arrays that the rules share, each made once, in the order in which they need each other.
         spans, facts = deliveries.with_stubs(spans, facts, stubs)
@@ -88,7 +91,7 @@ class Linker:
         self.cancelled = self._said(facts["failure"] == model.CANCELLED)
         self.timed, self.duration = self._said(facts["timed"]), spans["duration"].to_numpy()
         self.weight, self.sampled = self._said(facts["weight"]), spans["sampled"].to_numpy()
-        self.forest, self.out = self._planted(side)
+        self.forest, self.out = self._planted(side, expanded=expanded)
         self.walk = walk.walk_up(self.forest)
         self.links = self._linking(links)
         nested = self._nested_calling()
@@ -101,14 +104,16 @@ class Linker:
         """What each span says, of a column of facts."""
         return column.to_numpy()[self.fact] if len(column) else np.empty(0, column.to_numpy().dtype)
 
-    def _planted(self, side: NDArray[np.int8]) -> tuple[walk.Forest, Bools]:
+    def _planted(self, side: NDArray[np.int8], *, expanded: bool) -> tuple[walk.Forest, Bools]:
         """Who is whose parent, and which spans are none's: on a cycle (R2.4), or hops (R7.2, R7.4)."""
         parent, has_parent = parents.find(self.spans)
         forest = walk.forest(np.where(self.stub, -1, parent), has_parent, side, self.service)
-        sidecar = self.proxy & self._said(self.facts["role"] == "sidecar")
-        proxies = hops.Proxies(self.kind, self.proxy, sidecar, self.spans["trace"].to_numpy(), ~self.stub)
-        forest, gone = hops.without(forest, proxies)
-        out = gone | forest.cyclic
+        out = forest.cyclic
+        if not expanded:
+            sidecar = self.proxy & self._said(self.facts["role"] == "sidecar")
+            proxies = hops.Proxies(self.kind, self.proxy, sidecar, self.spans["trace"].to_numpy(), ~self.stub)
+            forest, gone = hops.without(forest, proxies)
+            out = gone | forest.cyclic
         return replace(forest, parent=self._of_stubs(forest, ~out)), out
 
     def _of_stubs(self, forest: walk.Forest, stays: Bools) -> Ints:
@@ -191,6 +196,26 @@ class Linker:
         rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "row", "side", "fact", "service")
         named = links.rename({"service": "name"}).join(rows, on=["trace", "span"])
         return named.filter(self.facts["service"].gather(named["fact"]) == named["name"]).drop("name")
+
+    def hidden(self) -> tuple[Bools, Bools] | None:
+        """Of the spans that are no stubs: R7.2: hops; R7.2, R7.4: what ``hops=expanded`` shows, hops and sidecars.
+
+        A hop was taken out, or shares a side with a span of its application, whose service it bears. None: there are
+        no proxies.
+        """
+        if not self.proxy.any():
+            return None
+        gone = self.out & ~self.forest.cyclic
+        for heads, seen, side in (
+            (self.call_of, self.seen_client, CALLING),
+            (self.served_by, self.seen_server, CALLED),
+        ):
+            shared = self.proxy & ~self.proxy[seen[heads]] & (self.forest.side == side) & ~self.stub
+            gone = gone | shared
+        bearer = self.spans["trace"].to_numpy() * (int(self.service.max()) + 1) + self.service
+        own = np.isin(bearer, bearer[~self.proxy & ~self.stub])
+        here = ~self.stub
+        return (gone & own)[here], gone[here]
 
     def deliveries(self) -> pl.DataFrame:
         """R6.2: each message that a consumer got through a link, as a stub for the trace of its producer.

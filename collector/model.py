@@ -112,6 +112,10 @@ STORED: Final = pa.schema(
     ]
 )
 
+# The views of proxies that are no ends of calls (R7.2, R7.4).
+COLLAPSED: Final = "collapsed"
+EXPANDED: Final = "expanded"
+
 SERIES_KEY: Final = (
     "source",
     "target",
@@ -127,6 +131,7 @@ SERIES_KEY: Final = (
     "target_kind",
     "via",  # the messaging destination between them, "" if none
     "caller_address",  # of a caller not known otherwise; else of a target that a URL or cluster names (R5.1); ""
+    "hops",  # the view that has it: collapsed, expanded (proxies are nodes, R7.2), "" in both
 )
 SUMS: Final = (
     "calls",

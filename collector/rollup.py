@@ -179,7 +179,9 @@ class LiveWindow:
             for first, held in slabs.items()
         }
 
-    def between(self, start: int, end: int, *, settled: int = NEVER, bins: bool = True) -> Buckets:
+    def between(
+        self, start: int, end: int, *, settled: int = NEVER, bins: bool = True, expanded: bool = False
+    ) -> Buckets:
         """Calls that began in ``[start, end)``, unix seconds.
 
         Args:
@@ -188,6 +190,7 @@ class LiveWindow:
             settled: bins before this second are wanted as one sum only: they come as those of one second in the
                 window, far fewer and much sooner.
             bins: whether histograms are wanted at all.
+            expanded: whether those that only ``hops=expanded`` shows are wanted as well.
         """
         found = [
             part
@@ -195,7 +198,9 @@ class LiveWindow:
             if start < held.end and held.start < end
             for part in held.between(start, end, settled=settled, bins=bins)
         ]
-        return Buckets.numbered(Slab.merge(found, settled)) if found else Buckets.empty()
+        if not found:
+            return Buckets.empty()
+        return Buckets.numbered(Slab.merge(found, settled).of_view(expanded=expanded))
 
 
 def _firsts(part: Slab) -> list[int]:

@@ -199,6 +199,7 @@ def _names() -> dict[str, pl.Expr]:
         .when(seen_client & ~seen_server & pl.col("t_service").is_null() & _may_be_known())
         .then("n_peer_address")
         .otherwise(pl.lit("")),
+        "hops": pl.lit(""),  # see collector.views
         # R5.4: a paired call teaches who answers at an address; a message's peer is the broker.
         "learned": pl.when(seen_client & seen_server & ~messaging).then("answered").otherwise(pl.lit("")),
         # R6.6: receiving and settling talk to the broker; without its address there is no edge.

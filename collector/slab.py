@@ -88,6 +88,14 @@ class Slab:
             return self
         return Slab.merge([Slab(self.series.with_columns(pl.lit("").alias(name)), self.sums, self.bins)])
 
+    def of_view(self, *, expanded: bool) -> Slab:
+        """Without the rows that only ``hops=expanded`` shows, or with them."""
+        hidden = self.series["hops"] == model.EXPANDED
+        if expanded or not hidden.any():
+            return self
+        sums, bins = (part.filter(~hidden.gather(part["series"])) for part in (self.sums, self.bins))
+        return Slab(self.series, sums, bins)
+
     def without_bins(self) -> Slab:
         """The sums alone."""
         return Slab(self.series, self.sums, self.bins.clear())

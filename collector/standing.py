@@ -29,8 +29,9 @@ _MOST_ROWS: Final = 6_000_000  # of what is kept: some 100 MB
 _SPAN: Final = GROUP * SECONDS
 _WHOLE: Final = -1
 
+_Key = tuple[int, int, bool]
 _Of = tuple[Held, ...]
-_Add = Callable[[Mapping[int, Held], list[int]], Summed]
+_Add = Callable[[Mapping[int, Held], list[int], bool], Summed]
 
 
 class Standing:
@@ -38,16 +39,19 @@ class Standing:
 
     def __init__(self, live: LiveWindow) -> None:
         self._live, self._lock = live, threading.Lock()
-        self._kept: OrderedDict[tuple[int, int], tuple[_Of, Summed]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[_Of, Summed]] = OrderedDict()
 
-    def summed(self, start: int, end: int, settled: int) -> Summed:
-        """Calls that began in ``[start, end)``, unix s; those of an unknown caller before ``settled`` only."""
+    def summed(self, start: int, end: int, settled: int, *, expanded: bool = False) -> Summed:
+        """Calls that began in ``[start, end)``, unix s; those of an unknown caller before ``settled`` only.
+
+        ``expanded``: with those that only ``hops=expanded`` shows.
+        """
         slots = self._live.slots
         inside = {first: held for first, held in slots.items() if start < held.end and first < end}
         whole = sorted(
             first for first, held in inside.items() if start <= first and held.end <= min(end, settled)
         )
-        parts = [self._middle(inside, whole)] if whole else []
+        parts = [self._middle(inside, whole, expanded=expanded)] if whole else []
         ends = [
             part
             for first, held in sorted(inside.items())
@@ -55,14 +59,14 @@ class Standing:
             for part in held.between(start, end, settled=settled, bins=True)
         ]
         if ends:
-            parts.append(_summed(ends, settled))
+            parts.append(_summed(ends, settled, expanded))
         return Summed.merge(parts) if parts else Summed.of(Buckets.empty())
 
-    def _middle(self, slots: Mapping[int, Held], whole: list[int]) -> Summed:
+    def _middle(self, slots: Mapping[int, Held], whole: list[int], *, expanded: bool) -> Summed:
         """The sum of whole slots."""
-        return self._added((_WHOLE, len(whole)), slots, whole, self._groups)
+        return self._added((_WHOLE, len(whole), expanded), slots, whole, self._groups)
 
-    def _groups(self, slots: Mapping[int, Held], whole: list[int]) -> Summed:
+    def _groups(self, slots: Mapping[int, Held], whole: list[int], expanded: bool) -> Summed:
         groups: dict[int, list[int]] = {}
         for first in whole:
             groups.setdefault(first // _SPAN * _SPAN, []).append(first)
@@ -70,19 +74,19 @@ class Standing:
         parts, single = [], []
         for group, firsts in groups.items():
             if begins <= group and group + _SPAN <= ends:
-                parts.append(self._added((group, _SPAN), slots, firsts, _of_slots))
+                parts.append(self._added((group, _SPAN, expanded), slots, firsts, _of_slots))
             else:
                 single += firsts
-        return Summed.merge([*parts, *([_of_slots(slots, single)] if single else [])])
+        return Summed.merge([*parts, *([_of_slots(slots, single, expanded)] if single else [])])
 
-    def _added(self, key: tuple[int, int], slots: Mapping[int, Held], firsts: list[int], add: _Add) -> Summed:
+    def _added(self, key: _Key, slots: Mapping[int, Held], firsts: list[int], add: _Add) -> Summed:
         of = tuple(slots[first] for first in firsts)
         with self._lock:
             known = self._kept.get(key)
         if known and len(known[0]) == len(of) and all(map(operator.is_, known[0], of)):
             made = known[1]
         else:
-            made = add(slots, firsts)
+            made = add(slots, firsts, key[-1])
         with self._lock:
             self._kept[key] = of, made
             self._kept.move_to_end(key)
@@ -91,14 +95,14 @@ class Standing:
         return made
 
 
-def _of_slots(slots: Mapping[int, Held], firsts: list[int]) -> Summed:
+def _of_slots(slots: Mapping[int, Held], firsts: list[int], expanded: bool) -> Summed:
     until = max(firsts) + SECONDS
     parts = [slots[first].between(first, first + SECONDS, settled=until, bins=True) for first in firsts]
-    return _summed([slab for part in parts for slab in part], until)
+    return _summed([slab for part in parts for slab in part], until, expanded)
 
 
-def _summed(parts: list[Slab], settled: int) -> Summed:
-    merged = Buckets.numbered(Slab.merge(parts, settled))
+def _summed(parts: list[Slab], settled: int, expanded: bool) -> Summed:
+    merged = Buckets.numbered(Slab.merge(parts, settled).of_view(expanded=expanded))
     return Summed.of(merged, pl.col("source") == UNKNOWN, settled)
 
 

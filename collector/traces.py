@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from collector import deliveries, frames, linker, model, pieces, walk
+from collector import deliveries, frames, model, pieces, walk
 from collector.archive import TraceId
 from collector.calls import Calls
 from collector.coded import FACTS, ID, Coded
@@ -27,6 +27,7 @@ from collector.frames import NOTHING, Frames
 from collector.ids import pairs
 from collector.seen import Seen
 from collector.stubs import Stubs
+from collector.views import Views
 
 KEEP: Final = 20.0
 """s after its last span that a trace is held."""
@@ -105,7 +106,7 @@ class Traces:
         more = whole.spans.height - before.spans.height
         if whole.spans.is_empty():
             return Derived(before.calls, numbers, before, zipkin, more)
-        linked = linker.Linker(whole.spans, whole.facts, whole.links)
+        linked = Views(whole)
         stubs = self._stubs(linked, numbers)
         if stubs.is_empty() and before.stubs.is_empty() and not self._elsewhere.tell(numbers.keys()):
             held = replace(whole, calls=linked.calls(), stubs=stubs)
@@ -114,7 +115,7 @@ class Traces:
         producers = self._load(others)
         numbers |= others
         whole = Frames.together([replace(whole, calls=before.calls, stubs=stubs), producers], pl.concat)
-        told = linker.Linker(whole.spans, whole.facts, whole.links, self._told(whole.stubs, numbers))
+        told = Views(whole, self._told(whole.stubs, numbers))
         held = replace(whole, calls=told.calls())
         return Derived(_difference(whole.calls, held.calls), numbers, held, zipkin, more)
 
@@ -147,7 +148,7 @@ class Traces:
         zipkin = spans.identity.of_zipkin
         numbers = self._numbered(spans.identity.ids, self._short_ids.together(zipkin))
         whole = _distinct(_frames(spans, numbers))
-        stubs = self._stubs(linker.Linker(whole.spans, whole.facts, whole.links), numbers)
+        stubs = self._stubs(Views(whole), numbers)
         self._elsewhere.leave(stubs, told)
 
     def _load(self, numbers: dict[TraceId, int]) -> Frames:
@@ -155,7 +156,7 @@ class Traces:
         found = [self._generations[n].held.of(moved) for n, moved in self._held(numbers).items()]
         return Frames.together([NOTHING, *found], pl.concat)
 
-    def _stubs(self, linked: linker.Linker, numbers: dict[TraceId, int]) -> pl.DataFrame:
+    def _stubs(self, linked: Views, numbers: dict[TraceId, int]) -> pl.DataFrame:
         """What the consumers of these traces tell the traces that they link to."""
         found = linked.deliveries()
         if found.is_empty():

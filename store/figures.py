@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from collector.model import EXPANDED
 from collector.rollup import CLIENT, SERIES, SERVER, SUMS
 from collector.shaping import NAMED_ONLY, UNKNOWN
 from collector.slab import BINS_SCHEMA, NOTHING, SUMS_SCHEMA, Slab, numbered
@@ -29,6 +30,7 @@ def read(
     sides: Collection[int] = (CLIENT, SERVER),
     settled: int | None = None,
     among: Mapping[str, Collection[str]] | None = None,
+    expanded: bool = False,
 ) -> Slab:
     """The calls of these parts of a window.
 
@@ -41,11 +43,12 @@ def read(
         sides: whose histograms are wanted.
         settled: calls of an unknown caller count up to this second (unix).
         among: a name of series → the values of which it has one, as they are stored.
+        expanded: whether those that only ``hops=expanded`` shows count as well.
     """
     if not parts:
         return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
     told = _told(sides)
-    inner, kept, keys, added = _added(parts, step, names, sums, told, settled, among)
+    inner, kept, keys, added = _added(parts, step, names, sums, told, settled, among, expanded=expanded)
     maps = [
         part(sa.func.sumMap(inner.c[name])).label(f"{name}_{label}")
         for name in told.values()
@@ -77,7 +80,7 @@ def ranked(
         empty = Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
         return empty, pl.DataFrame(schema={**texts, **dict.fromkeys(at, pl.Int16)})
     told = _told([side])
-    inner, kept, keys, added = _added(parts, None, names, sums, told, settled, among)
+    inner, kept, keys, added = _added(parts, None, names, sums, told, settled, among, expanded=False)
     whole = [sa.func.sumMap(inner.c[name]).label("whole") for name in told.values()]
     found = sa.select(*keys, *added, *whole).group_by(*keys).subquery()
     plain = [found.c[name] for name in ("bucket", *kept, *(c.name for c in added))]
@@ -101,13 +104,20 @@ def _added(
     told: Mapping[int, str],
     settled: int | None,
     among: Mapping[str, Collection[str]] | None,
+    *,
+    expanded: bool,
 ) -> tuple[Any, list[str], list[Any], list[Any]]:
     """The rows of all parts; the names that are wanted; what they are grouped by; their sums."""
     kept = [name for name in SERIES if name in names]
     counts = [name for name in SUMS if name in sums]
     columns = [*kept, *counts, *told.values()]
     inner = sa.union_all(
-        *(_of_part(part, parts[0].start, step, columns, settled, among) for part in parts)
+        *(
+            _of_part(part, parts[0].start, step, columns, settled, among).where(
+                *_shown(part, expanded=expanded)
+            )
+            for part in parts
+        )
     ).subquery()
     keys = [inner.c.bucket, *(inner.c[name] for name in kept)]
     return inner, kept, keys, [sa.func.sum(inner.c[name]).label(name) for name in counts]
@@ -163,6 +173,10 @@ def _of_part(
     for name, values in (among or {}).items():
         where.append(table.c[name].in_(sorted(values)))
     return sa.select(second.label("bucket"), *(table.c[name].label(name) for name in names)).where(*where)
+
+
+def _shown(part: Part, *, expanded: bool) -> list[sa.ColumnElement[bool]]:
+    return [] if expanded else [telemetry.buckets[part.length].c.hops != EXPANDED]
 
 
 def inside(table: sa.Table, part: Part) -> sa.ColumnElement[bool]:

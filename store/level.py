@@ -57,8 +57,8 @@ def _totals(engine: Engine, collector: str, part: Part) -> list[float]:
 
 def _mended(engine: Engine, collector: str, hour: int, finer: int, coarser: int) -> int:
     mine = {"collector": {"", collector}}
-    seconds = figures.read(engine, [Part(finer, hour, hour + HOUR)], step=coarser, among=mine)
-    stored = figures.read(engine, [Part(coarser, hour, hour + HOUR)], step=0, among=mine)
+    seconds = figures.read(engine, [Part(finer, hour, hour + HOUR)], step=coarser, among=mine, expanded=True)
+    stored = figures.read(engine, [Part(coarser, hour, hour + HOUR)], step=0, among=mine, expanded=True)
     missing = Slab.merge([seconds, stored.negated()])
     calls.write_added(engine, coarser, missing, collector)
     return missing.sums.height

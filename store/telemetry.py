@@ -58,6 +58,7 @@ TOPOLOGY_KEY: Final = (
     "target_kind",
     "via",
     "caller_address",
+    "hops",
 )
 topology = sa.Table(
     "topology",

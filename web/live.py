@@ -17,6 +17,7 @@ from collector.analytics import Asked, Span
 from collector.breakers import Breakers
 from collector.directory import Directory, Names
 from collector.graph import ServiceGraph
+from collector.model import EXPANDED
 from collector.rollup import SERIES, Buckets, LiveWindow
 from collector.shaping import UNKNOWN
 from collector.slab import NEVER, Slab
@@ -44,6 +45,7 @@ class Question:
     start: str = "now-15m"
     end: str = "now"
     messaging: str = "collapsed"
+    hops: str = "collapsed"
     unidentified: bool = False
     namespace: str = ""
     focus: str = ""
@@ -112,7 +114,9 @@ class Graphs:
         """With what is known of the time before the last minutes. Versions and operations are not remembered."""
         if self._topology is None or question.group_by != "service":
             return built
-        before = self._topology.known(now, messaging=question.messaging, unidentified=question.unidentified)
+        before = self._topology.known(
+            now, messaging=question.messaging, hops=question.hops, unidentified=question.unidentified
+        )
         every = question.idle and not question.recent
         return with_idle(built, before) if every else with_first_and_last(built, before)
 
@@ -141,20 +145,28 @@ class Graphs:
         """Proxies that are connected for a service; None where there are none."""
         return self._instances.get(node)
 
-    def _summed(self, asked: Window, now: float, *, histograms: bool) -> Summed:
-        """The calls of a window, added up; without their latencies, if those are not needed, more are at hand."""
+    def _summed(self, asked: Window, now: float, *, histograms: bool, expanded: bool) -> Summed:
+        """The calls of a window, added up; without their latencies, if those are not needed, more are at hand.
+
+        ``expanded``: with what only ``hops=expanded`` shows.
+        """
         settled = _settled(now)
         held = self._live.whole if histograms else self._live.keep
         if asked.start < now - held + 30:
-            stored = self._stored(asked, now, histograms=histograms)
+            stored = self._stored(asked, now, histograms=histograms, expanded=expanded)
             return Summed.of(stored, pl.col("source") == UNKNOWN, settled)
-        found = self._standing.summed(asked.start, asked.end, settled)
+        found = self._standing.summed(asked.start, asked.end, settled, expanded=expanded)
         return found if histograms else Summed(found.rows, found.bins.clear())
 
-    def _stored(self, asked: Window, now: float, *, histograms: bool) -> Buckets:
+    def _stored(self, asked: Window, now: float, *, histograms: bool, expanded: bool) -> Buckets:
         parts = Reading(now, self._kept).parts(asked.start, asked.end)
         read = partial(
-            figures.read, self._engine, parts, names={*SERIES} - {"instance"}, settled=_settled(now)
+            figures.read,
+            self._engine,
+            parts,
+            names={*SERIES} - {"instance"},
+            settled=_settled(now),
+            expanded=expanded,
         )
         sums = read(step=0, sides=())
         if not histograms:
@@ -193,8 +205,9 @@ class Graphs:
     def chosen(self, asked: Window, now: float, question: Question, *, histograms: bool = True) -> Summed:
         """The calls of a window between the ends that the question asks for."""
         return graph.of_summed(
-            self._summed(asked, now, histograms=histograms),
+            self._summed(asked, now, histograms=histograms, expanded=question.hops == EXPANDED),
             messaging=question.messaging,
+            hops=question.hops,
             unidentified=question.unidentified,
             names=self._directory.names(now),
             group_by=question.group_by,

@@ -11,6 +11,7 @@ import polars as pl
 from collector.drawing import CLASSES
 from collector.graph import EDGE, QUANTILES, ServiceGraph
 from collector.grouping import NO_NAMESPACE
+from collector.hops import bearer
 from web.health import DEFAULT, HealthRules, Thresholds, discrepancy, health, interval
 from web.window import Window, rfc3339
 
@@ -92,7 +93,10 @@ def names(row: Json, group_by: str) -> Json:
         return {"service": facet, "namespace": None if facet == NO_NAMESPACE else facet, **part}
     member = row["member"]
     own = row["kind"] in ("service", "gateway")
-    namespace, _, name = member.rpartition("/") if own else ("", "", member)
+    service = bearer(member)
+    namespace, _, name = service.rpartition("/") if own else ("", "", member)
+    if own and service != member:  # a hop is where its service is (R7.2)
+        name = f"proxy({name})"
     if group_by in part:
         part[group_by] = facet
     return {"service": name, "namespace": namespace or None, **part}
@@ -100,7 +104,7 @@ def names(row: Json, group_by: str) -> Json:
 
 def _rules(beside: Beside, node: str, member: str) -> Thresholds:
     """Of a namespace that is a node, what its services have in common."""
-    return beside.rules.of(f"{node}/*" if beside.group_by == "namespace" else member)
+    return beside.rules.of(f"{node}/*" if beside.group_by == "namespace" else bearer(member))
 
 
 def _figures(row: Json, seconds: float, at: Thresholds) -> Json:

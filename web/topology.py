@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 from collector import graph
 from collector.directory import Directory
 from collector.graph import ServiceGraph
+from collector.model import COLLAPSED, EXPANDED
 from collector.rollup import BINS_SCHEMA, SUMS_SCHEMA, Buckets
 from collector.shaping import UNKNOWN
 from store import topology
@@ -43,7 +44,7 @@ class _Read:
     spells: pl.DataFrame
     at: float  # of `clock`
     took: float
-    graphs: dict[tuple[str, bool], ServiceGraph] = field(default_factory=dict)
+    graphs: dict[tuple[str, str, bool], ServiceGraph] = field(default_factory=dict)
 
 
 class Topology:
@@ -62,15 +63,22 @@ class Topology:
         self._last: _Read | None = None
         self._behind: threading.Thread | None = None
 
-    def known(self, now: float, *, messaging: str = "collapsed", unidentified: bool = False) -> ServiceGraph:
+    def known(
+        self,
+        now: float,
+        *,
+        messaging: str = "collapsed",
+        hops: str = "collapsed",
+        unidentified: bool = False,
+    ) -> ServiceGraph:
         """Every edge and node of the retention, with its first and last call; its figures mean nothing."""
-        return self._graph(self._read(now, KNOWN_FRESH), (messaging, unidentified), now)
+        return self._graph(self._read(now, KNOWN_FRESH), (messaging, hops, unidentified), now)
 
-    def _graph(self, read: _Read, how: tuple[str, bool], now: float) -> ServiceGraph:
+    def _graph(self, read: _Read, how: tuple[str, str, bool], now: float) -> ServiceGraph:
         if how not in read.graphs:
-            messaging, unidentified = how
-            drawn = _drawn(read.spells, self._directory, now)
-            read.graphs[how] = graph.build(drawn, messaging=messaging, unidentified=unidentified)
+            messaging, hops, unidentified = how
+            drawn = _drawn(read.spells, self._directory, now, hops)
+            read.graphs[how] = graph.build(drawn, messaging=messaging, hops=hops, unidentified=unidentified)
         return read.graphs[how]
 
     def changes(self, now: float) -> pl.DataFrame:
@@ -80,7 +88,8 @@ class Topology:
         when the silence is over, at its last call + the silence.
         """
         silence = int(self._kept.silence.total_seconds())
-        spells = _merged(_resolved(self._read(now, FRESH).spells, self._directory, now), silence)
+        spells = self._read(now, FRESH).spells.filter(pl.col("hops") != EXPANDED)
+        spells = _merged(_resolved(spells, self._directory, now), silence)
         # What was there when the record begins is not new.
         begins = now - self._kept.calls.total_seconds() + silence
         new = spells.filter(pl.col("first").is_between(begins, now - _SETTLING))
@@ -153,9 +162,19 @@ def _merged(spells: pl.DataFrame, silence: int) -> pl.DataFrame:
     return numbered.group_by(*graph.EDGE, "spell").agg(pl.col("first").min(), pl.col("last").max())
 
 
-def _drawn(spells: pl.DataFrame, directory: Directory, now: float) -> Buckets:
-    """As calls at both ends of each spell. All evidence counts: it says what is there, not how much of it."""
-    rows = _resolved(spells, directory, now)
+def _drawn(spells: pl.DataFrame, directory: Directory, now: float, hops: str) -> Buckets:
+    """As calls at both ends of each spell. All evidence counts: it says what is there, not how much of it.
+
+    Where hops are drawn, metrics of what goes through them do not: they tell of no other call (F6).
+    """
+    rows = _resolved(
+        spells if hops == EXPANDED else spells.filter(pl.col("hops") != EXPANDED), directory, now
+    )
+    if hops == EXPANDED:
+        through = rows.filter(pl.col("hops") == COLLAPSED).select(graph.EDGE)
+        by_span = pl.col("evidence") == "span"
+        others = rows.filter(~by_span).join(through, on=graph.EDGE, how="anti")
+        rows = pl.concat([rows.filter(by_span & (pl.col("hops") != COLLAPSED)), others])
     order = pl.col("evidence").replace_strict(
         list(graph.EVIDENCE_ORDER), [0, 1, 2], default=2, return_dtype=pl.Int8
     )

@@ -92,20 +92,21 @@ def coded(text: str) -> Coded:
     return Coded.flattened(flattened(text))
 
 
-def calls(*batches: str) -> pl.DataFrame:
-    """Signed call rows of a case that arrives in these batches, summed per edge and kind."""
+def calls(*batches: str, hops: str | None = "collapsed") -> pl.DataFrame:
+    """Signed call rows of a case that arrives in these batches, of one view or (None) of both."""
     traces = Traces()
     parts = []
     for now, text in enumerate(batches):
         derived = traces.derive(coded(text))
         traces.keep(derived, float(now))
         parts.append(derived.rows)
-    return pl.concat(parts)
+    rows = pl.concat(parts)
+    return rows if hops is None else rows.filter(pl.col("hops").is_in(["", hops]))
 
 
-def edges(*batches: str) -> dict[str, str]:
+def edges(*batches: str, hops: str = "collapsed") -> dict[str, str]:
     """``{"a→b": "2/1"}``: calls and failed calls per edge, as the cases write them."""
-    return drawn(calls(*batches))
+    return drawn(calls(*batches, hops=hops))
 
 
 def drawn(rows: pl.DataFrame) -> dict[str, str]:

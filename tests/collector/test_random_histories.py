@@ -42,4 +42,4 @@ def test_any_history_ends_the_same(made: list[str], data: st.DataObject) -> None
     assert rows(Buckets.merge(archive.calls)) == expected
     # The live window counts all instances together.
     together = Buckets.numbered(Buckets.merge(whole.calls).slab.without("instance"))
-    assert rows(history.collector.live.between(0, 2**40)) == rows(together)
+    assert rows(history.collector.live.between(0, 2**40, expanded=True)) == rows(together)

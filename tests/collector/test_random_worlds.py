@@ -31,6 +31,7 @@ SUMS = (
     "attempts",
 )
 CLASSES = ("client_error", "server_error", "no_response", "timeout")
+PROXIED = FEATURES
 HARMS = ("", "drop", "repeat", "skew", "alter", "renumber", "shuffle split")
 WANTED = int(os.environ.get("MESHSCOPE_WORLDS", "0"))
 
@@ -38,19 +39,19 @@ Edge = tuple[str, str, str]
 Figures = dict[Edge, dict[str, float]]
 
 
-def by_reference(world: World, messages: str) -> Figures:
+def by_reference(world: World, messages: str, hops: str = "collapsed") -> Figures:
     return {
         edge: {
             **{name: _rounded(found[name]) for name in (*SUMS, "cancelled")},  # type: ignore[literal-required]
             **{name: _rounded(found["failures"].get(name, 0.0)) for name in CLASSES},
         }
-        for edge, found in compare.figures(world.spans, messages).items()
+        for edge, found in compare.figures(world.spans, messages, hops).items()
     }
 
 
-def by_engine(world: World, messages: str) -> Figures:
+def by_engine(world: World, messages: str, hops: str = "collapsed") -> Figures:
     names = {f"failures_{name}": name for name in (*CLASSES, "cancelled")}
-    edges = derived(world.batches, messages).rename(names)
+    edges = derived(world.batches, messages, hops).rename(names)
     figures = [*SUMS, "cancelled", *CLASSES]
     rows = edges.select("source", "target", "kind", *(pl.col(name) for name in figures)).iter_rows()
     return {
@@ -87,6 +88,26 @@ def test_the_same_figures(harm: str) -> None:
     @given(worlds(FEATURES, harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
     def agree(world: World, messages: str) -> None:
         engine, reference = by_engine(world, messages), by_reference(world, messages)
+        assert comparable(engine, messages) == comparable(reference, messages)
+
+    agree()
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_the_same_figures_with_hops(harm: str) -> None:
+    """R7.2, R7.4: where proxies are nodes."""
+
+    @settings(
+        max_examples=WANTED or 5,
+        derandomize=not WANTED,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(worlds(PROXIED, harm=frozenset(harm.split())), st.sampled_from(("collapsed", "expanded")))
+    def agree(world: World, messages: str) -> None:
+        engine, reference = by_engine(world, messages, "expanded"), by_reference(world, messages, "expanded")
         assert comparable(engine, messages) == comparable(reference, messages)
 
     agree()

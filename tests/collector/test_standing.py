@@ -68,10 +68,11 @@ def test_the_middle_is_added_up_once() -> None:
     for second in range(0, 900, 5):
         live.add(made(chance, START + second, START + second + 5), START + second + 5)
     standing = Standing(live)
-    first = standing._middle(live.slots, [START + n for n in range(100, 800, 10)])
-    assert standing._middle(live.slots, [START + n for n in range(100, 800, 10)]) is first
+    firsts = [START + n for n in range(100, 800, 10)]
+    first = standing._middle(live.slots, firsts, expanded=False)
+    assert standing._middle(live.slots, firsts, expanded=False) is first
     live.add(made(chance, START + 500, START + 501), START + 901)
-    assert standing._middle(live.slots, [START + n for n in range(100, 800, 10)]) is not first
+    assert standing._middle(live.slots, firsts, expanded=False) is not first
 
 
 def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

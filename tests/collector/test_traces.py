@@ -30,7 +30,7 @@ def spans(draw: st.DrawFn) -> list[str]:
 
 
 def total(*batches: list[str]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    made = Buckets.merge([buckets(calls(*("; ".join(batch) for batch in batches)))])
+    made = Buckets.merge([buckets(calls(*("; ".join(batch) for batch in batches), hops=None))])
     return sorted(made.sums.rows()), sorted(made.bins.rows())
 
 

@@ -42,7 +42,7 @@ def link(kept: list[Span], hops: str = "collapsed", now_ns: int | None = None) -
     for span in as_hops(kept) if hops == "expanded" else kept:
         by_trace[span.trace].append(span)
     traces = [_sides(spans, hops) for _, spans in sorted(by_trace.items())]
-    known = learned(traces, now_ns)
+    known = learned(traces if hops == "collapsed" else as_services(kept), now_ns)
     for trace in traces:
         trace.clients = clients(trace.tree, trace.servers)
     messages = sent(traces)
@@ -63,6 +63,16 @@ def _sides(spans: list[Span], hops: str) -> Linked:
         take_out_hops(tree)
         take_out_sidecars(tree)
     return Linked(tree, *servers(tree))
+
+
+def as_services(kept: list[Span]) -> list[Linked]:
+    """The traces without their hops. Clarified: what a name or an address stands for is the same in both views, a
+    service; a hop "is never a node of its own" that a name could stand for, though it has its service's address.
+    """
+    by_trace: dict[str, list[Span]] = defaultdict(list)
+    for span in kept:
+        by_trace[span.trace].append(span)
+    return [_sides(spans, "collapsed") for _, spans in sorted(by_trace.items())]
 
 
 def learned(traces: list[Linked], now_ns: int | None) -> Known:

@@ -50,7 +50,8 @@ class Span:
 
     @property
     def namespace(self) -> str:
-        return self.service.rpartition("/")[0]
+        """A hop is where its application is."""
+        return self.service.removeprefix("proxy(").rpartition("/")[0]
 
     @property
     def length_ns(self) -> int:

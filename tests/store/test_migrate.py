@@ -97,14 +97,20 @@ def test_telemetry_of_the_first_version_is_kept(tmp_path: Path) -> None:
                 sa.text("SELECT operation, collector, `links.span_id` FROM spans")
             ).fetchall()
             calls = connection.execute(
-                sa.text("SELECT source, collector, records, instance FROM calls")
+                sa.text("SELECT source, collector, records, instance, hops FROM calls")
             ).fetchall()
             summed = [
                 connection.execute(sa.text(f"SELECT source, calls FROM {table}")).fetchall()  # noqa: S608
                 for table in ("calls_10s", "calls_1m", "calls_1h")
             ]
-        assert (view, calls) == ([("kept", "", [])], [("kept", "", [], "")])
+            keys = connection.execute(
+                sa.text(
+                    "SELECT sorting_key FROM system.tables WHERE name LIKE 'calls%' AND sorting_key != ''"
+                )
+            ).fetchall()
+        assert (view, calls) == ([("kept", "", [])], [("kept", "", [], "", "")])
         assert summed == [[("kept", 3.0)]] * 3
+        assert [key.endswith(", hops") for (key,) in keys] == [True] * 4
         assert StoreSink(engine, "a").settled() > 0
     finally:
         engine.dispose()

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from web.api.events import EventView
-from web.api.graph import Depth, Edge, Focus, GroupBy, Messaging, Namespace, Node, Unidentified
+from web.api.graph import Depth, Edge, Focus, GroupBy, Hops, Messaging, Namespace, Node, Unidentified
 from web.auth import needs
 from web.difference import diff
 from web.live import Graphs, Question
@@ -151,6 +151,7 @@ def router(graphs: Graphs, timeline: Timeline) -> APIRouter:
         b_end: Annotated[str, Query(description="End of b.", examples=["now"])] = "now",
         group_by: GroupBy = "service",
         messaging: Messaging = "collapsed",
+        hops: Hops = "collapsed",
         namespace: Namespace = "",
         focus: Focus = "",
         depth: Depth = 1,
@@ -160,7 +161,9 @@ def router(graphs: Graphs, timeline: Timeline) -> APIRouter:
             Query(description="Leave out what may be chance, or is too small to matter.", examples=[True]),
         ] = False,
     ) -> Response:
-        a = Question(a_start, a_end, messaging, unidentified, namespace, focus, depth, group_by=group_by)
+        a = Question(
+            a_start, a_end, messaging, hops, unidentified, namespace, focus, depth, group_by=group_by
+        )
         b = replace(a, start=b_start, end=b_end)
         found = await asyncio.to_thread(
             diff, graphs, a, b, time.time(), markers=markers, only_significant=only_significant

@@ -192,6 +192,14 @@ Messaging = Annotated[
     Literal["collapsed", "expanded"],
     Query(description="Destinations between producers and consumers, or not.", examples=["expanded"]),
 ]
+Hops = Annotated[
+    Literal["collapsed", "expanded"],
+    Query(
+        description="Proxies between services as nodes, or not: one that bears its service's name is"
+        " `proxy(<service id>)`, a sidecar has its own.",
+        examples=["expanded"],
+    ),
+]
 Namespace = Annotated[
     str, Query(description="Only this namespace and what it talks to.", examples=["shop"], max_length=4096)
 ]
@@ -207,10 +215,7 @@ def question(
     end: End = "now",
     group_by: GroupBy = "service",
     messaging: Messaging = "collapsed",
-    hops: Annotated[
-        Literal["collapsed"],
-        Query(description="Proxies that bear their service's name.", examples=["collapsed"]),
-    ] = "collapsed",
+    hops: Hops = "collapsed",
     namespace: Namespace = "",
     focus: Focus = "",
     depth: Depth = 1,
@@ -221,7 +226,7 @@ def question(
     ] = False,
 ) -> Question:
     """The parameters of a graph, the same for the document and the stream."""
-    return Question(start, end, messaging, unidentified, namespace, focus, depth, idle, group_by)
+    return Question(start, end, messaging, hops, unidentified, namespace, focus, depth, idle, group_by)
 
 
 Asked = Annotated[Question, Depends(question)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -12,7 +13,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from collector.graph import ServiceGraph
-from web.api.graph import End, Start
+from web.api.graph import End, Hops, Start
 from web.api.node_ids import before, no_such
 from web.auth import needs
 from web.live import Graphs, Question
@@ -120,8 +121,10 @@ def router(graphs: Graphs) -> APIRouter:
         operation: Annotated[
             str | None, Query(description="Critical path of this operation.", examples=["POST /pay"])
         ] = None,
+        hops: Hops = "collapsed",
     ) -> Response:
-        found = await asyncio.to_thread(_impact, graphs, node_id, Question(start, end), operation)
+        asked = Question(start, end, hops=hops)
+        found = await asyncio.to_thread(_impact, graphs, node_id, asked, operation)
         return Response(orjson.dumps(found), media_type="application/json")
 
     return routes
@@ -133,7 +136,7 @@ def _impact(graphs: Graphs, node: str, asked: Question, operation: str | None) -
 
     now = time.time()
     nameless = node.startswith("unidentified(")
-    question = Question(asked.start, asked.end, messaging="expanded", unidentified=nameless)
+    question = replace(asked, messaging="expanded", unidentified=nameless)
     window, built = graphs.built(question, now)
     try:
         view = View(built, node)
@@ -163,7 +166,7 @@ def _median(
     graphs: Graphs, built: ServiceGraph, node: str, asked: Question, operation: str | None, now: float
 ) -> float | None:
     if operation is not None:
-        _, built = graphs.built(Question(asked.start, asked.end, group_by="operation"), now)
+        _, built = graphs.built(replace(asked, group_by="operation"), now)
     for row in built.nodes.iter_rows(named=True):
         if row["member"] == node and row["facet"] == (operation or ""):
             p50: float | None = row["p50"]

@@ -32,6 +32,9 @@ def graph(
     messaging: Annotated[
         Literal["collapsed", "expanded"], typer.Option(help="Destinations between producers and consumers.")
     ] = "collapsed",
+    hops: Annotated[
+        Literal["collapsed", "expanded"], typer.Option(help="Proxies as nodes, or not.")
+    ] = "collapsed",
     idle: Annotated[bool, typer.Option(help="Also what is silent.")] = False,
     sort: Annotated[Sort, typer.Option(help="The worst, busiest … first.")] = "health",
     limit: Annotated[int, typer.Option(min=0, help="At most so many edges; 0: all.")] = 50,
@@ -45,7 +48,7 @@ def graph(
     """Who calls whom, how often, with how many failures, how fast."""
     # Over 40 lines: an option with its help in each line.
     asked = {"start": start, "end": end, "group_by": group_by, "messaging": messaging, "depth": str(depth)}
-    asked |= {"namespace": namespace, "focus": focus, "idle": str(idle).lower()}
+    asked |= {"namespace": namespace, "focus": focus, "idle": str(idle).lower(), "hops": hops}
 
     def show(api: Api) -> str:
         document = api.get(_PATH, asked)

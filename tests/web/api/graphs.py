@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -14,18 +15,24 @@ from collector.directory import Directory
 from collector.rollup import Buckets, LiveWindow
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
+from store.rollups import Kept
 from web import problems
 from web.gate import Gate
 from web.live import Graphs
+from web.topology import Topology
+
+AGES = Kept(*[timedelta(days=36500)] * 4)  # the cases play in the past
 
 
-def graphs(engine: Engine, *parts: Buckets, live: LiveWindow | None = None) -> Graphs:
+def graphs(
+    engine: Engine, *parts: Buckets, live: LiveWindow | None = None, topology: Topology | None = None
+) -> Graphs:
     """Graphs of these calls; ``engine`` is the store of what is not in memory."""
     held = live or LiveWindow(keep=10**10)
     for part in parts:
         held.add(part, 0)
     control = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
-    return Graphs(held, engine, Breakers(), Directory(), control)
+    return Graphs(held, engine, Breakers(), Directory(), control, kept=AGES, topology=topology)
 
 
 @asynccontextmanager

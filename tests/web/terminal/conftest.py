@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 from typer.testing import CliRunner, Result
 
+from collector.rollup import Buckets
 from tests.collector.series import versioned
 from tests.web.api.graphs import graphs
 from tests.web.happened import timeline
@@ -45,10 +47,21 @@ ROWS = [
 ]
 
 
+HOPS = [("shop/a", "proxy(shop/b)", "", "", 7.0, 0.0)]
+"""Which ``hops=expanded`` alone shows."""
+
+
+def world() -> Buckets:
+    hops = versioned(HOPS, time=5)
+    view = pl.lit("expanded").alias("hops")
+    proxied = Buckets(hops.sums.with_columns(view), hops.bins.with_columns(view))
+    return Buckets.merge([versioned(ROWS, time=5), proxied])
+
+
 @pytest.fixture
 async def served(control: Engine, tmp_path: Path) -> AsyncIterator[Served]:
     auth, listener = Auth(control), bind("127.0.0.1", 0, "", "")
-    found = Answers(graphs(control, versioned(ROWS, time=5)))
+    found = Answers(graphs(control, world()))
     api = FastAPI()
     problems.install(api)
     api.include_router(graph.router(found, Streams(found)))

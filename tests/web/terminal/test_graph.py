@@ -37,6 +37,13 @@ async def test_json_is_the_document_of_the_api(run: Run, served: Served) -> None
     assert {edge["calls"] for edge in document["edges"]} == {100, 60, 5}
 
 
+async def test_hops_are_shown_on_request(run: Run, served: Served) -> None:
+    asked = ("graph", *WINDOW, "--json", "--data", str(served.data))
+    for view, found in (("collapsed", set()), ("expanded", {"proxy(shop/b)"})):
+        document = json.loads((await run(*asked, "--hops", view)).stdout)
+        assert {edge["target"] for edge in document["edges"]} == {"shop/a", "shop/b", "\x1b[2Jevil", *found}
+
+
 async def test_order_and_limit(run: Run, served: Served) -> None:
     done = await run("graph", *WINDOW, "--sort", "rate", "--limit", "1", "--data", str(served.data))
     assert done.stdout.splitlines()[1].startswith("user")

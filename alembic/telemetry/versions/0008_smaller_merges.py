@@ -2,12 +2,12 @@
 
 A part in one file is made in memory, and merging some keeps all of their columns there.
 
-Revision ID: 0010
+Revision ID: 0008
 """
 
 from alembic import op
 
-revision = "0010"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
