@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from tests.collector.test_against_reference import derived
 from tests.reference import compare
-from tests.reference.damage import World, worlds
+from tests.reference.damage import PROBABILITY, World, worlds
 from tests.reference.found_figures import EXPANDED, FIGURES
 from tests.reference.meshes import FEATURES
 from tests.reference.notation import parse
+from tests.reference.weights import configured
 
 SUMS = (
     "calls",
@@ -44,13 +45,13 @@ def by_reference(world: World, messages: str) -> Figures:
             **{name: _rounded(found[name]) for name in (*SUMS, "cancelled")},  # type: ignore[literal-required]
             **{name: _rounded(found["failures"].get(name, 0.0)) for name in CLASSES},
         }
-        for edge, found in compare.figures(world.spans, messages).items()
+        for edge, found in compare.figures(configured(world.spans, PROBABILITY), messages).items()
     }
 
 
 def by_engine(world: World, messages: str) -> Figures:
     names = {f"failures_{name}": name for name in (*CLASSES, "cancelled")}
-    edges = derived(world.batches, messages).rename(names)
+    edges = derived(world.batches, messages, PROBABILITY).rename(names)
     figures = [*SUMS, "cancelled", *CLASSES]
     rows = edges.select("source", "target", "kind", *(pl.col(name) for name in figures)).iter_rows()
     return {

@@ -16,6 +16,11 @@ SIDECARS = (
     "3<2 S eb 20 px [node_id=sidecar~10.0.0.2~eb.x~mesh.local]; 4<3 S b 10"
 )
 
+SAMPLED = (
+    "1 S b [sampling.probability=0.1]; 2 S b [sampling.probability:=0.1];"
+    "3 S b [sampling.probability=2]; 4 S b [sampling.probability=0.1] ot=th:8"
+)
+
 PAIRING = {
     "A1 client and server": Case("1 C a 20; 2<1 S b 10", {"a→b": "1/0"}),
     "A2 the server first": Case("2<1 S b 10; 1 C a 20", {"a→b": "1/0"}),
@@ -336,6 +341,9 @@ WEIGHTS = {
         dict.fromkeys(("user→b", "user→c", "user→d"), "1/0"),
     ),
     "I4 three calls": Case("1 S b ot=th:4; 2 S b ot=th:4; 3 S b ot=th:4", {"user→b": "4/0"}),
+    "I5 a probability that is not configured": Case(SAMPLED, {"user→b": "5/0"}),
+    "I5 a configured probability": Case(SAMPLED, {"user→b": "23/0"}, probability="sampling.probability"),
+    "I5 another attribute is configured": Case(SAMPLED, {"user→b": "5/0"}, probability="sampling"),
     "R9 the heavier side": Case("1 C a ot=th:8; 2<1 S b ot=th:c !", {"a→b": "4/4"}),
     "R9 p": Case("1 S b ot=p:3; 2 S b ot=p:63", {"user→b": "8/0"}),
 }

@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from tests.reference.journeys import start
 from tests.reference.meshes import FEATURES, Builder, Draw, Mesh, services
 from tests.reference.notation import MS, write
-from tests.reference.spans import Span
+from tests.reference.spans import Span, Value
 
 WEIGHTS = ("", "ot=th:8", "ot=th:c", "ot=p:2", "ot=th:zz")
+PROBABILITY = "sampling.probability"
+PROBABILITIES: tuple[dict[str, Value], ...] = (
+    {},
+    {PROBABILITY: 0.25},
+    {PROBABILITY: "0.5"},
+    {PROBABILITY: "seldom"},
+    {PROBABILITY: 2},
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,9 @@ def journeys(
     spans: list[Span] = []
     for number in range(1, draw(st.integers(1, traces)) + 1):
         weights = WEIGHTS if "weights" in features and not zipkin else WEIGHTS[:1]
-        builder = Builder(draw, mesh, number, tracestate=draw(st.sampled_from(weights)))
+        stated = PROBABILITIES if "probabilities" in features and not zipkin else PROBABILITIES[:1]
+        sampled = {"tracestate": draw(st.sampled_from(weights)), "probability": draw(st.sampled_from(stated))}
+        builder = Builder(draw, mesh, number, **sampled)
         start(builder)
         spans += builder.spans
     return spans

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from tests.reference import weights
 from tests.reference.calls import MESSAGING, Call, Side
 from tests.reference.copies import counted_invalid, stored
 from tests.reference.failure import verdict
 from tests.reference.groups import side
 from tests.reference.linker import link
 from tests.reference.spans import Key, Span
-from tests.reference.weights import weight
 
 Edge = tuple[str, str, str]  # source, target, kind
 Samples = list[tuple[int, float]]  # duration in ns, weight
@@ -170,7 +170,7 @@ def nodes(spans: Iterable[Span]) -> dict[str, NodeFigures]:
         for span in trace.tree.spans.values():
             job = trace.tree.parent(span) is None and span.key not in trace.tree.lost
             if span.side == "local" and job:
-                served[span.service].add(weight(span.tracestate)[0], verdict(span).failed, span.length_ns)
+                served[span.service].add(weights.of(span), verdict(span).failed, span.length_ns)
     seen = {call for trace in traces for call in trace.calls}
     own = set(served)
     for target, client in {
