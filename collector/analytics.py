@@ -6,16 +6,17 @@ What an edge rests on is decided once for the whole window: one kind of evidence
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
-from collector import model
+from collector import model, waiting
 from collector.directory import Names
 from collector.graph import EDGE, EVIDENCE_ORDER, resolved_series
 from collector.histogram import quantiles_of_merged, value_of
-from collector.rollup import CLIENT, SERVER
+from collector.rollup import CLIENT, SERVER, WAIT
 from collector.shaping import UNKNOWN
 from collector.slab import Slab
 
@@ -30,9 +31,11 @@ PERCENTILES: Final = {
 }
 LATENCIES: Final = (*PERCENTILES, "mean")
 """ms; the others are numbers, shares, numbers per second, and bytes."""
+WAITS: Final = {f"wait_{name}": q for name, q in waiting.QUANTILES.items()}
+"""ms that messages waited (R6.8): of the edge, whichever side is asked for."""
 COUNTS: Final = ("calls", "rate", "failed", "error_rate", "requests", "attempts", "retries")
 BYTES: Final = ("bytes_in", "bytes_out")
-METRICS: Final = (*COUNTS, *LATENCIES, *BYTES)
+METRICS: Final = (*COUNTS, *LATENCIES, *WAITS, *BYTES)
 SIDES: Final = ("auto", "client", "server")
 
 _OWNED: Final = pl.col("target_kind").is_in(["service", "gateway"])  # only these have a namespace
@@ -95,14 +98,20 @@ class Asked:
     @property
     def sides(self) -> tuple[int, ...]:
         """Whose histograms the answer depends on."""
+        waits = (WAIT,) if self.waits else ()
         if not self.histograms:
-            return ()
-        return {"client": (CLIENT,), "server": (SERVER,)}.get(self.side, (CLIENT, SERVER))
+            return waits
+        return (*{"client": (CLIENT,), "server": (SERVER,)}.get(self.side, (CLIENT, SERVER)), *waits)
 
     @property
     def histograms(self) -> bool:
         """Whether a latency is asked for."""
         return any(name in LATENCIES for name in self.metrics)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a wait is asked for."""
+        return any(name in WAITS for name in self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +150,11 @@ def table(calls: Slab, asked: Asked, span: Span, names: Names, settled: int = 2*
     of_series = of_series.filter(pl.col("group").is_not_null())
     figures = _counted(calls.sums.with_columns(bucket).join(of_series, on="series"))
     if asked.histograms:
-        at = calls.bins["series"]
-        sided = number.is_not_null().gather(at) & series["server"].gather(at).eq(calls.bins["side"] == SERVER)
-        bins = calls.bins.with_columns(bucket, number.rename("group").gather(at)).filter(sided)
-        figures = figures.join(_latencies(bins, asked.metrics), on=["time", "group"], how="left")
+        side = series.select(pl.when("server").then(SERVER).otherwise(CLIENT).cast(pl.Int8)).to_series()
+        figures = _with_latencies(figures, _bins(calls, number, bucket, side), asked.metrics, PERCENTILES)
+    if asked.waits:
+        waits = _bins(calls, number, bucket, WAIT).filter(pl.col("bin") != waiting.NEGATIVE)
+        figures = _with_latencies(figures, waits, asked.metrics, WAITS)
     figures = _rates(figures, span, step)
     named = pl.concat([figures, groups[figures["group"]]], how="horizontal")
     return named.select(*(["time"] if step else []), *asked.group_by, *asked.metrics)
@@ -236,7 +246,24 @@ def _counted(sums: pl.DataFrame) -> pl.DataFrame:
     return figures.filter(seen)
 
 
-def _latencies(bins: pl.DataFrame, metrics: tuple[str, ...]) -> pl.DataFrame:
+def _bins(calls: Slab, number: pl.Series, bucket: pl.Expr, side: pl.Series | int) -> pl.DataFrame:
+    """The samples of one side of series that have a group: ``time``, ``group``, ``bin``, ``n``."""
+    at = calls.bins["series"]
+    wanted = side.gather(at) if isinstance(side, pl.Series) else side
+    told = number.is_not_null().gather(at) & (calls.bins["side"] == wanted)
+    return calls.bins.with_columns(bucket, number.rename("group").gather(at)).filter(told)
+
+
+def _with_latencies(
+    figures: pl.DataFrame, bins: pl.DataFrame, metrics: tuple[str, ...], known: Mapping[str, float]
+) -> pl.DataFrame:
+    """``known``: the percentiles that ``metrics`` may name."""
+    at = {name: q for name, q in known.items() if name in metrics}
+    found = _latencies(bins, at, mean=known is PERCENTILES and "mean" in metrics)
+    return figures.join(found, on=["time", "group"], how="left")
+
+
+def _latencies(bins: pl.DataFrame, at: dict[str, float], *, mean: bool) -> pl.DataFrame:
     """Grouped by one number (bucket of time, group, bin): half the work of grouping by three."""
     by, times = ["time", "group"], bins["time"].unique().sort()
     size = pl.col("group").max().cast(pl.Int64) + 1
@@ -250,9 +277,8 @@ def _latencies(bins: pl.DataFrame, metrics: tuple[str, ...]) -> pl.DataFrame:
         .agg(pl.col("n").sum(), pl.col(*by, "bin").first())
     )
     merged = merged.filter(pl.col("n") > _NOTHING).drop("key")
-    at = {name: q for name, q in PERCENTILES.items() if name in metrics}
     found = quantiles_of_merged(merged, by, at)
-    if "mean" not in metrics:
+    if not mean:
         return found
     weighted = (value_of(pl.col("bin")) * pl.col("n")).sum() / pl.col("n").sum() / 1e6
     return found.join(merged.group_by(by).agg(mean=weighted), on=by)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from collector.rollup import CLIENT, SERIES, SERVER, SUMS
+from collector.rollup import CLIENT, SERIES, SERVER, SUMS, WAIT
 from collector.shaping import NAMED_ONLY, UNKNOWN
 from collector.slab import BINS_SCHEMA, NOTHING, SUMS_SCHEMA, Slab, numbered
-from store import telemetry
+from store import histograms, telemetry
 from store.rollups import Part
 
-_HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 ENDS: Final = ["source", "target", "caller_address", "source_kind", "target_kind"]
 
 
@@ -26,7 +26,7 @@ def read(
     step: int | None = None,
     names: Collection[str] = SERIES,
     sums: Collection[str] = SUMS,
-    sides: Collection[int] = (CLIENT, SERVER),
+    sides: Collection[int] = (CLIENT, SERVER, WAIT),
     settled: int | None = None,
     among: Mapping[str, Collection[str]] | None = None,
 ) -> Slab:
@@ -47,7 +47,7 @@ def read(
         return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
     kept = [name for name in SERIES if name in names]
     counts = [name for name in SUMS if name in sums]
-    told = {side: name for side, name in _HISTOGRAMS.items() if side in sides}
+    told = histograms.columns(sides)
     inner = sa.union_all(
         *(
             _of_part(part, parts[0].start, step, [*kept, *counts, *told.values()], settled, among)
@@ -63,7 +63,8 @@ def read(
     ]
     query = sa.select(*keys, *added, *maps).group_by(*keys)
     rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
-    return _slab(rows, kept, told)
+    found = _slab(rows, kept, told)
+    return replace(found, bins=histograms.read(found.bins, sides))
 
 
 def ends(engine: Engine, parts: Sequence[Part]) -> pl.DataFrame:

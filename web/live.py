@@ -160,10 +160,11 @@ class Graphs:
         return analytics.rests_on(found, asked, names, _settled(span.now)), parts
 
     def _calls(self, asked: Asked, span: Span, names: Names) -> tuple[Slab, list[Part]]:
-        held = self._live.whole if asked.histograms else self._live.keep
+        bins = asked.histograms or asked.waits
+        held = self._live.whole if bins else self._live.keep
         if "instance" not in asked.keys and span.start >= span.now - held + 30:
             settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
-            held_calls = self._live.between(span.start, span.end, settled=settled, bins=asked.histograms)
+            held_calls = self._live.between(span.start, span.end, settled=settled, bins=bins)
             return held_calls.slab, []
         reading = Reading(span.now, self._kept)
         return past.read(self._engine, reading, asked, span, names, _settled(span.now))

@@ -10,7 +10,7 @@ from collector import analytics
 from collector.analytics import Asked, Span
 from collector.directory import Names
 from collector.graph import resolved_series
-from collector.rollup import CLIENT, SERVER
+from collector.rollup import CLIENT, SERVER, WAIT
 from collector.slab import Slab
 from store import figures
 from store.rollups import Part, Reading, coarse
@@ -29,6 +29,8 @@ def read(
     counts = some(sums=asked.sums, sides=(), among=among)
     server, client = _targets(counts, asked, names, settled)
     found = [counts]
+    if asked.waits:
+        found.append(some(sums=(), sides=(WAIT,), among=among))
     for side, targets in ((SERVER, server), (CLIENT, client)):
         if targets:
             all_of_them = not (client if side == SERVER else server)

@@ -42,7 +42,7 @@ Figures = dict[Edge, dict[str, float]]
 def by_reference(world: World, messages: str) -> Figures:
     return {
         edge: {
-            **{name: _rounded(found[name]) for name in (*SUMS, "cancelled")},  # type: ignore[literal-required]
+            **{name: _rounded(found[name]) for name in (*SUMS, "cancelled", "negative_wait")},  # type: ignore[literal-required]
             **{name: _rounded(found["failures"].get(name, 0.0)) for name in CLASSES},
         }
         for edge, found in compare.figures(configured(world.spans, PROBABILITY), messages).items()
@@ -52,7 +52,8 @@ def by_reference(world: World, messages: str) -> Figures:
 def by_engine(world: World, messages: str) -> Figures:
     names = {f"failures_{name}": name for name in (*CLASSES, "cancelled")}
     edges = derived(world.batches, messages, PROBABILITY).rename(names)
-    figures = [*SUMS, "cancelled", *CLASSES]
+    edges = edges.with_columns(pl.col("negative_wait").fill_null(0.0))
+    figures = [*SUMS, "cancelled", "negative_wait", *CLASSES]
     rows = edges.select("source", "target", "kind", *(pl.col(name) for name in figures)).iter_rows()
     return {
         (a, b, kind): dict(zip(figures, map(_rounded, values), strict=True)) for a, b, kind, *values in rows
@@ -63,7 +64,7 @@ def comparable(figures: Figures, messages: str) -> Figures:
     """Buckets keep one class of failure per message, and its attempts for both of its halves together."""
     if messages == "collapsed":
         return figures
-    kept = set(SUMS) - {"attempts"}
+    kept = {*SUMS, "negative_wait"} - {"attempts"}
     return {
         edge: {name: n for name, n in found.items() if edge[2] == "call" or name in kept}
         for edge, found in figures.items()

@@ -34,6 +34,8 @@ class Figures:
     failures: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     client_samples: Samples = field(default_factory=list)
     server_samples: Samples = field(default_factory=list)
+    wait_samples: Samples = field(default_factory=list)
+    negative_wait: float = 0.0
     virtual: bool = True
     inferred: bool = False
     incomplete: bool = False
@@ -60,7 +62,7 @@ def through_destination(call: Call) -> list[Call]:
     """
     if call.kind != MESSAGING or not call.via:
         return [call]
-    taken = replace(call, source=call.via, client=None, via="")
+    taken = replace(call, source=call.via, client=None, via="", waited=call.wait)
     if call.client is None:
         return [taken]
     return [replace(call, target=call.via, server=None, via="", virtual=True), taken]
@@ -82,6 +84,7 @@ def figures(rows: list[Call]) -> Figures:
     for of_client in by_client.values():
         _add_client(result, of_client)
     _add_server_side(result, rows)
+    _add_waits(result, rows)
     return result
 
 
@@ -142,6 +145,15 @@ def _add_server_side(result: Figures, rows: list[Call]) -> None:
         if server.key not in sampled:
             result.server_samples.append((server.duration_ns, server.weight))
         sampled.add(server.key)
+
+
+def _add_waits(result: Figures, rows: list[Call]) -> None:
+    """R6.8: "negative → no sample, counted `negative_wait`"; of each delivery, weighted as it is."""
+    for waited, weight in (call.wait for call in rows if call.wait is not None):
+        if waited < 0:
+            result.negative_wait += weight
+        else:
+            result.wait_samples.append((waited, weight))
 
 
 @dataclass

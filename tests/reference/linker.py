@@ -140,6 +140,7 @@ def _call(
         server=ends[1],
         start_ns=(ends[0] or ends[1]).start_ns,
         version=version_of(representative(server)),
+        waited=None,
         **flags,
     )
 
