@@ -286,6 +286,9 @@ ROOTS = {
     "G2 twice through two receivers": Case("1 C a; 2<1 S b; 1 C a; 2<1 S b", {"a→b": "1/0"}),
     "G3 three times": Case("2<1 S b; 2<1 S b; 1 C a; 2<1 S b", {"a→b": "1/0"}),
     "R1.2 the longest copy counts": Case("1 C a; 2<1 S b 5; 2<1 S b 9 !", {"a→b": "1/1"}),
+    "R1.2 of copies alike the one with the largest parent": Case(
+        "1 C a; 2 C c; 3<2 S b; 3<1 S b; 3 S b", {"a→unidentified(a)": "1/0", "c→b": "1/0"}
+    ),
     "R2.1 local root of its own": Case("1 I b; 2<1 S b", {"user→b": "1/0"}),
     "R2.1 behind local spans of another service": Case("1 I a; 2<1 S b", {"a→b": "1/0"}),
     "R2.1 own local, then a client": Case("1 C a; 2<1 I b; 3<2 S b", {"a→b": "1/0"}),
