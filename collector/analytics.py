@@ -32,7 +32,7 @@ PERCENTILES: Final = {
 LATENCIES: Final = (*PERCENTILES, "mean")
 """ms; the others are numbers, shares, numbers per second, and bytes."""
 WAITS: Final = {f"wait_{name}": q for name, q in waiting.QUANTILES.items()}
-"""ms that messages waited (R6.8): of the edge, whichever side is asked for."""
+"""ms that messages waited (R6.8): of the edge, whichever side is asked for, in the groups that this side saw."""
 COUNTS: Final = ("calls", "rate", "failed", "error_rate", "requests", "attempts", "retries")
 BYTES: Final = ("bytes_in", "bytes_out")
 METRICS: Final = (*COUNTS, *LATENCIES, *WAITS, *BYTES)
