@@ -22,7 +22,7 @@ BINS_SCHEMA: Final = pl.Schema(
 )
 NEVER: Final = -(2**62)  # a second before all others …
 LAST: Final = 2**62  # … and one after them
-_BINS: Final = 1 << 14  # that there may be: those of :mod:`collector.histogram`, and the one of negative waits
+_BINS: Final = 1 << 14  # that there may be: histograms end at 2047, and the one of negative waits is −8192
 _SIDES: Final = 4  # that there may be
 _SERIES_AT_MOST: Final = 1 << 23  # of one slab; and as many seconds
 NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
