@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from collector import model, naming, shaping
+from collector import digests, model, naming, shaping
 from collector.attributes import Attributes
 from collector.histogram import bin_of
 from collector.reporters import owners
@@ -80,22 +79,24 @@ def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**
     resources, of_record = groups.field("resource").field("attributes"), group_of_record[kept]
     records_kept = pl.concat([facts.filter(calls_made), owners(resources, of_record)], how="horizontal")
     seconds = pl.Series("time", (time[kept] // 10**9).astype(np.int64))
-    digests = _digests(
+    record = _digests(
         records.take(pa.array(kept)), attributes.pairs().take(pa.array(kept)), resources, of_record
     )
-    rows = _rows(records_kept.with_columns(seconds, digests))
+    rows = _rows(records_kept.with_columns(seconds, record))
     return Calls(rows, refusals(request_of[group_of_record], sum(map(len, requests)), bad))
 
 
 def _digests(records: Any, said: pa.Array, resources: pa.ListArray, of_record: NDArray[Any]) -> pl.Series:
-    """What makes a record the same record when it comes again: everything that it says, its resource too."""
-    reporters = Attributes(resources).pairs().cast(pa.binary()).to_pylist()
-    times = map(str.encode, map(str, records.field("time_unix_nano").to_pylist()))
-    ids = (records.field(name).to_pylist() for name in ("trace_id", "span_id"))
-    parts = zip(of_record.tolist(), times, *ids, said.cast(pa.binary()).to_pylist(), strict=True)
-    texts = (b"\0".join((reporters[group], *(part or b"" for part in rest))) for group, *rest in parts)
-    digests = [int.from_bytes(blake2b(text, digest_size=8).digest(), "big") for text in texts]
-    return pl.Series("record", digests, pl.UInt64)
+    """What makes a record the same record when it comes again: everything that it says, its resource too.
+
+    Who would hide a record of another must know it to the nanosecond, with its ids, and be the first to send it: what
+    a sender can hide by making digests collide are records of its own.
+    """
+    reporters = digests.of_texts(Attributes(resources).pairs())
+    time = records.field("time_unix_nano").to_numpy(zero_copy_only=False).astype(np.uint64)
+    ids = (digests.of_texts(records.field(name)) for name in ("trace_id", "span_id"))
+    told = digests.together([reporters[of_record], time, *ids, digests.of_texts(said)])
+    return pl.Series("record", told, pl.UInt64)
 
 
 _OUTBOUND: Final = pl.col("reporter") == "outbound"

@@ -13,11 +13,11 @@ from typing import Final
 
 import polars as pl
 
-from collector import model
+from collector import model, waiting
 from collector.directory import Names
 from collector.graph import EDGE, EVIDENCE_ORDER, resolved_series
 from collector.histogram import quantiles_of_merged, value_of
-from collector.rollup import CLIENT, SERVER
+from collector.rollup import CLIENT, SERVER, WAIT
 from collector.shaping import UNKNOWN
 from collector.slab import Slab
 
@@ -32,9 +32,11 @@ PERCENTILES: Final = {
 }
 LATENCIES: Final = (*PERCENTILES, "mean")
 """ms; the others are numbers, shares, numbers per second, and bytes."""
+WAITS: Final = {f"wait_{name}": q for name, q in waiting.QUANTILES.items()}
+"""ms that messages waited (R6.8): of the edge, whichever side is asked for, in the groups that this side saw."""
 COUNTS: Final = ("calls", "rate", "failed", "error_rate", "requests", "attempts", "retries")
 BYTES: Final = ("bytes_in", "bytes_out")
-METRICS: Final = (*COUNTS, *LATENCIES, *BYTES)
+METRICS: Final = (*COUNTS, *LATENCIES, *WAITS, *BYTES)
 SIDES: Final = ("auto", "client", "server")
 
 _OWNED: Final = pl.col("target_kind").is_in(["service", "gateway"])  # only these have a namespace
@@ -97,9 +99,10 @@ class Asked:
     @property
     def sides(self) -> tuple[int, ...]:
         """Whose histograms the answer depends on."""
+        waits = (WAIT,) if self.waits else ()
         if not self.histograms:
-            return ()
-        return {"client": (CLIENT,), "server": (SERVER,)}.get(self.side, (CLIENT, SERVER))
+            return waits
+        return (*{"client": (CLIENT,), "server": (SERVER,)}.get(self.side, (CLIENT, SERVER)), *waits)
 
     @property
     def percentiles(self) -> dict[str, float]:
@@ -110,6 +113,11 @@ class Asked:
     def histograms(self) -> bool:
         """Whether a latency is asked for."""
         return any(name in LATENCIES for name in self.metrics)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a wait is asked for."""
+        return any(name in WAITS for name in self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +166,17 @@ def table(
     of_series = of_series.filter(pl.col("group").is_not_null())
     figures = _counted(calls.sums.with_columns(bucket).join(of_series, on="series"))
     if asked.histograms:
-        at = calls.bins["series"]
-        sided = number.is_not_null().gather(at) & series["server"].gather(at).eq(calls.bins["side"] == SERVER)
-        bins = calls.bins.with_columns(bucket, number.rename("group").gather(at)).filter(sided)
-        latencies = _latencies(bins, asked.metrics)
+        side = series.select(pl.when("server").then(SERVER).otherwise(CLIENT).cast(pl.Int8)).to_series()
+        latencies = _latencies(
+            _bins(calls, number, bucket, side), asked.percentiles, mean="mean" in asked.metrics
+        )
         if ranks is not None:
             latencies = pl.concat([latencies, _placed(ranks, stored, number, span)], how="diagonal")
         figures = figures.join(latencies, on=["time", "group"], how="left")
+    if asked.waits:
+        samples = _bins(calls, number, bucket, WAIT).filter(pl.col("bin") != waiting.NEGATIVE)
+        at = {name: q for name, q in WAITS.items() if name in asked.metrics}
+        figures = figures.join(_latencies(samples, at, mean=False), on=["time", "group"], how="left")
     figures = _rates(figures, span, step)
     named = pl.concat([figures, groups[figures["group"]]], how="horizontal")
     return named.select(*(["time"] if step else []), *asked.group_by, *asked.metrics)
@@ -260,7 +272,15 @@ def _counted(sums: pl.DataFrame) -> pl.DataFrame:
     return figures.filter(seen)
 
 
-def _latencies(bins: pl.DataFrame, metrics: tuple[str, ...]) -> pl.DataFrame:
+def _bins(calls: Slab, number: pl.Series, bucket: pl.Expr, side: pl.Series | int) -> pl.DataFrame:
+    """The samples of one side of series that have a group: ``time``, ``group``, ``bin``, ``n``."""
+    at = calls.bins["series"]
+    wanted = side.gather(at) if isinstance(side, pl.Series) else side
+    told = number.is_not_null().gather(at) & (calls.bins["side"] == wanted)
+    return calls.bins.with_columns(bucket, number.rename("group").gather(at)).filter(told)
+
+
+def _latencies(bins: pl.DataFrame, at: dict[str, float], *, mean: bool) -> pl.DataFrame:
     """Grouped by one number (bucket of time, group, bin): half the work of grouping by three."""
     by, times = ["time", "group"], bins["time"].unique().sort()
     size = pl.col("group").max().cast(pl.Int64) + 1
@@ -274,9 +294,8 @@ def _latencies(bins: pl.DataFrame, metrics: tuple[str, ...]) -> pl.DataFrame:
         .agg(pl.col("n").sum(), pl.col(*by, "bin").first())
     )
     merged = merged.filter(pl.col("n") > _NOTHING).drop("key")
-    at = {name: q for name, q in PERCENTILES.items() if name in metrics}
     found = quantiles_of_merged(merged, by, at)
-    if "mean" not in metrics:
+    if not mean:
         return found
     weighted = (value_of(pl.col("bin")) * pl.col("n")).sum() / pl.col("n").sum() / 1e6
     return found.join(merged.group_by(by).agg(mean=weighted), on=by)

@@ -13,7 +13,7 @@ from collector.distinct import used
 
 NAMES: Final = (*model.SERIES_KEY, "learned")
 _KEY: Final = {"trace": pl.Int64, "time": pl.Int64, "series": pl.UInt32}
-_BINS: Final = {"client_bin": pl.Int16, "server_bin": pl.Int16}
+_BINS: Final = {"client_bin": pl.Int16, "server_bin": pl.Int16, "wait_bin": pl.Int16}
 ROWS: Final = pl.Schema({**_KEY, **dict.fromkeys(model.SUMS, pl.Float64), **_BINS})
 
 
@@ -22,7 +22,8 @@ class Calls:
     """Rows that add to edges.
 
     ``rows``: ``trace`` (number), ``time`` (s), ``series``, the sums of :data:`collector.model.SUMS`, ``client_bin`` and
-    ``server_bin`` (histogram bins, null where that side was not seen). ``names``: the key of each series, and the
+    ``server_bin`` (histogram bins, null where that side was not seen), ``wait_bin`` (of a message's wait, null without
+    one). ``names``: the key of each series, and the
     address (``learned``) at which it shows its target.
     """
 

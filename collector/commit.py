@@ -73,15 +73,16 @@ class Committer:
         retention: float,
         *,
         limits: Limits | None = None,
+        probability: str = "",
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
         saw: Callable[[pa.RecordBatch], None] = _unwatched,
     ) -> None:
-        """``saw``: told of decoded requests."""
+        """``probability``: see :func:`collector.readings.readings`; ``saw``: told of decoded requests."""
         self._archive, self._deriver, self._live = archive, deriver, live
         self._breakers, self._counters = breakers, counters
         self._retention, self._patience, self._clock = retention, patience, clock
-        self._limits, self._saw = limits or Limits(), saw
+        self._limits, self._probability, self._saw = limits or Limits(), probability, saw
         self._repeats = Repeats(archive, clock)
 
     @cached_property
@@ -136,7 +137,7 @@ class Committer:
         oldest, latest = int((now - self._retention) * 1e9), int((now + FUTURE) * 1e9)
         work, rows = _Work(), []
         if requests := decoded.get(Signal.SPANS):
-            flattened = spans.flatten(requests, oldest, self._deriver.stamp(now))
+            flattened = spans.flatten(requests, oldest, self._deriver.stamp(now), self._probability)
             work.spans, work.rejected[Signal.SPANS] = flattened, flattened.rejected
             work.stored[Signal.SPANS] = flattened.stored.num_rows
         if requests := decoded.get(Signal.LOGS):

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import structlog
 
-from collector import repair, rollup
+from collector import repair, rollup, waiting
 from collector.acquaintance import Noted
 from collector.archive import Archive, TraceId, asked
 from collector.bounds import INSTANCES, OPERATIONS, Bounds
@@ -192,6 +192,8 @@ class Deriver:
             return
         self._first_at = self._first_at if self._unwritten else time.monotonic()
         self._unwritten.append(calls)
+        if early := waiting.negative(derived.calls.rows):
+            self._counters.flaws.labels("negative_wait").inc(early)
         self._traces.keep(derived, latest)
         self._live.add(calls, time.time())
         self._remember(counted, derived)

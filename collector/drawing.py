@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from collector import model
+from collector import model, waiting
 from collector.histogram import quantiles
-from collector.rollup import CLIENT, SERVER, SUMS
+from collector.rollup import CLIENT, SERVER, SUMS, WAIT
 from collector.summed import Summed
 
 EDGE: Final = ["source", "target", "kind"]
@@ -38,12 +38,26 @@ def edges(calls: Summed) -> pl.DataFrame:
     by_protocol = rows.group_by(*EDGE, "protocol").agg(pl.col("calls").sum())
     busiest = by_protocol.sort("calls", "protocol").unique(EDGE, keep="last").select(*EDGE, "protocol")
     figures = figures.join(busiest, on=EDGE, how="left")
-    latency = _latency(Summed(rows, calls.bins), EDGE, ["side"])
+    waits = calls.bins.filter(pl.col("side") == WAIT)
+    durations = calls.bins.filter(pl.col("side") != WAIT) if waits.height else calls.bins
+    latency = _latency(Summed(rows, durations), EDGE, ["side"])
     for number, side in ((CLIENT, "client"), (SERVER, "server")):
         of_side = latency.filter(pl.col("side") == number).drop("side")
         named = of_side.rename({name: f"{side}_{name}" for name in QUANTILES})
         figures = figures.join(named, on=EDGE, how="left")
-    return figures.sort(EDGE)
+    return _waited(figures, Summed(rows, waits)).sort(EDGE)
+
+
+def _waited(figures: pl.DataFrame, waits: Summed) -> pl.DataFrame:
+    """R6.8: with ``wait_p50`` … ``wait_p99`` (ms) and ``negative_wait``, which edges of calls have not."""
+    message = pl.col("kind") == "messaging"
+    below = pl.col("bin") == waiting.NEGATIVE
+    found = _latency(Summed(waits.rows, waits.bins.filter(~below)), EDGE)
+    found = found.select(*EDGE, **{f"wait_{name}": name for name in waiting.QUANTILES})
+    negative = waits.bins.filter(below).join(waits.rows.select("series", *EDGE), on="series")
+    counted = negative.group_by(EDGE).agg(negative_wait=pl.col("n").sum())
+    figures = figures.join(found, on=EDGE, how="left").join(counted, on=EDGE, how="left")
+    return figures.with_columns(negative_wait=pl.when(message).then(pl.col("negative_wait").fill_null(0.0)))
 
 
 def _latency(calls: Summed, by: list[str], more: list[str] | None = None) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from collector.drawing import EDGE, QUANTILES
 from collector.grouping import grouped
 from collector.hops import bearer
 from collector.model import COLLAPSED, EXPANDED
-from collector.rollup import CLIENT, SERVER, Buckets
+from collector.rollup import CLIENT, SERVER, WAIT, Buckets
 from collector.shaping import COLLAPSED_ONLY, NAMED_ONLY, UNKNOWN
 from collector.summed import Summed
 
@@ -30,7 +30,8 @@ class ServiceGraph:
     ``nodes``: id, kind, member (its service where it is a part of one), facet (the version, operation or namespace that
     it is), calls, failed, attempts, requests, one ``failures_*`` column per class, p50 … p99 (ms).
     ``edges``: source, target, kind, protocol, evidence, the sums of :data:`collector.model.SUMS`, one ``failures_*``
-    column per class, ``client_p50`` … ``server_p99`` (ms, null where that side was not seen), first and last (s).
+    column per class, ``client_p50`` … ``server_p99`` (ms, null where that side was not seen), ``wait_p50``,
+    ``wait_p95``, ``wait_p99`` (ms, null without a sample), ``negative_wait`` (null of calls), first and last (s).
     ``flags``: source, target, kind, flag, n. ``versions``: source, target, kind, version and its figures.
     """
 
@@ -193,13 +194,13 @@ def _evidence(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _expanded(calls: Summed) -> Summed:
-    """R6.4: producer → destination is the client's side, destination → consumer the server's."""
+    """R6.4: producer → destination is the client's side, destination → consumer the server's, and the wait (R6.8)."""
     direct = calls.only(pl.col("via") == "")
     between = calls.only(~pl.col("via").is_in(["", COLLAPSED_ONLY]))
     produced = between.rows.filter(pl.col("client_calls") != 0)
     to_node = {"target": pl.col("via"), "target_kind": pl.lit("messaging")}
     from_node = {"source": pl.col("via"), "source_kind": pl.lit("messaging")}
-    of_client, of_server = (calls.bins.filter(pl.col("side") == side) for side in (CLIENT, SERVER))
+    of_client, of_server = (calls.bins.filter(pl.col("side").is_in(s)) for s in ([CLIENT], [SERVER, WAIT]))
     return Summed.together(
         [
             direct,

@@ -23,6 +23,7 @@ from collector.coded import SPAN
 from collector.distinct import masked
 from collector.groups import Groups
 from collector.twice import seen_twice
+from collector.waiting import waits
 from collector.walk import AT_CALLED, AT_CALLING, BEHIND_LOCAL, CALLED, CALLING, LOCAL, ROOT, Bools, Ints
 
 _NESTED: Final = 64  # spans of one call inside each other that are looked through for its server
@@ -480,9 +481,15 @@ class Linker:
             **self._weighed("s", shown_server),
             **self._weighed("t", target),
             "sampled": sampled & self.sampled[shown_server],
+            "wait": waits(self.spans, shown_client, shown_server, self._delivers(shown_client, server)),
         }
         codes = {name: code.astype(np.int64) for name, code in codes.items()}
         return shaping.shape(codes, pl.DataFrame(figures), self.facts, self.nodes)
+
+    def _delivers(self, client: Ints, server: Ints) -> Bools:
+        """R6.8: which calls are deliveries of messages whose producer's end is known."""
+        consumes: Bools = (self.kind[server] == model.CONSUMER) & (server >= 0) & (client >= 0)
+        return consumes & self.timed[client] if consumes.any() else consumes
 
     def _weighed(self, side: str, rows: Ints) -> dict[str, pl.Series]:
         """Weight and duration (ns) of these spans, null for none, and for a duration that is not known (R3.1)."""

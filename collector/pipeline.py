@@ -73,15 +73,28 @@ class Pipeline:
         operations: int = OPERATIONS,
         instances: int = INSTANCES,
         limits: Limits | None = None,
+        probability: str = "",
         observe: Observe | None = None,
     ) -> None:
-        """``observe``: told of commits and derivations (see :mod:`collector.selfwatch`)."""
+        """The parts of it.
+
+        ``probability``: see :func:`collector.readings.readings`; ``observe``: told of commits and derivations (see
+        :mod:`collector.selfwatch`).
+        """
         self._watch = Watch(observe)
         self._deriver = Deriver(
             archive, live, directory, counters, operations=operations, instances=instances
         )
         self._committer = Committer(
-            archive, self._deriver, live, breakers, counters, retention, limits=limits, saw=self._watch.saw
+            archive,
+            self._deriver,
+            live,
+            breakers,
+            counters,
+            retention,
+            limits=limits,
+            probability=probability,
+            saw=self._watch.saw,
         )
         self._counters, self._max_bytes = counters, max_bytes
         self._waiting: list[_Waiting] = []

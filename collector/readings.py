@@ -19,11 +19,17 @@ _ABSENT: Final = packing.ESCAPE  # no escaped text is this
 _URL_TO_HOST: Final = r"^(?P<host>[^/?#]*//[^/?#]*)"
 _KINDS: Final = model.CONSUMER + 1
 _STATUSES: Final = model.STATUS_ERROR + 1
+_PROBABILITY: Final = "probability"
 _KNOWN: Final = Memo()
 
 
-def readings(attributes: Attributes, spans: Any) -> tuple[pa.Table, Ints]:
+def readings(attributes: Attributes, spans: Any, probability: str = "") -> tuple[pa.Table, Ints]:
     """The different readings of spans.
+
+    Args:
+        attributes: theirs.
+        spans: their other fields, as OTLP names them.
+        probability: the attribute that says with which probability a span was kept (R9), "" for none.
 
     Returns:
         Different rows of :data:`collector.model.READING` and ``text``, as stored, and for each span its row.
@@ -35,13 +41,16 @@ def readings(attributes: Attributes, spans: Any) -> tuple[pa.Table, Ints]:
     small = kind + _KINDS * (status + _STATUSES * _marks(attributes))
     entries = _deciding(attributes, kind)
     hosts = _hosts(attributes.texts, entries.pop("url", None))
+    if stated := stated_in(attributes, probability):
+        entries[_PROBABILITY] = attributes.entries(*stated)
     states = spans.field("trace_state")
     columns = [c for c in (_told(attributes.packed, entries), hosts, states) if c is not None and _says(c)]
     one, which = distinct([small, *columns], len(kind))
 
     def made(new: Ints) -> pl.DataFrame:
         rows = one[new]
-        texts = {name: _taken(attributes.texts, entries.get(name), rows) for name in naming.TEXTS}
+        named = (*naming.TEXTS, _PROBABILITY)
+        texts = {name: _taken(attributes.texts, entries.get(name), rows) for name in named}
         if hosts is not None:
             texts["url"] = hosts.take(pa.array(rows))
         texts["tracestate"] = states.take(pa.array(rows))
@@ -52,6 +61,11 @@ def readings(attributes: Attributes, spans: Any) -> tuple[pa.Table, Ints]:
     parts += [pc.fill_null(column.take(pa.array(one)), _ABSENT).to_pylist() for column in columns]
     table, rows = _KNOWN.look_up(list(zip(*parts, strict=True)), made)
     return table, rows[which]
+
+
+def stated_in(attributes: Attributes, probability: str) -> tuple[str, ...]:
+    """The configured attribute, where there is one and some span has it."""
+    return (probability,) if probability and attributes.known(probability) else ()
 
 
 def _number(numbers: pa.Array, known: int) -> Ints:
@@ -154,7 +168,7 @@ def _expressions() -> dict[str, pl.Expr]:
         .otherwise(pl.lit("service")),
         "attempts": naming.number("attempts").fill_null(1).clip(1, 65535).cast(pl.UInt16),
         "resend": (naming.number("resend_count") > 0).fill_null(value=False),
-        "weight": weights.weight("tracestate"),
+        "weight": weights.weight("tracestate", _PROBABILITY),
         "peer_address": naming.peer_address(),
         "shared": pl.col("shared"),
         "timed": pl.col("timed"),

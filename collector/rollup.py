@@ -1,7 +1,8 @@
 """Signed call rows → buckets of one second, and the window of the last minutes held in memory.
 
 Buckets are two frames with one key: sums (one row per second and series) and bins (one row per second, series, side
-and histogram bin). Both merge by adding, so a late difference simply lands in its own second.
+and histogram bin; the sides are the client's, the server's, and the waits of messages). Both merge by adding, so a late
+difference simply lands in its own second.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collector.slab import LAST, NEVER, Slab, numbered
 
 SERIES: Final = list(model.SERIES_KEY)
 SUMS: Final = list(model.SUMS)
-CLIENT, SERVER = 0, 1
+CLIENT, SERVER, WAIT = 0, 1, 2
 
 _KEY_SCHEMA: Final = {"time": pl.Int64, **dict.fromkeys(SERIES, pl.String)}
 SUMS_SCHEMA: Final = {**_KEY_SCHEMA, **dict.fromkeys(SUMS, pl.Float64)}
@@ -120,6 +121,11 @@ def _added(series: pl.DataFrame, rows: pl.DataFrame) -> Buckets:
         ).filter(pl.col("bin").is_not_null())
         for side, name in ((CLIENT, "client"), (SERVER, "server"))
     ]
+    if "wait_bin" in rows.columns and rows["wait_bin"].null_count() < rows.height:
+        waits = rows.select(
+            "time", "series", side=pl.lit(WAIT, pl.Int8), bin=pl.col("wait_bin"), n=pl.col("calls")
+        )
+        sides.append(waits.filter(pl.col("bin").is_not_null()))
     slab = Slab(series, rows.select("time", "series", *SUMS), pl.concat(sides))
     return Buckets.numbered(Slab.merge([slab]))
 

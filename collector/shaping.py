@@ -20,6 +20,7 @@ from collector import model, naming
 from collector.calls import NAMES, Calls
 from collector.distinct import distinct, masked
 from collector.histogram import bin_of
+from collector.waiting import wait_bin
 
 Ints = NDArray[np.int64]
 
@@ -79,7 +80,7 @@ def shape(codes: dict[str, Ints], figures: pl.DataFrame, facts: pl.DataFrame, no
     rows = pl.concat([figures, facts_of_rows], how="horizontal").with_columns(
         series=pl.Series(which, dtype=pl.UInt32)
     )
-    rows = rows.filter(~pl.col("ignored")).select(**_figures())
+    rows = rows.filter(~pl.col("ignored")).select(**_figures(), wait_bin=wait_bin(figures["wait"]))
     names = named.select(NAMES)
     return _told_once(names, rows) if rows["again"].any() else Calls(names, rows.drop("again"))
 
@@ -94,6 +95,7 @@ def _told_once(names: pl.DataFrame, rows: pl.DataFrame) -> Calls:
     clients = again.with_columns(
         *(pl.lit(0.0).alias(name) for name in others),
         server_bin=no_bin,
+        wait_bin=no_bin,
         series=pl.col("series") + names.height,
     )
     parts = [rows.filter(~pl.col("again")), servers, clients]

@@ -22,7 +22,8 @@ BINS_SCHEMA: Final = pl.Schema(
 )
 NEVER: Final = -(2**62)  # a second before all others …
 LAST: Final = 2**62  # … and one after them
-_BINS: Final = 1 << 16  # that an Int16 can name
+_BINS: Final = 1 << 14  # that there may be: histograms end at 2047, and the one of negative waits is −8192
+_SIDES: Final = 4  # that there may be
 _SERIES_AT_MOST: Final = 1 << 23  # of one slab; and as many seconds
 NOTHING: Final = 1e-9  # what float sums leave of a difference of zero
 
@@ -120,22 +121,22 @@ def numbered(names: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 def counted(bins: pl.DataFrame, settled: int = NEVER) -> pl.DataFrame:
     """The sums of the bins of each key, in the order of the keys; those before ``settled`` count in the first second.
 
-    Sorting and grouping by one number (of 63 bits: second, series, side, bin) takes half the time of grouping by four.
+    Sorting and grouping by one number (of 62 bits: second, series, side, bin) takes half the time of grouping by four.
     """
     early = pl.col("time") < settled
     time = bins.select(pl.when(early).then(pl.col("time").min()).otherwise("time").alias("time"))["time"]
     times = time.unique().sort()
     second = times.search_sorted(time).cast(pl.Int64)
     key = (
-        ((second * _SERIES_AT_MOST + pl.col("series")) * 2 + pl.col("side")) * _BINS
+        ((second * _SERIES_AT_MOST + pl.col("series")) * _SIDES + pl.col("side")) * _BINS
         + pl.col("bin")
         + _BINS // 2
     )
     keyed = bins.select("n", key=key).sort("key").group_by("key", maintain_order=True).agg(pl.col("n").sum())
     return keyed.select(
-        time=times.gather(keyed["key"] // (2 * _BINS * _SERIES_AT_MOST)),
-        series=(pl.col("key") // (2 * _BINS) % _SERIES_AT_MOST).cast(pl.UInt32),
-        side=(pl.col("key") // _BINS % 2).cast(pl.Int8),
+        time=times.gather(keyed["key"] // (_SIDES * _BINS * _SERIES_AT_MOST)),
+        series=(pl.col("key") // (_SIDES * _BINS) % _SERIES_AT_MOST).cast(pl.UInt32),
+        side=(pl.col("key") // _BINS % _SIDES).cast(pl.Int8),
         bin=(pl.col("key") % _BINS - _BINS // 2).cast(pl.Int16),
         n="n",
     )

@@ -21,7 +21,7 @@ from collector import model, nested, weights
 from collector.attributes import Attributes
 from collector.distinct import Ints, distinct
 from collector.operations import templated
-from collector.readings import readings
+from collector.readings import readings, stated_in
 from collector.reporters import reporters
 
 _NO_PARENT: Final = b"\0" * 8
@@ -65,13 +65,16 @@ class Flattened:
         return pa.table([_cast(columns[field.name], field.type) for field in model.SPANS], schema=model.SPANS)
 
 
-def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 0) -> Flattened:
+def flatten(
+    requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 0, probability: str = ""
+) -> Flattened:
     """One table for all ``requests``.
 
     Args:
         requests: decoded export requests.
         oldest: spans that start before this (unix ns) are refused, as are those with malformed ids or times.
         arrived: unix s; what the column of that name says of every row.
+        probability: see :func:`collector.readings.readings`.
     """
     request_of, groups = children(pa.chunked_array([r.column(0) for r in requests]).combine_chunks())
     group_of_scope, scopes = children(groups.field("scope_spans"))
@@ -89,7 +92,7 @@ def flatten(requests: Sequence[pa.RecordBatch], oldest: int = 0, arrived: int = 
     table, rows = reporters(
         groups.field("resource").field("attributes"), scopes.field("scope"), group_of_scope
     )
-    return _flattened(spans, _Coded(table, rows[scope_of_span]), arrived, rejected)
+    return _flattened(spans, _Coded(table, rows[scope_of_span]), arrived, rejected, probability)
 
 
 def children(lists: pa.Array) -> tuple[np.ndarray[Any, Any], Any]:
@@ -139,9 +142,11 @@ class _Coded:
         return self.table if self.table.num_columns else pa.table({"text": pa.array([], pa.string())})
 
 
-def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, list[int]]) -> Flattened:
+def _flattened(
+    spans: Any, reported: _Coded, arrived: int, rejected: dict[str, list[int]], probability: str
+) -> Flattened:
     attributes = Attributes(spans.field("attributes"))
-    reading = _Coded(*readings(attributes, spans))
+    reading = _Coded(*readings(attributes, spans, probability))
     operations = pc.cast(spans.field("name"), pa.string()).dictionary_encode()
     templates = templated(operations.dictionary).dictionary_encode()
     operation = templates.indices.take(operations.indices).to_numpy(zero_copy_only=False)
@@ -163,7 +168,7 @@ def _flattened(spans: Any, reported: _Coded, arrived: int, rejected: dict[str, l
         which.astype(np.int32),
         rejected,
         nested.link_ids(spans.field("links")),
-        _flaws(spans),
+        _flaws(spans, attributes, stated_in(attributes, probability)),
     )
 
 
@@ -186,18 +191,13 @@ def _ids_and_times(spans: Any, arrived: int) -> dict[str, pa.Array]:
     }
 
 
-def _flaws(spans: Any) -> dict[str, int]:
+def _flaws(spans: Any, attributes: Attributes, probability: tuple[str, ...]) -> dict[str, int]:
     """What was corrected or could not be read: kept, but counted (R8, R9)."""
     start, end = spans.field("start_time_unix_nano"), spans.field("end_time_unix_nano")
     found = {INVALID_DURATION: pc.sum(pc.less(end, start)).as_py() or 0}
     states = spans.field("trace_state")
-    if pc.max(pc.binary_length(states)).as_py():
-        coded = states.drop_null().dictionary_encode()
-        named = pl.DataFrame({"state": coded.dictionary}).select(weights.flaw("state")).to_series()
-        each = pl.Series(np.bincount(coded.indices, minlength=len(named)))
-        found |= {
-            flaw: int(each.filter(named == flaw).sum()) for flaw in (weights.UNREADABLE, weights.EXTREME)
-        }
+    if probability or pc.max(pc.binary_length(states)).as_py():
+        found |= weights.flaws(states, attributes.text(*probability) if probability else None)
     return {flaw: count for flaw, count in found.items() if count}
 
 

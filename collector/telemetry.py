@@ -25,8 +25,12 @@ recounted   waited for its calls when the store failed: counted from the store, 
 Flaws are counted per stored span, copies too. The span is kept, with what is said here in place of what it says:
 
     invalid_duration     it ends before it starts: 0 (R8)
-    unreadable_weight    the ``ot`` entry of its tracestate cannot be read: 1 (R9)
+    unreadable_weight    the ``ot`` entry of its tracestate, or the configured attribute, cannot be read: 1 (R9)
     extreme_weight       it says that it stands for more than a million: as it says (R9)
+
+and per delivery of a message, once it is counted (what a late span changes is not taken off):
+
+    negative_wait        its consumer starts before its producer ends: no sample (R6.8)
 """
 
 from __future__ import annotations

@@ -11,15 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector import model
-from collector.rollup import BINS_SCHEMA, CLIENT, SERIES, SERVER, SUMS, Buckets
+from collector.rollup import BINS_SCHEMA, CLIENT, SERIES, SERVER, SUMS, WAIT, Buckets
 from collector.slab import Slab
-from store import telemetry
+from store import histograms, telemetry
 from store.collectors import own, signed
 
 _KEY: Final = ["time", *SERIES]
 AT_ONCE: Final = 20_000
 """Rows that are read in one go: each may have dozens of bins, which bear its names."""
-_HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 
 
 def write(engine: Engine, buckets: Buckets, records: pl.DataFrame | None = None, collector: str = "") -> None:
@@ -48,8 +47,9 @@ def _rows(slab: Slab) -> pl.DataFrame:
     # A call whose latency alone changed has bins to add and nothing else.
     rows = pl.concat([slab.sums.select(key), slab.bins.select(key)]).unique()
     rows = rows.join(slab.sums, on=key, how="left").with_columns(pl.col(SUMS).fill_null(0.0))
-    for side, name in _HISTOGRAMS.items():
-        bins = slab.bins.filter(pl.col("side") == side)
+    stored = histograms.stored(slab.bins)
+    for side, name in histograms.COLUMNS.items():
+        bins = stored.filter(pl.col("side") == side)
         packed = bins.group_by(key).agg(pl.struct(key="bin", value="n").alias(name))
         rows = rows.join(packed, on=key, how="left")
     return rows.hstack(slab.series.select(pl.all().gather(rows["series"])))
@@ -97,20 +97,21 @@ def between(
     """The buckets of ``[start, end)``, unix seconds, for which ``more`` holds; without ``bins`` the sums alone."""
     table = telemetry.calls
     time = sa.func.toUnixTimestamp(table.c.time)
-    histograms = [
+    maps = [
         part(table.c[name]).label(f"{name}_{label}")
-        for name in _HISTOGRAMS.values()
+        for name in histograms.COLUMNS.values()
         for part, label in ((sa.func.mapKeys, "bin"), (sa.func.mapValues, "n"))
     ]
     columns = [table.c[name] for name in (*SERIES, *SUMS)]
-    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *(histograms if bins else ()))
+    query = sa.select(sa.func.toInt64(time).label("time"), *columns, *(maps if bins else ()))
     found = telemetry.read(engine, query.where(_inside(start, end), *more))
     rows = cast(pl.DataFrame, pl.from_arrow(found))
     if rows.is_empty():
         return Buckets.empty()
     empty = pl.DataFrame(schema=BINS_SCHEMA)
-    sides = [_bins(rows, side, name) for side, name in _HISTOGRAMS.items()] if bins else [empty]
-    return Buckets.merge([Buckets(rows.select(*_KEY, *SUMS), pl.concat(sides))])
+    sides = [_bins(rows, side, name) for side, name in histograms.COLUMNS.items()] if bins else [empty]
+    told = histograms.read(pl.concat(sides), (CLIENT, SERVER, WAIT))
+    return Buckets.merge([Buckets(rows.select(*_KEY, *SUMS), told)])
 
 
 def pieces(

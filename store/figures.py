@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import polars as pl
@@ -10,13 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector.model import EXPANDED
-from collector.rollup import CLIENT, SERIES, SERVER, SUMS
+from collector.rollup import CLIENT, SERIES, SERVER, SUMS, WAIT
 from collector.shaping import NAMED_ONLY, UNKNOWN
 from collector.slab import BINS_SCHEMA, NOTHING, SUMS_SCHEMA, Slab, numbered
-from store import functions, telemetry
+from store import functions, histograms, telemetry
 from store.rollups import Part
 
-_HISTOGRAMS: Final = {CLIENT: "client_histogram", SERVER: "server_histogram"}
 ENDS: Final = ["source", "target", "caller_address", "source_kind", "target_kind"]
 
 
@@ -27,7 +27,7 @@ def read(
     step: int | None = None,
     names: Collection[str] = SERIES,
     sums: Collection[str] = SUMS,
-    sides: Collection[int] = (CLIENT, SERVER),
+    sides: Collection[int] = (CLIENT, SERVER, WAIT),
     settled: int | None = None,
     among: Mapping[str, Collection[str]] | None = None,
     expanded: bool = False,
@@ -47,7 +47,7 @@ def read(
     """
     if not parts:
         return Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
-    told = _told(sides)
+    told = histograms.columns(sides)
     inner, kept, keys, added = _added(parts, step, names, sums, told, settled, among, expanded=expanded)
     maps = [
         part(sa.func.sumMap(inner.c[name])).label(f"{name}_{label}")
@@ -56,7 +56,8 @@ def read(
     ]
     query = sa.select(*keys, *added, *maps).group_by(*keys)
     rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
-    return _slab(rows, kept, told)
+    found = _slab(rows, kept, told)
+    return replace(found, bins=histograms.read(found.bins, sides))
 
 
 def ranked(
@@ -79,7 +80,7 @@ def ranked(
         texts = dict.fromkeys((name for name in SERIES if name in names), pl.String)
         empty = Slab.of(pl.DataFrame(schema=_NAMED), pl.DataFrame(schema=_NAMED_BINS))
         return empty, pl.DataFrame(schema={**texts, **dict.fromkeys(at, pl.Int16)})
-    told = _told([side])
+    told = histograms.columns([side])
     inner, kept, keys, added = _added(parts, None, names, sums, told, settled, among, expanded=False)
     whole = [sa.func.sumMap(inner.c[name]).label("whole") for name in told.values()]
     found = sa.select(*keys, *added, *whole).group_by(*keys).subquery()
@@ -90,10 +91,6 @@ def ranked(
     rows = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
     places = rows.select(*kept, **{name: pl.col(f"at_{name}").cast(pl.Int16) for name in at})
     return _slab(rows.drop(f"at_{name}" for name in at), kept, {}), places
-
-
-def _told(sides: Collection[int]) -> dict[int, str]:
-    return {side: name for side, name in _HISTOGRAMS.items() if side in sides}
 
 
 def _added(

@@ -7,13 +7,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from collector.slab import NOTHING
+from store.histograms import WAITS_FROM
 
-_COUNTS: Final = sa.text(f"(bin, n) -> n > {NOTHING!r}")
+_COUNTS: Final = sa.text(f"(bin, n) -> n > {NOTHING!r} AND bin < {WAITS_FROM}")
 _REACHED: Final = sa.text("(seen, rank) -> seen >= rank")
 
 
 def counted(histogram: Any) -> Any:
-    """The bins of a map (bin: weight) that count something, as :func:`collector.histogram.quantiles` takes them."""
+    """The durations that a map (bin: weight) counts, as :func:`collector.histogram.quantiles` takes them."""
     return sa.func.mapFilter(_COUNTS, histogram)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 from collector.rollup import SUMS
 from collector.slab import Slab
-from store import calls, figures, telemetry
+from store import calls, figures, histograms, telemetry
 from store.collectors import own
 from store.rollups import Part
 
@@ -47,7 +47,7 @@ def _totals(engine: Engine, collector: str, part: Part) -> list[float]:
     table = telemetry.buckets[part.length]
     bins = [
         sa.func.sum(sa.func.arrayDotProduct(sa.func.mapKeys(column), sa.func.mapValues(column)))
-        for column in (table.c.client_histogram, table.c.server_histogram)
+        for column in (table.c[name] for name in histograms.COLUMNS.values())
     ]
     query = sa.select(*(sa.func.sum(table.c[name]) for name in SUMS), *bins).where(
         figures.inside(table, part), own(table.c.collector, collector)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from collector.analytics import BYTES, COUNTS, GROUPS, LATENCIES, METRICS, Asked, Span
+from collector.analytics import BYTES, COUNTS, GROUPS, LATENCIES, METRICS, WAITS, Asked, Span
 from web import cursors, explain
 from web.live import Graphs
 from web.problems import FieldError, Problem
@@ -164,7 +164,7 @@ def _span(asked: Window, now: float) -> Span:
 def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
     """What float sums leave of a whole number is a whole number; rates and latencies have six digits."""
     exact = [pl.col(name).round(6) + 0.0 for name in rows.columns if name in _WHOLE_NUMBERS]
-    others = (*COUNTS, *LATENCIES)
+    others = (*COUNTS, *LATENCIES, *WAITS)
     digits = [
         pl.col(name).round_sig_figs(6)
         for name in rows.columns

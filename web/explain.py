@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from collector.analytics import PERCENTILES, Asked, Span
+from collector.analytics import PERCENTILES, WAITS, Asked, Span
 from collector.histogram import SCALE
 from store.rollups import Part
 from store.telemetry import buckets
@@ -16,6 +16,10 @@ _ERROR: Final = 2 ** (0.5 / 2**SCALE) - 1  # of the middle of a bin, at most
 _HISTOGRAM: Final = f"within {_ERROR:.2%} of the measured value: exponential histogram, scale {SCALE}"
 _EXACT: Final = "exact"
 _RANK: Final = "the smallest duration that no fewer than {share} of all calls, by weight, took at most"
+_WAIT: Final = (
+    "the shortest wait, from a producer's end to its consumer's start, that no fewer than {share} of all deliveries of"
+    " messages, by weight, did not exceed; none of those below 0"
+)
 _SIDE: Final = "weights (1 ÷ sampling probability) of the spans of the chosen side of each edge, added up"
 
 FORMULAS: Final[dict[str, tuple[str, str, str]]] = {
@@ -29,6 +33,7 @@ FORMULAS: Final[dict[str, tuple[str, str, str]]] = {
     **{name: (_RANK.format(share=f"{q:.1%}"), "ms", _HISTOGRAM) for name, q in PERCENTILES.items() if q < 1},
     "max": ("the longest duration", "ms", _HISTOGRAM),
     "mean": ("durations × weights, added up, ÷ weights", "ms", _HISTOGRAM),
+    **{name: (_WAIT.format(share=f"{q:.1%}"), "ms", _HISTOGRAM) for name, q in WAITS.items()},
     "bytes_in": ("bytes from the target, as the source's end counted them", "bytes", _EXACT),
     "bytes_out": ("bytes to the target, as the source's end counted them", "bytes", _EXACT),
 }

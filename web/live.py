@@ -191,13 +191,14 @@ class Graphs:
         return analytics.rests_on(found, asked, names, _settled(span.now)), parts
 
     def _in_memory(self, asked: Asked, span: Span) -> bool:
-        held = self._live.whole if asked.histograms else self._live.keep
+        held = self._live.whole if asked.histograms or asked.waits else self._live.keep
         return "instance" not in asked.keys and span.start >= span.now - held + 30
 
     def _calls(self, asked: Asked, span: Span, names: Names) -> tuple[Slab, list[Part]]:
+        bins = asked.histograms or asked.waits
         if self._in_memory(asked, span):
             settled = NEVER if asked.step else _settled(span.now)  # in one sum, or second by second
-            held_calls = self._live.between(span.start, span.end, settled=settled, bins=asked.histograms)
+            held_calls = self._live.between(span.start, span.end, settled=settled, bins=bins)
             return held_calls.slab, []
         reading = Reading(span.now, self._kept)
         return past.read(self._engine, reading, asked, span, names, _settled(span.now))

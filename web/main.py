@@ -129,6 +129,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             operations=settings.max_operations,
             instances=settings.max_instances,
             limits=_limits(settings),
+            probability=settings.probability_attribute,
             observe=observe,
         )
         grpc_port = await _receive(settings, pipeline, counters, otlp, stack)

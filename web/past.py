@@ -11,7 +11,7 @@ from collector import analytics
 from collector.analytics import Asked, Span
 from collector.directory import Names
 from collector.graph import resolved_series
-from collector.rollup import CLIENT, SERVER
+from collector.rollup import CLIENT, SERVER, WAIT
 from collector.slab import Slab
 from store import figures
 from store.rollups import Part, Reading, coarse
@@ -30,6 +30,8 @@ def read(
     counts = some(sums=asked.sums, sides=(), among=among)
     server, client = _targets(counts, analytics.sides(counts, asked, names, settled))
     found = [counts]
+    if asked.waits:
+        found.append(some(sums=(), sides=(WAIT,), among=among))
     for side, targets in ((SERVER, server), (CLIENT, client)):
         if targets:
             all_of_them = not (client if side == SERVER else server)
@@ -43,6 +45,7 @@ def can_rank(asked: Asked) -> bool:
     return bool(
         asked.percentiles
         and "mean" not in asked.metrics
+        and not asked.waits
         and asked.step is None
         and {"source", "target"} <= {*asked.group_by}
         and asked.keys <= {"source", "target", "kind"}

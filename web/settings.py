@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     max_operations: Annotated[int, Field(ge=1)] = Field(
         default=200, description="Of a service that are counted apart; the others together, as `(other)`."
     )
+    probability_attribute: Annotated[str, Field(max_length=256)] = Field(
+        default="",
+        description="Attribute of a span with the probability that it was kept with; it counts as 1 / that."
+        " An entry `ot` in tracestate goes before it. Default: none.",
+    )
     health_min_calls: Annotated[float, Field(gt=0)] = Field(
         default=5.0, description="Calls in a window below which no health is judged."
     )

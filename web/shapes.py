@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from collector import waiting
 from collector.drawing import CLASSES
 from collector.graph import EDGE, QUANTILES, ServiceGraph
 from collector.grouping import NO_NAMESPACE
@@ -135,6 +136,8 @@ def _edge(row: Json, seconds: float, beside: Beside, flags: Any, versions: Any) 
         **_figures(row, seconds, at),
         "client": side(row, "client"),
         "server": side(row, "server"),
+        "wait_ms": _wait(row),
+        "negative_wait": row["negative_wait"],
         "discrepancy": discrepancy(row, at),
         "retries": _number(max(0.0, row["attempts"] - row["requests"])),
         "flags": {flag["flag"]: _number(flag["n"]) for flag in flags.get(key, ())},
@@ -159,6 +162,11 @@ def side(row: Json, name: str) -> Json:
         "failed": row[f"{name}_failed"],
         "latency_ms": _latency(row, f"{name}_"),
     }
+
+
+def _wait(row: Json) -> Json | None:
+    """R6.8: null without a sample."""
+    return None if row["wait_p50"] is None else {name: row[f"wait_{name}"] for name in waiting.QUANTILES}
 
 
 def _version(row: Json) -> Json:

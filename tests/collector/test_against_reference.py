@@ -22,9 +22,9 @@ from tests.reference.notation import to_otlp
 from tests.reference.spans import Span
 
 
-def kept(batches: Iterable[list[Span]]) -> tuple[Buckets, Names]:
+def kept(batches: Iterable[list[Span]], probability: str = "") -> tuple[Buckets, Names]:
     """What the engine keeps of these spans, batch by batch: buckets of one second, and who is known by which name."""
-    engine = Collector(Memory(), LiveWindow(keep=10**10), retention=10.0**10)
+    engine = Collector(Memory(), LiveWindow(keep=10**10), retention=10.0**10, probability=probability)
     for batch in batches:
         (answer,) = engine.commit([decode(Signal.SPANS, to_otlp(batch).SerializeToString())])
         assert answer == Accepted()
@@ -32,17 +32,20 @@ def kept(batches: Iterable[list[Span]]) -> tuple[Buckets, Names]:
 
 
 def derived(
-    batches: Iterable[list[Span]], messages: str = "collapsed", hops: str = "collapsed"
+    batches: Iterable[list[Span]],
+    messages: str = "collapsed",
+    hops: str = "collapsed",
+    probability: str = "",
 ) -> pl.DataFrame:
     """The edges that the engine makes of these spans."""
-    window, names = kept(batches)
+    window, names = kept(batches, probability)
     edges = graph.build(window, messaging=messages, hops=hops, unidentified=True, names=names).edges
     return edges.filter(pl.col("calls").abs() > 1e-9)
 
 
-def drawn(batches: Iterable[list[Span]], messages: str, hops: str = "collapsed") -> dict[str, str]:
+def drawn(batches: Iterable[list[Span]], case: Case) -> dict[str, str]:
     """Edges as the cases write them."""
-    return written(derived(batches, messages, hops))
+    return written(derived(batches, case.messages, case.hops, case.probability))
 
 
 def written(edges: pl.DataFrame) -> dict[str, str]:
@@ -59,7 +62,7 @@ OTLP = {name: case for name, case in CASES.items() if not case.zipkin and "0 S a
 
 @pytest.mark.parametrize("case", OTLP.values(), ids=OTLP.keys())
 def test_whole(case: Case) -> None:
-    assert drawn([case.spans()], case.messages, case.hops) == case.edges
+    assert drawn([case.spans()], case) == case.edges
 
 
 @pytest.mark.parametrize("case", OTLP.values(), ids=OTLP.keys())
@@ -68,7 +71,7 @@ def test_one_span_at_a_time_in_reverse(case: Case) -> None:
     backwards = case.spans()[::-1]
     at_once = 1 + len(backwards) // 50
     batches = [backwards[i : i + at_once] for i in range(0, len(backwards), at_once)]
-    assert drawn(batches, case.messages, case.hops) == case.edges
+    assert drawn(batches, case) == case.edges
 
 
 MISHAPS = [(name, FORGET) for name in OTLP if name.startswith(("A", "E", "F1", "F2", "G", "R6"))]

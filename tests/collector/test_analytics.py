@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector import analytics, graph
-from collector.analytics import GROUPS, LATENCIES, METRICS, SIDES, Asked
+from collector.analytics import GROUPS, LATENCIES, METRICS, SIDES, WAITS, Asked
 from collector.consumer import Accepted, Signal
 from collector.directory import Names
 from collector.receivers.otlp import decode
@@ -67,7 +67,7 @@ def close(figures: dict[str, float | None]) -> dict[str, Any]:
         name: value
         if value is None
         else pytest.approx(value, rel=ACCURACY, abs=2 * SHORTEST)
-        if name in LATENCIES
+        if name in (*LATENCIES, *WAITS)
         else pytest.approx(value, rel=1e-9, abs=1e-6)
         for name, value in figures.items()
     }

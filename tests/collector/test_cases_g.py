@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from sqlalchemy.engine import Engine
 
 from collector.rollup import LiveWindow
@@ -16,8 +15,8 @@ SECOND = START // 10**9
 DAY = 86_400
 
 
-def one(engine: Engine) -> Collector:
-    return Collector(StoreSink(engine), LiveWindow(keep=10**10))
+def one(engine: Engine, probability: str = "") -> Collector:
+    return Collector(StoreSink(engine), LiveWindow(keep=10**10), probability=probability)
 
 
 def window(collector: Collector, engine: Engine, start: int, end: int) -> dict[str, str]:
@@ -61,11 +60,11 @@ def test_g8_deriving_again_changes_nothing(telemetry: Engine) -> None:
         assert sorted(map(str, one_part.rows())) == sorted(map(str, other.select(one_part.columns).rows()))
 
 
-@pytest.mark.parametrize("said", ["0.1", '"0.1"'])
-def test_i5_a_probability_in_an_attribute_is_no_weight_unless_configured(
-    telemetry: Engine, said: str
-) -> None:
-    """R9; it cannot be configured yet."""
-    collector = one(telemetry)
-    collector.commit([spans(f"1 C a [sampling.probability={said}]; 2<1 S b")])
-    assert window(collector, telemetry, 0, 10) == {"a→b": "1/0"}
+def test_i5_what_is_configured_later_changes_nothing_that_is_stored(telemetry: Engine) -> None:
+    """R9, R1.1: a span keeps the weight that it was stored with, whatever recounts it."""
+    first, later = "t1 1 S b [sampling.probability=0.1]", "t2 1 S b [sampling.probability=0.1]"
+    one(telemetry).commit([spans(first)])
+    assert window(one(telemetry, "sampling.probability"), telemetry, 0, 10) == {"user→b": "1/0"}
+    again = one(telemetry, "sampling.probability")
+    again.store([spans(later)])  # and it dies
+    assert window(one(telemetry), telemetry, 0, 10) == {"user→b": "11/0"}

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from collector import graph
+from collector import graph, waiting
 from collector.histogram import quantiles
 from collector.rollup import SERVER
 from tests.collector.test_against_reference import derived, kept
@@ -36,11 +36,11 @@ several = settings(
 )
 
 
-def nearest_rank(samples: Samples) -> Quantiles:
+def nearest_rank(samples: Samples, qs: dict[str, float] = QS) -> Quantiles:
     """P1: "the smallest value whose cumulated weight reaches q·W", in ms; None without samples."""
     found = {}
     whole = sum(weight for _, weight in samples)
-    for name, q in QS.items():
+    for name, q in qs.items():
         cumulated = 0.0
         for duration, weight in sorted(samples):
             cumulated += weight
@@ -54,9 +54,10 @@ def close(found: Quantiles) -> object:
     return None if found is None else pytest.approx(found, rel=ACCURACY, abs=2 * SHORTEST)
 
 
-def read(rows: pl.DataFrame, prefix: str = "") -> Iterable[Quantiles]:
-    for row in rows.select(prefix + name for name in QS).iter_rows():
-        yield None if row[0] is None else dict(zip(QS, row, strict=True))
+def read(rows: pl.DataFrame, prefix: str = "", qs: Iterable[str] = QS) -> Iterable[Quantiles]:
+    names = [*qs]
+    for row in rows.select(prefix + name for name in names).iter_rows():
+        yield None if row[0] is None else dict(zip(names, row, strict=True))
 
 
 @several
@@ -65,10 +66,12 @@ def test_of_edges(world: World) -> None:
     """Merged over time and operations; of messages the client's side, a batch has one sample on one of its edges."""
     rows = derived(world.batches)
     client, server = list(read(rows, "client_")), list(read(rows, "server_"))
+    waited = list(read(rows, "wait_", waiting.QUANTILES))
     reference = edges(calls(world.spans))
     for number, edge in enumerate(rows.select("source", "target", "kind").rows()):
         figures = reference[edge]
         assert client[number] == close(nearest_rank(figures.client_samples))
+        assert waited[number] == close(nearest_rank(figures.wait_samples, waiting.QUANTILES))
         if edge[2] == CALL:
             assert server[number] == close(nearest_rank(figures.server_samples))
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from tests.collector.test_against_reference import derived
 from tests.reference import compare
-from tests.reference.damage import World, worlds
+from tests.reference.damage import PROBABILITY, World, worlds
 from tests.reference.found_figures import EXPANDED, FIGURES
 from tests.reference.meshes import FEATURES
 from tests.reference.notation import parse
+from tests.reference.weights import configured
 
 SUMS = (
     "calls",
@@ -42,17 +43,18 @@ Figures = dict[Edge, dict[str, float]]
 def by_reference(world: World, messages: str, hops: str = "collapsed") -> Figures:
     return {
         edge: {
-            **{name: _rounded(found[name]) for name in (*SUMS, "cancelled")},  # type: ignore[literal-required]
+            **{name: _rounded(found[name]) for name in (*SUMS, "cancelled", "negative_wait")},  # type: ignore[literal-required]
             **{name: _rounded(found["failures"].get(name, 0.0)) for name in CLASSES},
         }
-        for edge, found in compare.figures(world.spans, messages, hops).items()
+        for edge, found in compare.figures(configured(world.spans, PROBABILITY), messages, hops).items()
     }
 
 
 def by_engine(world: World, messages: str, hops: str = "collapsed") -> Figures:
     names = {f"failures_{name}": name for name in (*CLASSES, "cancelled")}
-    edges = derived(world.batches, messages, hops).rename(names)
-    figures = [*SUMS, "cancelled", *CLASSES]
+    edges = derived(world.batches, messages, hops, PROBABILITY).rename(names)
+    edges = edges.with_columns(pl.col("negative_wait").fill_null(0.0))
+    figures = [*SUMS, "cancelled", "negative_wait", *CLASSES]
     rows = edges.select("source", "target", "kind", *(pl.col(name) for name in figures)).iter_rows()
     return {
         (a, b, kind): dict(zip(figures, map(_rounded, values), strict=True)) for a, b, kind, *values in rows
@@ -63,7 +65,7 @@ def comparable(figures: Figures, messages: str) -> Figures:
     """Buckets keep one class of failure per message, and its attempts for both of its halves together."""
     if messages == "collapsed":
         return figures
-    kept = set(SUMS) - {"attempts"}
+    kept = {*SUMS, "negative_wait"} - {"attempts"}
     return {
         edge: {name: n for name, n in found.items() if edge[2] == "call" or name in kept}
         for edge, found in figures.items()

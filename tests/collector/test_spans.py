@@ -122,6 +122,20 @@ def test_flaws_are_counted_per_span() -> None:
     assert flat(records).flaws == {"unreadable_weight": 3, "extreme_weight": 1}
 
 
+def test_flaws_of_a_configured_probability() -> None:
+    """I5: as other weights, and only where it is configured."""
+    stated = ("0.1", "often", "2", "often")
+    text = (
+        "; ".join(f"{n} C a [p={said}]" for n, said in enumerate(stated, 1)) + "; 5 C a; 6 C a [p=no] ot=th:8"
+    )
+    records = decode(Signal.SPANS, request(text).SerializeToString()).records
+    assert flatten([records], probability="p").flaws == {"unreadable_weight": 3}
+    assert flatten([records], probability="p").table["weight"].to_pylist() == [10, 1, 1, 1, 1, 2]
+    for unknown in ("", "q"):
+        assert flatten([records], probability=unknown).flaws == {}
+        assert flatten([records], probability=unknown).table["weight"].to_pylist() == [1, 1, 1, 1, 1, 2]
+
+
 @pytest.mark.parametrize("parent", [b"", b"\1" * 7, b"\1" * 9, bytes(8)])
 def test_absent_and_malformed_parents_are_zeros(parent: bytes) -> None:
     assert first(lambda _, span: setattr(span, "parent_span_id", parent))["parent_span_id"] == bytes(8)

@@ -32,14 +32,25 @@ WEIGHTS = [
     ("ot=p:64", 1),
     ("ot=p:99", 1),
     ("ot=p:3;th:8", 2),
-    ("ot=th:zz;p:3", 8),
+    ("ot=th:zz;p:3", 1),  # a threshold decides, readable or not
+    ("ot=th:C", 4),
 ]
 
 
 @pytest.mark.parametrize(("tracestate", "expected"), WEIGHTS)
 def test_weight(tracestate: str, expected: float) -> None:
-    frame = pl.DataFrame({"s": [tracestate]})
-    assert frame.select(w=weights.weight("s"))["w"][0] == pytest.approx(expected, rel=1e-6)
+    assert found(tracestate) == pytest.approx(expected, rel=1e-6)
+    assert by_reference(tracestate)[0] == pytest.approx(expected, rel=1e-6)
+
+
+def found(tracestate: str | None, probability: str | None = None) -> float:
+    frame = pl.DataFrame({"s": [tracestate], "p": [probability]}, schema={"s": pl.String, "p": pl.String})
+    return float(frame.select(w=weights.weight("s", "p"))["w"][0])
+
+
+def flawed(tracestate: str | None, probability: str | None = None) -> str:
+    frame = pl.DataFrame({"s": [tracestate], "p": [probability]}, schema={"s": pl.String, "p": pl.String})
+    return str(frame.select(f=weights.flaw("s", "p"))["f"][0])
 
 
 FLAWS = [
@@ -70,16 +81,52 @@ FLAWS = [
 @pytest.mark.parametrize(("tracestate", "flaw"), FLAWS)
 def test_flaw(tracestate: str, flaw: str) -> None:
     """I2, I3."""
-    frame = pl.DataFrame({"s": [tracestate]})
-    assert frame.select(f=weights.flaw("s"))["f"][0] == flaw
+    assert flawed(tracestate) == flaw
 
 
 @pytest.mark.parametrize("tracestate", [text for text, _ in FLAWS if "p:62" not in text])
 def test_the_reference_flags_the_same(tracestate: str) -> None:
-    frame = pl.DataFrame({"s": [tracestate]})
-    assert (frame.select(f=weights.flaw("s"))["f"][0] != "") is by_reference(tracestate)[1]
+    assert (flawed(tracestate) != "") is by_reference(tracestate)[1]
 
 
-def test_flaws_are_null_safe() -> None:
-    frame = pl.DataFrame({"s": [None]}, schema={"s": pl.String})
-    assert frame.select(f=weights.flaw("s"))["f"].to_list() == [""]
+STATED = [
+    # tracestate, attribute, weight, flaw
+    ("", None, 1, ""),
+    ("", "0.1", 10, ""),
+    ("", "1e-1", 10, ""),
+    ("", "1", 1, ""),
+    ("vendor=x", "0.25", 4, ""),
+    ("", "0.000001", 1e6, ""),
+    ("", "1e-9", 1e9, weights.EXTREME),
+    ("", "0", 1, weights.UNREADABLE),
+    ("", "-0.5", 1, weights.UNREADABLE),
+    ("", "1.5", 1, weights.UNREADABLE),
+    ("", "", 1, weights.UNREADABLE),
+    ("", "often", 1, weights.UNREADABLE),
+    ("", "true", 1, weights.UNREADABLE),
+    ("", "nan", 1, weights.UNREADABLE),
+    ("", "inf", 1, weights.UNREADABLE),
+    ("", "[0.1]", 1, weights.UNREADABLE),
+    ("", "1e-320", 1, weights.UNREADABLE),  # 1 / p is infinite, and no sum would be finite any more
+    ("", "1e-30", 1, weights.UNREADABLE),  # rarer than one in 2^63, the most that `ot` can say
+    ("ot=th:8", "0.1", 2, ""),  # the entry of tracestate decides, where it says anything …
+    ("ot=p:3", "often", 8, ""),
+    ("ot=p:63", "0.1", 0, ""),
+    ("ot=th:zz", "0.1", 1, weights.UNREADABLE),  # … readable or not
+    ("ot=", "0.1", 1, weights.UNREADABLE),
+    ("ot=rv:0123456789abcd", "0.1", 10, ""),  # randomness alone says nothing of a weight
+]
+
+
+@pytest.mark.parametrize(("tracestate", "stated", "expected", "flaw"), STATED)
+def test_a_configured_attribute(tracestate: str, stated: str | None, expected: float, flaw: str) -> None:
+    """I5."""
+    assert found(tracestate, stated) == pytest.approx(expected)
+    assert flawed(tracestate, stated) == flaw
+    count, flagged = by_reference(tracestate, stated)
+    assert count == pytest.approx(expected)
+    assert flagged is (flaw != "")
+
+
+def test_both_are_null_safe() -> None:
+    assert (found(None), flawed(None)) == (1.0, "")

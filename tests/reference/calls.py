@@ -53,6 +53,7 @@ class Call:
     incomplete: bool = False
     database: bool = False
     version: str = ""
+    waited: tuple[int, float] | None = None  # of one whose producer is not shown (R6.4)
 
     @property
     def second(self) -> int:
@@ -61,9 +62,17 @@ class Call:
     @property
     def wait_ns(self) -> int | None:
         """R6.8: "consumer start − producer end", negative ones too; None where it is not a delivery of a message."""
+        return None if self.wait is None else self.wait[0]
+
+    @property
+    def wait(self) -> tuple[int, float] | None:
+        """The same, and what it weighs: the heavier of its ends (R9)."""
+        if self.waited is not None:
+            return self.waited
         if self.kind != MESSAGING or self.client is None or self.server is None:
             return None
-        return self.server.start_ns - self.client.end_ns
+        heavier = max(self.client.weight, self.server.weight)
+        return self.server.start_ns - self.client.end_ns, heavier
 
 
 def version_of(span: Span) -> str:

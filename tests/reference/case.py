@@ -9,13 +9,15 @@ from tests.reference.figures import edges
 from tests.reference.linker import calls
 from tests.reference.notation import parse
 from tests.reference.spans import Span
+from tests.reference.weights import configured
 
 
 @dataclass(frozen=True)
 class Case:
     """Spans in the notation and the edges they give: ``{"a→b": "2/1"}``; ``messaging`` ones are written ``a⇢b``.
 
-    ``zipkin``: reported by a Zipkin client. ``hops`` and ``messages``: the view.
+    ``zipkin``: reported by a Zipkin client. ``hops`` and ``messages``: the view. ``probability``: the attribute that is
+    configured to state one (R9).
     """
 
     text: str
@@ -23,9 +25,10 @@ class Case:
     zipkin: bool = False
     hops: str = "collapsed"
     messages: str = "collapsed"
+    probability: str = ""
 
     def spans(self) -> list[Span]:
-        return parse(self.text, self.zipkin)
+        return configured(parse(self.text, self.zipkin), self.probability)
 
 
 def drawn(spans: Iterable[Span], hops: str = "collapsed", messages: str = "collapsed") -> dict[str, str]:

@@ -16,6 +16,11 @@ SIDECARS = (
     "3<2 S eb 20 px [node_id=sidecar~10.0.0.2~eb.x~mesh.local]; 4<3 S b 10"
 )
 
+SAMPLED = (
+    "1 S b [sampling.probability=0.1]; 2 S b [sampling.probability:=0.1];"
+    "3 S b [sampling.probability=2]; 4 S b [sampling.probability=0.1] ot=th:8"
+)
+
 PAIRING = {
     "A1 client and server": Case("1 C a 20; 2<1 S b 10", {"a→b": "1/0"}),
     "A2 the server first": Case("2<1 S b 10; 1 C a 20", {"a→b": "1/0"}),
@@ -281,6 +286,9 @@ ROOTS = {
     "G2 twice through two receivers": Case("1 C a; 2<1 S b; 1 C a; 2<1 S b", {"a→b": "1/0"}),
     "G3 three times": Case("2<1 S b; 2<1 S b; 1 C a; 2<1 S b", {"a→b": "1/0"}),
     "R1.2 the longest copy counts": Case("1 C a; 2<1 S b 5; 2<1 S b 9 !", {"a→b": "1/1"}),
+    "R1.2 of copies alike the one with the largest parent": Case(
+        "1 C a; 2 C c; 3<2 S b; 3<1 S b; 3 S b", {"a→unidentified(a)": "1/0", "c→b": "1/0"}
+    ),
     "R2.1 local root of its own": Case("1 I b; 2<1 S b", {"user→b": "1/0"}),
     "R2.1 behind local spans of another service": Case("1 I a; 2<1 S b", {"a→b": "1/0"}),
     "R2.1 own local, then a client": Case("1 C a; 2<1 I b; 3<2 S b", {"a→b": "1/0"}),
@@ -336,6 +344,9 @@ WEIGHTS = {
         dict.fromkeys(("user→b", "user→c", "user→d"), "1/0"),
     ),
     "I4 three calls": Case("1 S b ot=th:4; 2 S b ot=th:4; 3 S b ot=th:4", {"user→b": "4/0"}),
+    "I5 a probability that is not configured": Case(SAMPLED, {"user→b": "5/0"}),
+    "I5 a configured probability": Case(SAMPLED, {"user→b": "23/0"}, probability="sampling.probability"),
+    "I5 another attribute is configured": Case(SAMPLED, {"user→b": "5/0"}, probability="sampling"),
     "R9 the heavier side": Case("1 C a ot=th:8; 2<1 S b ot=th:c !", {"a→b": "4/4"}),
     "R9 p": Case("1 S b ot=p:3; 2 S b ot=p:63", {"user→b": "8/0"}),
 }

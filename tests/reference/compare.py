@@ -27,6 +27,8 @@ class Plain(TypedDict):
     failures: dict[str, float]
     client_samples: list[tuple[int, float]]
     server_samples: list[tuple[int, float]]
+    wait_samples: list[tuple[int, float]]
+    negative_wait: float
 
 
 def figures(
@@ -50,6 +52,8 @@ def plain(found: Figures) -> Plain:
         failures={name: _round(count) for name, count in sorted(found.failures.items()) if count},
         client_samples=sorted((duration, _round(heavy)) for duration, heavy in found.client_samples),
         server_samples=sorted((duration, _round(heavy)) for duration, heavy in found.server_samples),
+        wait_samples=sorted((waited, _round(heavy)) for waited, heavy in found.wait_samples),
+        negative_wait=_round(found.negative_wait),
     )
 
 

@@ -19,8 +19,11 @@ def stored(spans: Iterable[Span]) -> list[Span]:
 
 def distinct(spans: Iterable[Span]) -> list[Span]:
     """R1.2: "Equal content counts once. Same identity with different content: the longest duration counts (tie: the
-    later end, then the failed one)". A tie beyond that is broken by the parent's id, then the content, so that
-    order never decides.
+    later end, then the failed one)".
+
+    Clarified: then the cancelled one, for it says more than one that says nothing of its end; then the one with the
+    largest id of a parent, for the same reason. A tie beyond that is broken by the content, so that order never
+    decides.
     """
     kept: dict[Key, Span] = {}
     for span in spans:
@@ -30,8 +33,9 @@ def distinct(spans: Iterable[Span]) -> list[Span]:
     return list(kept.values())
 
 
-def _preference(span: Span) -> tuple[int, int, bool, str, str]:
-    return span.length_ns, span.end_ns, verdict(span).failed, span.parent or "", span.content()
+def _preference(span: Span) -> tuple[int, int, bool, bool, str, str]:
+    said = verdict(span)
+    return span.length_ns, span.end_ns, said.failed, said.cancelled, span.parent or "", span.content()
 
 
 def read(span: Span) -> Span:

@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from tests.reference.journeys import start
 from tests.reference.meshes import FEATURES, Builder, Draw, Mesh, services
 from tests.reference.notation import MS, write
-from tests.reference.spans import Span
+from tests.reference.spans import Span, Value
 
 WEIGHTS = ("", "ot=th:8", "ot=th:c", "ot=p:2", "ot=th:zz")
+CANCELLED: dict[str, Value] = {"http.response.status_code": "499"}
+PROBABILITY = "sampling.probability"
+PROBABILITIES: tuple[dict[str, Value], ...] = (
+    {},
+    {PROBABILITY: 0.25},
+    {PROBABILITY: "0.5"},
+    {PROBABILITY: "seldom"},
+    {PROBABILITY: 2},
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,9 @@ def journeys(
     spans: list[Span] = []
     for number in range(1, draw(st.integers(1, traces)) + 1):
         weights = WEIGHTS if "weights" in features and not zipkin else WEIGHTS[:1]
-        builder = Builder(draw, mesh, number, tracestate=draw(st.sampled_from(weights)))
+        stated = PROBABILITIES if "probabilities" in features and not zipkin else PROBABILITIES[:1]
+        sampled = {"tracestate": draw(st.sampled_from(weights)), "probability": draw(st.sampled_from(stated))}
+        builder = Builder(draw, mesh, number, **sampled)
         start(builder)
         spans += builder.spans
     return spans
@@ -87,15 +98,16 @@ def repeat(draw: Draw, spans: list[Span]) -> list[Span]:  # type: ignore[type-ar
 
 
 def alter(draw: Draw, spans: list[Span]) -> list[Span]:  # type: ignore[type-arg]
-    """Copies that say something else: longer, later, failed."""
+    """Copies that say something else: longer, later, failed, cancelled."""
     copies = []
     for span in draw(_some(spans)):
         longer = span.duration_ns + draw(st.sampled_from((0, 3, -60))) * MS
         later = span.start_ns + draw(st.sampled_from((0, 2))) * MS
         status = draw(st.sampled_from((span.status, "UNSET" if span.zipkin else "ERROR")))
-        copies.append(
-            span.replace(duration_ns=max(0, longer) if span.zipkin else longer, start_ns=later, status=status)
-        )
+        ended: dict[str, Value] = {} if span.zipkin else draw(st.sampled_from(({}, CANCELLED)))
+        duration = max(0, longer) if span.zipkin else longer
+        about = {**span.attributes, **ended}
+        copies.append(span.replace(duration_ns=duration, start_ns=later, status=status, attributes=about))
     return [*spans, *copies]
 
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from tests.reference import weights
 from tests.reference.calls import MESSAGING, Call, Side
 from tests.reference.copies import counted_invalid, stored
 from tests.reference.failure import verdict
 from tests.reference.groups import side
 from tests.reference.linker import link
 from tests.reference.spans import Key, Span
-from tests.reference.weights import weight
 
 Edge = tuple[str, str, str]  # source, target, kind
 Samples = list[tuple[int, float]]  # duration in ns, weight
@@ -34,6 +34,8 @@ class Figures:
     failures: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     client_samples: Samples = field(default_factory=list)
     server_samples: Samples = field(default_factory=list)
+    wait_samples: Samples = field(default_factory=list)
+    negative_wait: float = 0.0
     virtual: bool = True
     inferred: bool = False
     incomplete: bool = False
@@ -60,7 +62,7 @@ def through_destination(call: Call) -> list[Call]:
     """
     if call.kind != MESSAGING or not call.via:
         return [call]
-    taken = replace(call, source=call.via, client=None, via="")
+    taken = replace(call, source=call.via, client=None, via="", waited=call.wait)
     if call.client is None:
         return [taken]
     return [replace(call, target=call.via, server=None, via="", virtual=True), taken]
@@ -82,6 +84,7 @@ def figures(rows: list[Call]) -> Figures:
     for of_client in by_client.values():
         _add_client(result, of_client)
     _add_server_side(result, rows)
+    _add_waits(result, rows)
     return result
 
 
@@ -144,6 +147,15 @@ def _add_server_side(result: Figures, rows: list[Call]) -> None:
         sampled.add(server.key)
 
 
+def _add_waits(result: Figures, rows: list[Call]) -> None:
+    """R6.8: "negative → no sample, counted `negative_wait`"; of each delivery, weighted as it is."""
+    for waited, weight in (call.wait for call in rows if call.wait is not None):
+        if waited < 0:
+            result.negative_wait += weight
+        else:
+            result.wait_samples.append((waited, weight))
+
+
 @dataclass
 class NodeFigures:
     calls: float = 0.0
@@ -170,7 +182,7 @@ def nodes(spans: Iterable[Span]) -> dict[str, NodeFigures]:
         for span in trace.tree.spans.values():
             job = trace.tree.parent(span) is None and span.key not in trace.tree.lost
             if span.side == "local" and job:
-                served[span.service].add(weight(span.tracestate)[0], verdict(span).failed, span.length_ns)
+                served[span.service].add(weights.of(span), verdict(span).failed, span.length_ns)
     seen = {call for trace in traces for call in trace.calls}
     own = set(served)
     for target, client in {

@@ -22,6 +22,16 @@ EXPANDED: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
     ),
 }
 FIGURES: dict[str, tuple[str, tuple[str, str, str], dict[str, float]]] = {
+    "R1.2 a cancelled copy beside a good one": (
+        "1 S b; 1 S b [http.response.status_code=499]; 1 S b",
+        ("user", "b", "call"),
+        {"calls": 1, "failed": 0, "cancelled": 1},
+    ),
+    "R1.2 a failed copy beside a cancelled one": (
+        "1 S b [http.response.status_code=499]; 1 S b [http.response.status_code=500]",
+        ("user", "b", "call"),
+        {"calls": 1, "failed": 1, "cancelled": 0},
+    ),
     "R9 requests and attempts weigh as the heaviest server": (
         f"t1 1 P a [{KAFKA}]; t1 2<1 N b; t2 1 N b ->t1/1 ot=th:8",
         ("a", "b", "messaging"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.reference import weights
 from tests.reference.calls import Side
 from tests.reference.failure import verdict
 from tests.reference.messaging import creates, produces, sends
@@ -13,7 +14,6 @@ from tests.reference.proxies import is_proxy
 from tests.reference.spans import Key, Span
 from tests.reference.tree import Tree, acts_calling
 from tests.reference.walk import PAIR, SAME, Found, one_call, outer, walk_up
-from tests.reference.weights import weight
 
 MOST = 256
 
@@ -77,7 +77,7 @@ def side(group: Group) -> Side:
     leaves = [s for s in group.spans if s.key not in group.inner] if not isinstance(group, Server) else [span]
     return Side(
         key=span.key,
-        weight=weight(span.tracestate)[0],
+        weight=weights.of(span),
         verdict=verdict(span),
         start_ns=span.start_ns,
         duration_ns=span.length_ns,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tests.reference import messaging, names
+from tests.reference import messaging, names, weights
 from tests.reference.calls import CALL, MESSAGING, Call, Side, version_of
 from tests.reference.copies import stored
 from tests.reference.deliveries import Linked, Messages, created, deliveries, destination_of, sent
@@ -16,7 +16,6 @@ from tests.reference.proxies import is_proxy
 from tests.reference.spans import LOCAL, Key, Span
 from tests.reference.tree import Tree, take_out_hops, take_out_sidecars
 from tests.reference.walk import ORPHAN, PAIR, ROOT, Found, entered_from
-from tests.reference.weights import weight
 
 FUTURE_NS = 5 * 60 * 10**9
 
@@ -151,6 +150,7 @@ def _call(
         server=ends[1],
         start_ns=(ends[0] or ends[1]).start_ns,
         version=version_of(representative(server)),
+        waited=None,
         **flags,
     )
 
@@ -237,7 +237,7 @@ def _entry(trace: Linked, span: Span, found: Found) -> Call:
         client=seen_client,
         server=side(Server(nested=[(0, span)])) if span.side == LOCAL else None,
         start_ns=(seen_client or span).start_ns,
-        weight=weight(span.tracestate)[0],
+        weight=weights.of(span),
         inferred=True,
         version=version_of(span),
     )

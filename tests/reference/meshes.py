@@ -31,6 +31,7 @@ FEATURES = frozenset(
         "links",
         "shared",
         "weights",
+        "probabilities",
         "locals",
         "entries",
         "failures",
@@ -135,6 +136,7 @@ class Builder:
     mesh: Mesh
     number: int
     tracestate: str = ""
+    probability: dict[str, Value] = field(default_factory=dict)  # an attribute of all spans
     spans: list[Span] = field(default_factory=list)
     ids: int = 0
 
@@ -164,7 +166,7 @@ class Builder:
             tracestate=self.tracestate,
             zipkin=self.mesh.zipkin,
             links=links,  # type: ignore[arg-type]
-            attributes=attributes,  # type: ignore[arg-type]
+            attributes={**attributes, **self.probability},  # type: ignore[dict-item]
         ).replace(**changes)
         self.spans.append(span)
         return span

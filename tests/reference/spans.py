@@ -39,6 +39,7 @@ class Span:
     scope: str = ""
     zipkin: bool = False
     tenant: str = ""
+    probability: str | None = None  # what a configured attribute says (R9), see weights.configured
 
     @property
     def side(self) -> str:

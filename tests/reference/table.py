@@ -152,6 +152,7 @@ def _figures(pairs: list[tuple[Row, Side | None]]) -> dict[str, float | None]:
     calls = sum(end.weight for end in ends)
     failed = sum(end.weight for end in ends if end.verdict.failed)
     samples = [(end.duration_ns, end.weight) for end in ends]
+    waits = [row.call.wait for row, _ in pairs if row.call.wait is not None and row.call.wait[0] >= 0]
     requests, attempts = (sum(getattr(row, name) for row, _ in pairs) for name in ("requests", "attempts"))
     return {
         "calls": calls,
@@ -162,6 +163,7 @@ def _figures(pairs: list[tuple[Row, Side | None]]) -> dict[str, float | None]:
         "retries": max(0.0, attempts - requests),
         "mean": sum(duration * weight for duration, weight in samples) / calls / 1e6,
         **{name: nearest_rank(samples, q) for name, q in QS.items()},
+        **{f"wait_{name}": nearest_rank(waits, QS[name]) for name in ("p50", "p95", "p99")},
     }
 
 

@@ -8,12 +8,14 @@ from tests.reference.case import Case
 from tests.reference.cases import CASES
 from tests.reference.linker import calls
 from tests.reference.notation import parse, to_otlp, to_zipkin, write
+from tests.reference.weights import configured
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_written_and_read_again(case: Case) -> None:
     spans = case.spans()
-    assert calls(parse(write(spans), case.zipkin)) == calls(spans)
+    again = configured(parse(write(spans), case.zipkin), case.probability)
+    assert calls(again) == calls(spans)
 
 
 def test_otlp_says_all_of_it() -> None:

@@ -19,6 +19,7 @@ READ = {
     "ot=p:63": (0.0, False),
     "ot=p:64": (1.0, True),
     "ot=th:zz": (1.0, True),
+    "ot=th:zz;p:3": (1.0, True),
     "ot=": (1.0, True),
     "ot=th:": (1.0, True),
     "ot=th:012345678901234": (1.0, True),

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from sqlalchemy.engine import Engine
 
 from collector import analytics
-from collector.analytics import GROUPS, METRICS, SIDES, Asked, Span
+from collector.analytics import GROUPS, METRICS, SIDES, WAITS, Asked, Span
 from collector.directory import Names
 from collector.rollup import Buckets, buckets
 from store import calls, figures
@@ -29,6 +29,7 @@ WORLDS = {
     70: "1 C shop/a [peer.service=b] 7; 2 C shop/x [url.full=http://h:80/u, network.peer.address=10.0.0.9] 9",
     4000: "1 C shop/a [peer.service=c] 30",
     9000: "1 C shop/a 40; 2<1 S c 35 @i; 3 C shop/a [peer.service=c] 50 !",
+    9500: "1 P shop/a 10; 2<1 N shop/b 5 +300; 3<1 N shop/b 5 +5; 4<1 N c 5 +900",
 }
 NAMES = Names(frozenset({"shop/a", "shop/b", "c", "shop/x"}), {"10.0.0.9": "shop/b"})
 WINDOW = Span(NOW - 12_345, NOW, NOW + 100.0)
@@ -59,11 +60,13 @@ def table(slab: Any, asked: Asked) -> pl.DataFrame:
 )
 def test_the_same_as_of_everything(store: Engine, side: str, step: int | None, filters: Any) -> None:
     whole = figures.read(store, [Part(1, WINDOW.start, WINDOW.end)], step=0)
-    for by in ((), ("target",), ("status", "operation"), tuple(GROUPS)):
-        asked = Asked(METRICS, by, side, filters, step)
+    questions = [(METRICS, by) for by in ((), ("target",), ("status", "operation"), tuple(GROUPS))]
+    for metrics, by in [*questions, (("calls", *WAITS), ())]:
+        asked = Asked(metrics, by, side, filters, step)
         found, _ = past.read(store, Reading(WINDOW.now), asked, WINDOW, NAMES, 2**32 - 1)
         expected = table(whole, asked)
         assert expected.height
+        assert expected["wait_p95"].count() or by
         assert_frame_equal(table(found, asked), expected)
 
 

@@ -41,6 +41,14 @@ class Side(BaseModel):
     latency_ms: Latency | None = Field(description="Durations as this side measured them")
 
 
+class Wait(BaseModel):
+    """Percentiles in milliseconds."""
+
+    p50: float = Field(description="Median", examples=[120.0])
+    p95: float = Field(description="95 of 100 deliveries waited no longer", examples=[900.0])
+    p99: float = Field(description="99 of 100", examples=[2500.0])
+
+
 class Version(BaseModel):
     """Calls to one version of the target."""
 
@@ -142,6 +150,14 @@ class Edge(BaseModel):
     health: str = Field(description=_HEALTH, examples=["degraded"])
     client: Side = Field(description="As the caller saw it")
     server: Side = Field(description="As the called saw it")
+    wait_ms: Wait | None = Field(
+        description="Of messages: from the producer's end to the consumer's start; null where none is known"
+    )
+    negative_wait: float | None = Field(
+        description="Of messages: deliveries whose consumer starts before the producer ends, which have no wait;"
+        " null of calls",
+        examples=[0.0],
+    )
     failures: dict[str, float] = Field(
         description="Failed calls by class, and cancelled ones beside them", examples=[{"timeout": 1.0}]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from collector import waiting
 from collector.drawing import QUANTILES
 
 Row = dict[str, str | float | bool | None]
@@ -27,6 +28,9 @@ def edge(document: Json) -> Row:
     for side in ("client", "server"):
         row |= {f"{side}_{name}": document[side][name] for name in ("calls", "failed")}
         row |= _latency(document[side], f"{side}_")
+    waits = document["wait_ms"] or {}
+    row |= {f"wait_{name}_ms": waits.get(name) for name in waiting.QUANTILES}
+    row |= {"negative_wait": document["negative_wait"]}
     seen = ("virtual", "inferred", *_SEEN)
     return row | {"evidence": ",".join(document["evidence"])} | {name: document[name] for name in seen}
 
