@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from collector import waiting
 from collector.drawing import CLASSES, QUANTILES
 from web.export.flat import Row
 from web.export.text import written
@@ -21,7 +22,8 @@ NODES: Final = ("id", "service", "namespace", "version", "operation", "kind", *_
 EDGES: Final = (
     *("source", "target", "kind", "protocol", *_FIGURES),
     *(f"{side}_{name}" for side in ("client", "server") for name in ("calls", "failed", *_TIMES)),
-    *("evidence", "virtual", "inferred", *_SEEN),
+    *(f"wait_{name}_ms" for name in waiting.QUANTILES),
+    *("negative_wait", "evidence", "virtual", "inferred", *_SEEN),
 )
 
 
