@@ -22,13 +22,18 @@ from tests.reference.notation import to_otlp
 from tests.reference.spans import Span
 
 
-def kept(batches: Iterable[list[Span]], probability: str = "") -> tuple[Buckets, Names]:
-    """What the engine keeps of these spans, batch by batch: buckets of one second, and who is known by which name."""
+def kept(
+    batches: Iterable[list[Span]], probability: str = "", *, expanded: bool = False
+) -> tuple[Buckets, Names]:
+    """What the engine keeps of these spans, batch by batch: buckets of one second, and who is known by which name.
+
+    ``expanded``: with what only ``hops=expanded`` shows.
+    """
     engine = Collector(Memory(), LiveWindow(keep=10**10), retention=10.0**10, probability=probability)
     for batch in batches:
         (answer,) = engine.commit([decode(Signal.SPANS, to_otlp(batch).SerializeToString())])
         assert answer == Accepted()
-    return engine.live.between(0, 2**40, expanded=True), engine.directory.names(time.time())
+    return engine.live.between(0, 2**40, expanded=expanded), engine.directory.names(time.time())
 
 
 def derived(
@@ -38,7 +43,7 @@ def derived(
     probability: str = "",
 ) -> pl.DataFrame:
     """The edges that the engine makes of these spans."""
-    window, names = kept(batches, probability)
+    window, names = kept(batches, probability, expanded=True)
     edges = graph.build(window, messaging=messages, hops=hops, unidentified=True, names=names).edges
     return edges.filter(pl.col("calls").abs() > 1e-9)
 

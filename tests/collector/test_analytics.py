@@ -45,13 +45,14 @@ several = settings(
 
 
 def counted(batches: Iterable[list[Span]]) -> tuple[Buckets, Names]:
-    """What is stored of these spans, and who is known by which name."""
+    """What is stored of these spans (proxies are no nodes), and who is known by which name."""
     archive = Memory()
     engine = Collector(archive, LiveWindow(keep=10**10), retention=10.0**10)
     for batch in batches:
         (answer,) = engine.commit([decode(Signal.SPANS, to_otlp(batch).SerializeToString())])
         assert answer == Accepted()
-    return Buckets.merge(archive.calls), engine.directory.names(time.time())
+    seen = Buckets.merge(archive.calls).slab.of_view(expanded=False)
+    return Buckets.numbered(seen), engine.directory.names(time.time())
 
 
 def figures(found: Buckets, names: Names, asked: Asked) -> dict[tuple[Any, ...], dict[str, Any]]:

@@ -123,9 +123,10 @@ def test_adding_and_reading_at_once_loses_nothing() -> None:
 
 def test_of_a_day_that_is_sent_at_once_the_last_minutes_are_held() -> None:
     live = LiveWindow(keep=100)
-    seconds = [SECOND - 10 * nth for nth in range(1000)]
-    day = buckets(pl.concat([calls("1 S a").with_columns(time=pl.lit(at, pl.Int64)) for at in seconds]))
-    live.add(day, now=SECOND)
+    (one,) = buckets(calls("1 S a")).sums.rows()
+    day = [(SECOND - 10 * nth, *one[1:]) for nth in range(1000)]
+    sums = pl.DataFrame(day, schema=SUMS_SCHEMA, orient="row")
+    live.add(Buckets(sums, pl.DataFrame(schema=BINS_SCHEMA)), now=SECOND)
     held = live.between(0, 2**40).sums["time"].sort()
     assert (held[0], held[-1], len(held)) == (SECOND - 100, SECOND, 11)
 
