@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import graph, model
@@ -84,6 +84,7 @@ row = st.tuples(
 
 @pytest.mark.parametrize("by", GROUPS)
 @pytest.mark.parametrize("messaging", ["collapsed", "expanded"])
+@settings(max_examples=25)
 @given(rows=st.lists(row, min_size=1, max_size=12))
 def test_sums_are_the_same_however_calls_are_grouped(
     by: str, messaging: str, rows: list[tuple[str, str, str, str, float, float]]
