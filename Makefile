@@ -42,9 +42,9 @@ demo: install
 browser: .venv/.dev
 	@.venv/bin/python -m tests.browser
 
-# Two processes, file by file in their order; TEST_ARGS="-n 0 …" runs the tests in one.
+# Three processes, for many tests wait for other programs; file by file in their order. TEST_ARGS="-n 0 …": in one.
 test: .venv/.dev browser
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 check: .venv/.dev
 	.venv/bin/ruff check .

@@ -1,7 +1,7 @@
 """Graphs as they are sent: one computation for everybody who asks the same, and again only once it is out of date.
 
-What is cheap is computed anew for almost every request. What is dear (thousands of services) is handed out until it is
-a second old; a dear question that is asked again and again is answered ahead of the next request, until nobody asks.
+What is cheap is computed anew for almost every request. What is dear (thousands of services) is handed out for a while,
+a second at most; a dear question that is asked again and again is answered ahead of the next request, until nobody asks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from web.shapes import Json
 
 log = structlog.get_logger(__name__)
 
-FRESH: Final = 1.0  # s: how old what is handed out may be, since it was made
+FRESH: Final = 1.0  # s: how old what is handed out may be, since it was made …
+_TIMES: Final = 4.0  # … and so many times what making it took
 _DEAR: Final = 0.1  # s; what took less is made anew for every request, or for those that wait together
 _ASKED: Final = (
     10.0  # s in which a dear question must be asked twice to be answered ahead, and for how long it is
@@ -168,7 +169,7 @@ class Answers:
         """Make the next answer a little before the last one is too old."""
         try:
             while self._clock() - kept.asked < _ASKED and (last := kept.answer):
-                due = last.began + last.took + max(last.took / 4, FRESH - last.took * 1.5)
+                due = last.began + last.took + max(last.took / 4, _held(last) - last.took * 1.5)
                 if (left := due - self._clock()) > 0:
                     await self._sleep(left)
                 else:
@@ -182,7 +183,12 @@ class Answers:
 
 def _allowed(answer: Answer) -> float:
     """s before a request at which its answer may have been begun."""
-    return FRESH + answer.took if answer.took > _DEAR else 0.0
+    return _held(answer) + answer.took if answer.took > _DEAR else 0.0
+
+
+def _held(answer: Answer) -> float:
+    """s for which a dear answer is handed out."""
+    return min(FRESH, _TIMES * answer.took)
 
 
 def _heard(task: asyncio.Task[Answer]) -> None:

@@ -94,6 +94,15 @@ async def test_what_is_dear_is_handed_out_for_a_second(graphs: Watched, answers:
     assert await answers.get(ASKED) is not first
 
 
+async def test_what_is_less_dear_is_handed_out_for_less_long(graphs: Watched, answers: Answers) -> None:
+    graphs.dear = 0.125
+    first = await answers.get(ASKED)
+    graphs.dear, graphs.now = 0.0, graphs.now + 0.5
+    assert await answers.get(ASKED) is first
+    graphs.now += 0.01
+    assert await answers.get(ASKED) is not first
+
+
 async def test_a_dear_question_that_is_asked_again_is_answered_ahead(
     graphs: Watched, answers: Answers
 ) -> None:
