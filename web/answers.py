@@ -1,7 +1,7 @@
 """Graphs as they are sent: one computation for everybody who asks the same, and again only once it is out of date.
 
-What is cheap is computed anew for almost every request. What is dear (thousands of services) is handed out for a while,
-a second at most; a dear question that is asked again and again is answered ahead of the next request, until nobody asks.
+What is cheap is computed anew for almost every request. What is dear (thousands of services) is handed out for a second
+at most; a dear question that is asked again and again is answered ahead of the next request, until nobody asks.
 """
 
 from __future__ import annotations
