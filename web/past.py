@@ -24,9 +24,10 @@ def read(
     parts = reading.parts(span.start, span.end, asked.step)
     among = _among(engine, asked, parts, names)
     some = partial(figures.read, engine, parts, step=asked.step, names=asked.series, settled=settled)
-    if asked.side != "auto" or not asked.histograms:
+    narrow = {"source", "target"} <= among.keys()
+    if asked.side != "auto" or not asked.histograms or narrow:
         return some(sums=asked.sums, sides=asked.sides, among=among), parts
-    # Histograms are most of the work: of each edge only those of the side that counts.
+    # Of many edges histograms are most of the work: of each only those of the side that counts.
     counts = some(sums=asked.sums, sides=(), among=among)
     server, client = _targets(counts, analytics.sides(counts, asked, names, settled))
     found = [counts]

@@ -1,4 +1,4 @@
-"""The live graph as server-sent events: computed once per second and question, the same bytes for everybody."""
+"""The live graph as server-sent events: computed once per tick and question, the same bytes for everybody."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from web.problems import Problem
 
 log = structlog.get_logger(__name__)
 
-TICK: Final = 1.0  # s between two deltas
+TICK: Final = 0.75  # s between two deltas: a call is to be seen within two seconds
 _KEPT_DELTAS: Final = 60  # to resume from …
 _KEPT_BYTES: Final = 64 << 20  # … unless they are large: with thousands of services each may have megabytes
 MOST_LISTENERS: Final = 512
-MOST_QUESTIONS: Final = 64  # each is computed anew every second
+MOST_QUESTIONS: Final = 64  # each is computed anew with every tick
 RETRY_AFTER: Final = 10  # s
 PATIENCE: Final = 10.0  # s that a listener may take for one event
 _RECHECK: Final = 5.0  # s; whoever was shut out hears no more after so long
