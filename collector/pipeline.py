@@ -1,11 +1,10 @@
-"""From requests to stored spans and their calls: a bounded queue, group commits, and derivations.
+"""From requests to stored spans: a bounded queue and group commits.
 
 One commit takes everything that waits, does the work in one worker thread, and answers all of its senders. The next
 one starts as soon as it has ended where a worthwhile batch waits. A trickle of small requests is gathered for a
 moment, in proportion to what a commit costs, because a commit of ten spans costs nearly what one of a thousand does.
 
-Beside the commits, calls are derived of the spans that they stored, about twice a second under load and sooner where
-there is little to do. The store gets them a little later, those of several derivations together.
+Beside the commits, calls are derived of the spans that they stored (:mod:`collector.derivations`).
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from collector.bounds import INSTANCES, OPERATIONS
 from collector.breakers import Breakers
 from collector.commit import Committer
 from collector.consumer import Accepted, ConsumeError, Overloaded, Rejected, Request, Signal
+from collector.derivations import Derivations
 from collector.deriver import Deriver
 from collector.directory import Directory
 from collector.opening import Looked, rows_of
@@ -39,14 +39,6 @@ SELF_BATCHED: Final = 64 << 10  # bytes of a request that its sender gathered, a
 GATHER: Final = 3.0  # × the time of the last commit: a trickle costs a quarter of one core at most …
 GATHER_BATCHED: Final = 0.5  # … those who were answered just now come back together with those who waited …
 GATHER_AT_MOST: Final = 0.2  # … and s that a request waits for company
-
-DERIVE_SHARE: Final = 9.0  # × the time of the last derivation: deriving takes a tenth of one core at most …
-DERIVE_AT_MOST: Final = 0.5  # … and s that a stored span waits for it
-BEHIND: Final = (
-    1.5  # s for which a stored span may have waited for it; then nothing more is stored until it is over
-)
-TOGETHER: Final = 1.5  # s for which calls are gathered before they are stored
-RETRY: Final = 1.0  # s until a store that failed is asked again
 
 _OUTCOMES: Final = {Overloaded: REFUSED, Rejected: REJECTED}
 
@@ -103,13 +95,8 @@ class Pipeline:
         self._last_commit = (0.0, 0.0)  # when it ended, what it cost (s)
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
-        self._derives: asyncio.Task[None] | None = None
-        self._last_derivation = (0.0, 0.0)
-        self._stored, self._derived = asyncio.Event(), asyncio.Event()
-        self._hurry = False
-        self._storing = asyncio.Lock()  # held while spans are stored, and while the store is looked through
+        self._derivations = Derivations(self._deriver, counters, self._watch)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._second = ThreadPoolExecutor(1, thread_name_prefix="derive")
 
     @property
     def sure(self) -> bool:
@@ -142,37 +129,22 @@ class Pipeline:
 
     async def start(self) -> None:
         """Count what a crash left uncounted, then begin committing. Raises whatever the store raises."""
-        loop, began = asyncio.get_running_loop(), time.time_ns()
-        await loop.run_in_executor(self._second, self._deriver.start)
-        self._watch.repair(began)
-        self._worker = loop.create_task(self._run(), name="commits")
-        self._derives = loop.create_task(self._derive(), name="derivations")
+        await self._derivations.start()
+        self._worker = asyncio.get_running_loop().create_task(self._run(), name="commits")
 
     async def stop(self) -> None:
         """Commit what waits and derive its calls, then end. Safe without start, safe twice."""
         worker, self._worker = self._worker, None
         if worker is not None:
             self._wake.set()
-            self._derived.set()
+            self._derivations.let_go()
             await worker
-        derives, self._derives = self._derives, None
-        if derives is not None:
-            self._stored.set()
-            await derives
-            await asyncio.get_running_loop().run_in_executor(self._second, self._deriver.stop)
+        await self._derivations.stop()
         self._thread.shutdown()
-        self._second.shutdown()
 
     async def settled(self) -> None:
         """Wait until the calls of all that was accepted so far are counted and stored, without delay."""
-        self._hurry = True
-        try:
-            while self._busy and self._derives is not None:
-                self._derived.clear()
-                self._stored.set()
-                await self._derived.wait()
-        finally:
-            self._hurry = False
+        await self._derivations.settled()
 
     async def _run(self) -> None:
         while self._worker is not None or self._waiting:
@@ -180,74 +152,11 @@ class Pipeline:
             self._wake.clear()
             while self._waiting:
                 await self._gather()
-                await self._caught_up()
+                await self._derivations.caught_up()
                 taken, self._waiting = self._waiting, []
-                async with self._storing:
+                async with self._derivations.storing:
                     await self._commit(taken)
-                self._stored.set()
-
-    async def _caught_up(self) -> None:
-        """Let deriving catch up. At the end there is no time for that: the next start counts what is left."""
-        while self._worker is not None and (self._deriver.behind > BEHIND or not self._deriver.sure):
-            self._derived.clear()
-            await self._derived.wait()
-
-    @property
-    def _busy(self) -> bool:
-        """Whether something is not counted, or not stored, yet."""
-        return self._deriver.waiting > 0 or self._deriver.unwritten is not None
-
-    async def _derive(self) -> None:
-        while self._derives is not None or self._busy:
-            await self._something()
-            await self._pause()
-            if not await self._counted() and self._derives is None:
-                return  # the store fails and we end: the next start counts it
-
-    async def _something(self) -> None:
-        """Wait for spans to count, or until it is time to store the calls of those before."""
-        waited = self._deriver.unwritten
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if waited is None else max(0.0, TOGETHER - waited)):
-                await self._stored.wait()
-        self._stored.clear()
-
-    async def _pause(self) -> None:
-        """Let spans gather, in proportion to what a derivation costs."""
-        ended, cost = self._last_derivation
-        until = ended + min(DERIVE_SHARE * cost, DERIVE_AT_MOST)
-        while self._derives is not None and not self._hurry and (left := until - time.perf_counter()) > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._stored.wait()
-                    self._stored.clear()
-
-    async def _counted(self) -> bool:
-        """Derive the calls of what is stored; after a failure, first find out what the store has of them."""
-        loop, began = asyncio.get_running_loop(), time.perf_counter()
-        at, spans, failure = time.time_ns(), self._deriver.waiting, None
-        try:
-            if not self._deriver.sure:
-                async with self._storing:
-                    lost = self._deriver.waiting
-                    await loop.run_in_executor(self._second, self._deriver.start)
-                    self._counters.spans.labels("recounted").inc(lost)
-            together = TOGETHER if self._derives is not None and not self._hurry else 0.0
-            await loop.run_in_executor(self._second, self._deriver.run, together)
-        except Exception as error:
-            failure = error
-            log.warning("derivation_put_off", error=repr(error.__cause__ or error)[:500])
-            if self._derives is not None:
-                await asyncio.sleep(RETRY)
-                self._stored.set()
-            return False
-        finally:
-            ended = time.perf_counter()
-            self._last_derivation = ended, ended - began
-            self._counters.derivations.observe(ended - began)
-            self._watch.derivation(at, spans, failure)
-            self._derived.set()
-        return True
+                self._derivations.stored()
 
     async def _gather(self) -> None:
         """Let company come, unless there is enough of it, or this is the first request after a rest."""

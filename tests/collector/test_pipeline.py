@@ -154,8 +154,8 @@ class Held(Memory):
 
 async def test_nothing_more_is_stored_while_calls_lag_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what is acknowledged would be seen later and later."""
-    monkeypatch.setattr("collector.pipeline.BEHIND", 0.0)
-    monkeypatch.setattr("collector.pipeline.TOGETHER", 0.0)
+    monkeypatch.setattr("collector.derivations.BEHIND", 0.0)
+    monkeypatch.setattr("collector.derivations.TOGETHER", 0.0)
     archive = Held()
     pipeline = Pipeline(archive, LiveWindow(), Breakers(), Directory(), Counters(), retention=AGES)
     await pipeline.start()
@@ -169,7 +169,7 @@ async def test_nothing_more_is_stored_while_calls_lag_behind(monkeypatch: pytest
         stored, _ = await asyncio.wait({third}, timeout=0.5)  # that nothing happens cannot be awaited
         assert (stored, len(archive.spans) < 3) == (set(), True)
         archive.free.set()
-        assert await asyncio.gather(second, third) == [Accepted()] * 2
+        assert (await second, await third) == (Accepted(), Accepted())
     finally:
         archive.free.set()
         await pipeline.stop()

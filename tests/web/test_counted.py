@@ -169,7 +169,7 @@ async def test_spans_that_are_counted_from_the_store(
     telemetry: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R1.1: the store fails between spans and calls. They are neither linked nor lost, but recounted."""
-    monkeypatch.setattr("collector.pipeline.RETRY", 0.05)
+    monkeypatch.setattr("collector.derivations.RETRY", 0.05)
     archive, trace = Failing(telemetry), os.urandom(16)
     await before(telemetry, trace)
     async with AsyncExitStack() as stack:
