@@ -41,6 +41,7 @@ def test_silent_edges_are_shown_on_request(graphs: Graphs, live: LiveWindow) -> 
     document = graphs.graph(Question(start="now-10s", idle=True), later)
     (edge,) = document["edges"]
     assert (edge["calls"], edge["error_rate"], edge["client"]["latency_ms"]) == (0, None, None)
+    assert (edge["wait_ms"], edge["negative_wait"]) == (None, None)
     assert edge["last_seen"] == "2023-11-14T22:13:20Z"
     assert {n["health"] for n in document["nodes"]} == {"idle"}
 
