@@ -1,6 +1,7 @@
 """Watches a service mesh and steers it."""
 
-# Commands import what they need: `meshscope login` answers in a moment, `serve` brings in everything.
+# Commands import what they need: `meshscope login` answers in a moment, `serve` brings in everything. Over 300 lines:
+# each command says its options here, where the others are; what they do is elsewhere.
 
 from __future__ import annotations
 

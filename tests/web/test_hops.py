@@ -20,7 +20,7 @@ from tests.web.happened import timeline
 from tests.web.test_topology import NOW, changes
 from web.analytics import Analytics
 from web.answers import Answers
-from web.api import calls, diff, export, graph, impact, services
+from web.api import calls, diff, export, graph, graph_models, impact, services
 from web.live import Graphs, Question
 from web.stream import Streams
 from web.topology import Topology
@@ -95,7 +95,7 @@ def drawn(document: Json) -> dict[str, float]:
 @pytest.mark.parametrize("view", VIEWS)
 async def test_the_graph(http: httpx.AsyncClient, view: str) -> None:
     document = await asked(http, "graph", hops=view)
-    graph.Graph.model_validate(document)
+    graph_models.Graph.model_validate(document)
     assert drawn(document) == VIEWS[view]
     assert {node["id"] for node in document["nodes"]} == {end for e in VIEWS[view] for end in e.split("→")}
 

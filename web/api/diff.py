@@ -13,10 +13,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from web.api.events import EventView
-from web.api.graph import Depth, Edge, Focus, GroupBy, Hops, Messaging, Namespace, Node, Unidentified
+from web.api.graph_models import Edge, Node
+from web.api.questions import View
 from web.auth import needs
 from web.difference import diff
-from web.live import Graphs, Question
+from web.live import Graphs
 from web.markers import between
 from web.problems import known_query_only, problem_responses
 from web.timeline import Timeline
@@ -145,26 +146,17 @@ def router(graphs: Graphs, timeline: Timeline) -> APIRouter:
 
     @routes.get("/diff", response_model=Diff, summary="What two windows of the graph differ in")
     async def difference(
+        shown: View,
         a_start: Annotated[str, Query(description=f"Start of a: {_TIME}", examples=["now-30m"])] = "now-30m",
         a_end: Annotated[str, Query(description="End of a.", examples=["now-15m"])] = "now-15m",
         b_start: Annotated[str, Query(description="Start of b.", examples=["now-15m"])] = "now-15m",
         b_end: Annotated[str, Query(description="End of b.", examples=["now"])] = "now",
-        group_by: GroupBy = "service",
-        messaging: Messaging = "collapsed",
-        hops: Hops = "collapsed",
-        namespace: Namespace = "",
-        focus: Focus = "",
-        depth: Depth = 1,
-        unidentified: Unidentified = False,
         only_significant: Annotated[
             bool,
             Query(description="Leave out what may be chance, or is too small to matter.", examples=[True]),
         ] = False,
     ) -> Response:
-        a = Question(
-            a_start, a_end, messaging, hops, unidentified, namespace, focus, depth, group_by=group_by
-        )
-        b = replace(a, start=b_start, end=b_end)
+        a, b = replace(shown, start=a_start, end=a_end), replace(shown, start=b_start, end=b_end)
         found = await asyncio.to_thread(
             diff, graphs, a, b, time.time(), markers=markers, only_significant=only_significant
         )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from store.layouts import Layouts
-from web.api.graph import Asked
+from web.api.questions import Asked
 from web.auth import needs
 from web.export import flat, tables
 from web.export.dot import dot

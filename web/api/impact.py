@@ -13,8 +13,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from collector.graph import ServiceGraph
-from web.api.graph import End, Hops, Start
 from web.api.node_ids import before, no_such
+from web.api.questions import End, Hops, Start
 from web.auth import needs
 from web.live import Graphs, Question
 from web.problems import Problem, known_query_only, problem_responses

@@ -11,9 +11,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from web import services
-from web.api.graph import Edge, End, Node, Start
+from web.api.graph_models import Edge, Node
 from web.api.node_ids import Id, ends, no_such
 from web.api.pages import Limit
+from web.api.questions import End, Start
 from web.auth import needs
 from web.live import Graphs, Question
 from web.problems import known_query_only, problem_responses

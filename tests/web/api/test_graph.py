@@ -19,7 +19,7 @@ from proxy_plugin.envoy.control import ControlPlane
 from tests.collector.notation import START, calls
 from web import problems
 from web.answers import Answers
-from web.api import graph, metrics
+from web.api import graph, graph_models, metrics
 from web.gate import Gate
 from web.live import Graphs
 from web.stream import Streams
@@ -61,13 +61,13 @@ async def test_the_document(http: httpx.AsyncClient) -> None:
 
 async def test_it_is_what_openapi_says(http: httpx.AsyncClient) -> None:
     document = (await http.get("/api/v1/graph", params=WINDOW)).json()
-    graph.Graph.model_validate(document)
+    graph_models.Graph.model_validate(document)
 
 
 @pytest.mark.parametrize("group_by", ["service", "version", "namespace", "operation"])
 async def test_every_grouping_is_what_openapi_says(http: httpx.AsyncClient, group_by: str) -> None:
     document = (await http.get("/api/v1/graph", params=WINDOW | {"group_by": group_by})).json()
-    graph.Graph.model_validate(document)
+    graph_models.Graph.model_validate(document)
     assert sum(edge["calls"] for edge in document["edges"]) == 2
 
 
