@@ -28,6 +28,7 @@ SPREAD: Final = 5  # s before the making, over which the traces of a request beg
 _START_TAG: Final = 0x39  # field 7, fixed64
 _TIMES: Final = np.array([1, 10])  # where, after that tag, the start and (behind its own tag) the end are
 _WORD: Final = np.arange(8)
+_RANDOM: Final = np.arange(8, 16)  # of a trace id: W3C Trace Context has its right half random
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Request:
         """The same spans as other traces, ``delay`` ns later. Costs far less than encoding."""
         body = np.frombuffer(self.body, dtype=np.uint8).copy()
         other = np.frombuffer(os.urandom(8), dtype=np.uint8)
-        body[self.trace_ids[:, None] + _WORD] ^= other
+        body[self.trace_ids[:, None] + _RANDOM] ^= other
         where = self.times[:, None] + _WORD
         later = body[where].view("<u8") + np.uint64(delay)
         body[where] = later.view(np.uint8).reshape(-1, 8)
