@@ -33,6 +33,7 @@ LINK: Final = {
     "low": pl.UInt64,
     "target": pl.UInt64,
     "own": pl.Boolean,  # whether it links into its own trace
+    "made": pl.Boolean,  # whether it links to a stored creation in another trace (see collector.creations)
 }
 """The columns of links between spans of numbered traces."""
 
@@ -85,7 +86,7 @@ def numbered(links: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
     if links.is_empty():
         return NO_LINKS
     own = (pl.col("high") == pl.col("to_high")) & (pl.col("low") == pl.col("to_low"))
-    named = links.join(ids, on=["high", "low"]).with_columns(own=own)
+    named = links.join(ids, on=["high", "low"]).with_columns(own=own, made=pl.lit(value=False))
     to = named.drop("high", "low").rename({"to_high": "high", "to_low": "low"})
     return to.select(*LINK)
 

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from collector import deliveries, groups, hops, model, names, parents, shaping, walk
+from collector import creations, deliveries, groups, hops, model, names, parents, shaping, walk
 from collector.calls import Calls
 from collector.coded import SPAN
 from collector.distinct import masked
@@ -99,6 +99,7 @@ class Linker:
         self.call_of = walk.representatives(nested)
         self.tries = self._tries(nested)
         self.served_by = walk.representatives(self._nested_called())
+        self.created = self._created_elsewhere()
         self._group()
 
     def _said(self, column: pl.Series) -> NDArray[Any]:
@@ -197,6 +198,25 @@ class Linker:
         rows = self.spans.filter(~pl.col("stub")).select("trace", "span", "row", "side", "fact", "service")
         named = links.rename({"service": "name"}).join(rows, on=["trace", "span"])
         return named.filter(self.facts["service"].gather(named["fact"]) == named["name"]).drop("name")
+
+    def _created_elsewhere(self) -> Bools:
+        """R6.1: the calling sides that send what another trace created: no messages of their own.
+
+        A consumer under such a send that links to the creation as well got that one: it belongs to none here.
+        """
+        if self.links.is_empty() or not self.links["made"].any():
+            return np.zeros(self.forest.size, dtype=bool)
+        said = self._said(self.facts["messaging"].replace_strict({"create": 1, "send": 2}, default=0))
+        said = np.where(self.out, 0, said)
+        sent = creations.sent(self.links, self.call_of, said == 2, said == 1)
+        consumes = (self.kind == model.CONSUMER) & ~self.out
+        under = consumes & (self.walk.end == AT_CALLING)
+        side = np.where(under, self.call_of[self.walk.at], -1)
+        got = creations.got(self.links, sent, side[self.served_by], consumes)
+        end = self.walk.end.copy()
+        end[self.served_by[got]] = ROOT
+        self.walk = replace(self.walk, end=end)
+        return _members(sent["call"].to_numpy(), self.forest.size)
 
     def hidden(self) -> tuple[Bools, Bools] | None:
         """Of the spans that are no stubs: R7.2: hops; R7.2, R7.4: what ``hops=expanded`` shows, hops and sidecars.
@@ -322,7 +342,7 @@ class Linker:
         rows = self._rows(
             [
                 self._pairs(paired),
-                self._unpaired_clients((calling & ~answered) | (self.broker & live)),
+                self._unpaired_clients((calling & ~answered & ~self.created) | (self.broker & live)),
                 self._unpaired_servers((called | entries) & ~paired & ~told),
                 self._jobs(live & (self.forest.side == LOCAL) & ~self.broker & ~entries),
             ]

@@ -8,17 +8,30 @@ if a span of it starts before the time of which we know all traces (:class:`coll
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import polars as pl
 
+from collector import creations
 from collector.archive import Archive, TraceId, Wanted, asked
 from collector.coded import Coded, Identity
+from collector.repair import FUTURE
 from collector.seen import Seen
 from collector.traces import Traces
 
 AROUND: Final = 86_400 * 10**9
 """ns before and after a late span within which the other spans of its trace are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    """Of the spans that were just stored: unix ns between which they start, and the second in which they arrived."""
+
+    earliest: int
+    latest: int
+    arrived: int
 
 
 class Recall:
@@ -41,18 +54,24 @@ class Recall:
         touched = spans.identity
         lost = self._lost(touched)
         linked = {*spans.targets, *self._traces.linked_from(touched.ids)}
-        if not lost.any() and not linked:
+        sending = self._traces.unheld_senders(touched.ids)
+        if not lost.any() and not linked and not sending:
             return []
-        asked_for = {i for i, gone in zip(touched.ids, lost, strict=True) if gone}
+        when = _When(int(touched.start.min()), int(touched.start.max()), arrived)
+        asked_for = {i for i, gone in zip(touched.ids, lost, strict=True) if gone} | sending
         halves = [int(low) for low in touched.lows[lost & touched.zipkin]]
-        ends = int(touched.start.min()), int(touched.start.max())
-        found = self._spans(asked_for, ends, arrived, halves)
-        away = self._elsewhere({*linked, *found.targets} - {*touched.ids})
-        both = Coded.together([found, self._spans(away, ends, arrived)])
-        self._tell(asked_for | away, ends, arrived)
+        found = self._spans(asked_for, when, halves)
+        back = found.identity.ids
+        sources = self._sources(asked_for, when)
+        senders = creations.senders(sources, asked_for)
+        found = Coded.together([found, sources.only(sources.of_traces(senders))])
+        self._tell(sources.only(~sources.of_traces(senders)), asked_for, when)
+        away = self._elsewhere({*linked, *found.targets} - {*touched.ids, *found.identity.ids})
+        self._tell(self._sources(away - asked_for, when), away, when)
+        both = Coded.together([found, self._spans(away, when)])
         if both.height:
-            self._traces.recall(both, now)
-        return found.identity.ids
+            self._traces.recall(both, self._created(both, when), now)
+        return back
 
     def _lost(self, touched: Identity) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which of these traces may be stored, but are not held."""
@@ -71,14 +90,22 @@ class Recall:
         lows = np.array([low for _, low in ids], dtype=np.uint64)
         return {i for i, seen in zip(ids, self._seen.among(lows), strict=True) if seen}
 
-    def _spans(
-        self, ids: Collection[TraceId], ends: tuple[int, int], arrived: int, halves: Sequence[int] = ()
-    ) -> Coded:
-        wanted = Wanted([*ids], halves, ends[0] - AROUND, ends[1] + AROUND, arrived)
-        return Coded.of(asked(lambda: self._archive.spans_of(wanted)))
+    def _spans(self, ids: Collection[TraceId], when: _When, halves: Sequence[int] = ()) -> Coded:
+        wanted = Wanted([*ids], halves, when.earliest - AROUND, when.latest + AROUND, when.arrived)
+        found = Coded.of(asked(lambda: self._archive.spans_of(wanted)))
+        return found.only(found.in_graph(FUTURE))
 
-    def _tell(self, told: set[TraceId], ends: tuple[int, int], arrived: int) -> None:
+    def _sources(self, told: Collection[TraceId], when: _When) -> Coded:
+        """Spans of traces that are not held and link to ``told``."""
+        sources = asked(lambda: self._archive.linking([*told], when.earliest - AROUND)) if told else []
+        return self._spans({*sources} - self._traces.held - {*told}, when)
+
+    def _tell(self, sources: Coded, told: set[TraceId], when: _When) -> None:
         """Traces that come back, or come late, are told of the consumers that link to them."""
-        sources = asked(lambda: self._archive.linking([*told], ends[0] - AROUND))
-        if unheld := {*sources} - self._traces.held - told:
-            self._traces.tell(self._spans(unheld, ends, arrived), told)
+        if sources.height:
+            self._traces.tell(sources, self._created(sources, when), told)
+
+    def _created(self, spans: Coded, when: _When) -> pl.DataFrame:
+        """R6.1: the creations that these send, of traces that are neither held nor among these."""
+        away = creations.targets(spans) - self._traces.held - {*spans.identity.ids}
+        return creations.of(self._spans(away, when)) if away else creations.NONE

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 import structlog
 
-from collector import calls, rollup
+from collector import calls, creations, rollup
 from collector.archive import Archive, TraceId, Wanted
 from collector.bounds import Bounds
 from collector.calls import Calls
@@ -78,6 +78,8 @@ def recount(
         spans = Coded.of(archive.spans_of(Wanted(ids, [int(low) for low in known.lows[known.zipkin]])))
     linked = {*spans.targets, *archive.linking(ids, 0)} - {*ids}
     spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*linked])))])
+    sent = creations.targets(spans) - {*spans.identity.ids}  # R6.1
+    spans = Coded.together([spans, Coded.of(archive.spans_of(Wanted([*sent])))])
     derived = _calls(spans.only(spans.in_graph(FUTURE)))
     learn(derived)
     names = bounds.bounded(derived.names)

@@ -18,12 +18,13 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from collector import deliveries, frames, model, pieces, walk
+from collector import creations, deliveries, frames, model, pieces, walk
 from collector.archive import TraceId
 from collector.calls import Calls
 from collector.coded import FACTS, ID, Coded
+from collector.creations import Senders
 from collector.distinct import different
-from collector.frames import NOTHING, Frames
+from collector.frames import NOTHING, SOURCE, Frames
 from collector.ids import pairs
 from collector.seen import Seen
 from collector.stubs import Stubs
@@ -57,6 +58,7 @@ class Derived:
     calls: Calls
     numbers: dict[TraceId, int]
     held: Frames
+    asks: pl.DataFrame  # which of them send what others create (see collector.creations.Senders)
     zipkin: list[TraceId]  # those that have spans of Zipkin
     more: int  # spans that were not known before; the rest of the batch are copies (R1.2)
 
@@ -81,6 +83,7 @@ class Traces:
         self._numbers = itertools.count(1)
         self._short_ids = pieces.ShortIds()
         self._elsewhere = Stubs()
+        self._senders = Senders()
 
     @property
     def spans(self) -> int:
@@ -96,28 +99,37 @@ class Traces:
         """The traces that held ones among ``ids`` link to."""
         return self._load(dict.fromkeys(ids, 0)).stubs.select(ID).unique().rows()
 
-    def derive(self, spans: Coded) -> Derived:
-        """Derive the calls of every trace that has a span among ``spans``, and what that changes."""
+    def unheld_senders(self, ids: Iterable[TraceId]) -> set[TraceId]:
+        """Traces that send what these create, and that were let go of."""
+        return self._senders.left(ids)
+
+    def derive(self, spans: Coded, created: pl.DataFrame = creations.NONE) -> Derived:
+        """Derive the calls of every trace that has a span among ``spans``, and what that changes.
+
+        ``created``: creations that are stored in traces that are neither held nor among these.
+        """
         zipkin = spans.identity.of_zipkin
         numbers = self._numbered(spans.identity.ids, self._short_ids.together(zipkin))
+        numbers |= dict(zip(self._senders.of(numbers) - numbers.keys(), self._numbers, strict=False))
         before = self._load(numbers)
         whole = Frames.together([before, _frames(spans, numbers)], pl.concat)
-        whole = _distinct(whole)
+        whole = self._marked(_distinct(whole), numbers, created)
         more = whole.spans.height - before.spans.height
+        asks = self._asks(whole, numbers)
         if whole.spans.is_empty():
-            return Derived(before.calls, numbers, before, zipkin, more)
+            return Derived(before.calls, numbers, before, asks, zipkin, more)
         linked = Views(whole)
         stubs = self._stubs(linked, numbers)
         if stubs.is_empty() and before.stubs.is_empty() and not self._elsewhere.tell(numbers.keys()):
             held = replace(whole, calls=linked.calls(), stubs=stubs)
-            return Derived(_difference(before.calls, held.calls), numbers, held, zipkin, more)
+            return Derived(_difference(before.calls, held.calls), numbers, held, asks, zipkin, more)
         others = dict(zip(self._linked(stubs, before.stubs, numbers), self._numbers, strict=False))
         producers = self._load(others)
         numbers |= others
         whole = Frames.together([replace(whole, calls=before.calls, stubs=stubs), producers], pl.concat)
         told = Views(whole, self._told(whole.stubs, numbers))
         held = replace(whole, calls=told.calls())
-        return Derived(_difference(whole.calls, held.calls), numbers, held, zipkin, more)
+        return Derived(_difference(whole.calls, held.calls), numbers, held, asks, zipkin, more)
 
     def keep(self, derived: Derived, now: float) -> None:
         """Hold what was derived in place of what was held of these traces; ``now``: s of a clock that goes forward."""
@@ -136,18 +148,19 @@ class Traces:
         first = self._newest << _NUMBER
         self._homes |= {i: first + trace for i, trace in derived.numbers.items()}
         self._elsewhere.keep(derived.held.stubs)
+        self._senders.keep(derived.asks)
         self._short_ids.keep(derived.zipkin)
         self._forget(now)
 
-    def recall(self, spans: Coded, now: float) -> None:
-        """Hold again what was counted before and let go of since."""
-        self.keep(self.derive(spans), now)
+    def recall(self, spans: Coded, created: pl.DataFrame, now: float) -> None:
+        """Hold again what was counted before and let go of since; ``created``: as for :meth:`derive`."""
+        self.keep(self.derive(spans, created), now)
 
-    def tell(self, spans: Coded, told: Collection[TraceId]) -> None:
+    def tell(self, spans: Coded, created: pl.DataFrame, told: Collection[TraceId]) -> None:
         """Consumers among these spans, of traces that are not held, link to ``told``; that was counted before."""
         zipkin = spans.identity.of_zipkin
         numbers = self._numbered(spans.identity.ids, self._short_ids.together(zipkin))
-        whole = _distinct(_frames(spans, numbers))
+        whole = self._marked(_distinct(_frames(spans, numbers)), numbers, created)
         stubs = self._stubs(Views(whole), numbers)
         self._elsewhere.leave(stubs, told)
 
@@ -156,17 +169,29 @@ class Traces:
         found = [self._generations[n].held.of(moved) for n, moved in self._held(numbers).items()]
         return Frames.together([NOTHING, *found], pl.concat)
 
+    def _marked(self, whole: Frames, numbers: dict[TraceId, int], created: pl.DataFrame) -> Frames:
+        """R6.1: with what is known of the creations that these traces send."""
+        asked = creations.asked(whole)
+        if asked.is_empty():
+            return whole
+        away = {i for i in asked.select(ID).unique().rows() if i in self._homes and i not in numbers}
+        others = dict(zip(away, self._numbers, strict=False))
+        found = [creations.within(whole, _ids(numbers)), created]
+        if others:
+            found.append(creations.within(self._load(others), _ids(others)))
+        links = creations.marked(whole.links, pl.concat(found).unique(), [*numbers, *others])
+        return replace(whole, links=links)
+
+    def _asks(self, whole: Frames, numbers: dict[TraceId, int]) -> pl.DataFrame:
+        """Which of these traces send what other traces create."""
+        return creations.asked(whole).join(_sources(numbers), on="trace")
+
     def _stubs(self, linked: Views, numbers: dict[TraceId, int]) -> pl.DataFrame:
         """What the consumers of these traces tell the traces that they link to."""
         found = linked.deliveries()
         if found.is_empty():
             return NOTHING.stubs
-        ids = pl.DataFrame(
-            [(number, *trace_id) for trace_id, number in numbers.items()],
-            schema={"trace": pl.Int64, "source_high": pl.UInt64, "source_low": pl.UInt64},
-            orient="row",
-        ).unique("trace", keep="first", maintain_order=True)
-        return found.join(ids, on="trace").select(NOTHING.stubs.columns)
+        return found.join(_sources(numbers), on="trace").select(NOTHING.stubs.columns)
 
     def _linked(self, new: pl.DataFrame, old: pl.DataFrame, numbers: dict[TraceId, int]) -> list[TraceId]:
         """Held traces, besides these, that are linked to or were."""
@@ -206,14 +231,28 @@ class Traces:
             if last + self._keep >= now:
                 return
             gone = [i for i in {*generation.ids} if self._homes.get(i, 0) >> _NUMBER == number]
+            numbers = {trace_id: self._homes.pop(trace_id) & _LOWEST for trace_id in gone}
             for trace_id in gone:
-                del self._homes[trace_id]
                 self._short_ids.forget(trace_id)
             # Who comes late, and was linked to, must be told of its consumer: the store knows.
             gone += self._elsewhere.leave(generation.held.stubs, self._homes.keys())
             self._elsewhere.prune(self._homes.keys())
+            gone += self._senders.leave(self._asks(generation.held, numbers), self._homes.keys())
+            self._senders.prune(self._homes.keys())
             self._seen.add(np.array([low for _, low in gone], dtype=np.uint64), int(last) + 1)
             del self._generations[number]
+
+
+def _ids(numbers: dict[TraceId, int]) -> pl.DataFrame:
+    """Columns ``high``, ``low``, ``trace``: of ids that are one trace the first."""
+    ids = [(*trace_id, number) for trace_id, number in numbers.items()]
+    frame = pl.DataFrame(ids, schema=_NUMBERED, orient="row")
+    return frame.unique("trace", keep="first", maintain_order=True)
+
+
+def _sources(numbers: dict[TraceId, int]) -> pl.DataFrame:
+    """The same, as what tells or asks others."""
+    return _ids(numbers).rename(dict(zip(ID, SOURCE, strict=True)))
 
 
 def _frames(spans: Coded, numbers: dict[TraceId, int]) -> Frames:
@@ -244,7 +283,10 @@ def _distinct(held: Frames) -> Frames:
     Then the cancelled one, and the one with the largest id of a parent: each says more than one that does not; then by
     all that it says.
     """
-    links = held.links if held.links.is_empty() else held.links.unique()
+    links = held.links
+    if not links.is_empty():
+        same = [name for name in links.columns if name != "made"]
+        links = links.sort("made", descending=True).unique(same, keep="first")
     ids = pl.struct("trace", "span")
     if (
         len(pairs(held.spans["trace"].to_numpy(), held.spans["span"].to_numpy()).unique())

@@ -9,6 +9,9 @@ from collector.rollup import Buckets, buckets
 from collector.traces import Traces
 from tests.collector.notation import calls, coded
 
+CREATE = " [messaging.operation.type=create, messaging.system=k, messaging.destination.name=o]"
+SEND = " [messaging.operation.type=send, messaging.system=k, messaging.destination.name=o]"
+
 
 @st.composite
 def spans(draw: st.DrawFn) -> list[str]:
@@ -19,7 +22,10 @@ def spans(draw: st.DrawFn) -> list[str]:
         parent = draw(st.sampled_from(["", *(f"<{p}" for p in range(1, size + 2))]))
         kind, service = draw(st.sampled_from("ISCPNU")), draw(st.sampled_from("abc"))
         peer = draw(st.sampled_from(["", "", " [peer.service=b]", " [server.address=h]"]))
-        marks = "".join(
+        said = draw(st.sampled_from([CREATE, SEND])) if kind in "CP" else ""
+        peer = draw(st.sampled_from([peer, said]))
+        to = draw(st.sampled_from(["", "", *(f" ->t{t}/{n}" for t in (1, 2) for n in range(1, size + 1))]))
+        marks = to + "".join(
             draw(st.sampled_from(["", "", mark])) for mark in (" !", " px", " @x", " @y", " ot=th:8")
         )
         times = f" {draw(st.integers(1, 3))} +{draw(st.integers(0, 2))}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.reference import messaging
 from tests.reference.calls import Call
 from tests.reference.groups import Group, Server
-from tests.reference.spans import Key
+from tests.reference.spans import Key, Span
 from tests.reference.tree import Tree, acts_calling
 from tests.reference.walk import PAIR
 
@@ -45,14 +45,15 @@ def sent(traces: list[Linked]) -> Messages:
     return found
 
 
-def deliveries(trace: Linked, server: Server, messages: Messages) -> list[Delivery]:
+def deliveries(trace: Linked, server: Server, messages: Messages, known: Creations) -> list[Delivery]:
     """R6.2: "*Delivery* = (CONSUMER span, distinct producing span), the producing spans being those found by walking up
     (R2) ∪ those linked, in whichever trace". R6.3: "a batch of N messages is N deliveries". R6.7: a CLIENT is a message
     too when a CONSUMER follows it.
 
     Clarified: a link whose producing span is not stored is a delivery all the same, without known producer. A CONSUMER
     inside a SERVER of its service (one call by R2.1) still delivers what it links to, except the message that the
-    SERVER answers; of several the outermost does.
+    SERVER answers; of several the outermost does. A CONSUMER below a send that links to the send's creation as well
+    got one message: the created one (R6.1).
     """
     consumers = [(depth, span) for depth, span in server.nested if span.kind == "N"]
     to = dict.fromkeys(sorted(to for _, span in consumers for to in span.links))
@@ -63,7 +64,7 @@ def deliveries(trace: Linked, server: Server, messages: Messages) -> list[Delive
     found = {id(message[1]): message for message in linked if message is not None}
     if server.head.kind == "N":
         for message in walked:
-            if not _created_in(message[1], messages) & set(found):
+            if not created_elsewhere(message[1], known) & set(to):
                 found[id(message[1])] = message
     else:
         for _, own in walked:
@@ -73,25 +74,27 @@ def deliveries(trace: Linked, server: Server, messages: Messages) -> list[Delive
     return [*((there, group, server) for there, group in found.values()), *nowhere]
 
 
-def _created_in(send: Group, messages: Messages) -> set[int]:
-    """R6.1: "A send nested in, or linked to, a create span of the same service is the same message": the ids of the
-    groups of the creations in other traces that a send links to; those of its own trace are one group with it.
+Creations = set[tuple[str, str, str]]  # (trace, span id, service) of create spans
+
+
+def creations(kept: list[Span]) -> Creations:
+    """R6.1: the stored create spans.
+
+    Clarified: what a span's service is does not depend on the view; as hop it may be `proxy(<service>)` (R7.2).
+    """
+    found = {(span.trace, span.id, span.service) for span in kept if messaging.creates(span)}
+    return found | {(trace, known_as, f"proxy({service})") for trace, known_as, service in found}
+
+
+def created_elsewhere(send: Group, known: Creations) -> set[tuple[str, str]]:
+    """R6.1: "A send … linked to, a create span of the same service is the same message": the creations in other traces
+    that a side links to; those of its own trace are one group with it.
     """
     if any(messaging.creates(span) for span in send.spans):
         return set()
-    links = [to for span in send.spans if messaging.sends(span) for to in span.links]
-    found = (messages[to] for to in links if to in messages)
-    return {
-        id(group)
-        for _, group in found
-        if group.service == send.service and any(messaging.creates(span) for span in group.spans)
-    }
-
-
-def created(traces: list[Linked], messages: Messages) -> set[int]:
-    """The sends that are no messages of their own (R6.1)."""
-    groups = {id(group): group for trace in traces for group in trace.clients.values()}
-    return {known_as for known_as, group in groups.items() if _created_in(group, messages)}
+    sends = filter(messaging.sends, send.spans)
+    links = {(*to, span.service) for span in sends for to in span.links if to[0] != span.trace}
+    return {(trace, known_as) for trace, known_as, _ in links & known}
 
 
 def destination_of(group: Group) -> str:

@@ -16,6 +16,42 @@ MESSAGES = {
     "R6.1 a send linked to its creation is one message for a consumer below it": Case(
         f"1 P a [{KAFKA}, {CREATE}]; 2 C a [{SEND}] ->1; 3<2 N b", {"a⇢b": "1/0"}
     ),
+    "R6.1 a send in a trace of its own": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1; t3 1 N b ->t1/1", {"a⇢b": "1/0"}
+    ),
+    "R6.1 a send in a trace of its own that nobody consumes": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1", {"a⇢kafka:orders": "1/0"}
+    ),
+    "R6.1 a batch of creations, sent at once": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t2 1 P a [{KAFKA}, {CREATE}]; t3 1 C a [{KAFKA}, {SEND}] ->t1/1 ->t2/1",
+        {"a⇢kafka:orders": "2/0"},
+    ),
+    "R6.1 a batch of creations, one of which is lost": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t3 1 C a [{KAFKA}, {SEND}] ->t1/1 ->t2/1", {"a⇢kafka:orders": "1/0"}
+    ),
+    "R6.1 a send elsewhere whose creation is lost": Case(
+        f"t2 1 C a [{KAFKA}, {SEND}] ->t1/1; t3 1 N b [{KAFKA}] ->t1/1",
+        {"a⇢kafka:orders": "1/0", "kafka:orders⇢b": "1/0"},
+    ),
+    "R6.1 a send elsewhere of another service": Case(
+        f"1 P c [{KAFKA}, {CREATE}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1",
+        {"c⇢kafka:orders": "1/0", "a⇢kafka:orders": "1/0"},
+    ),
+    "R6.1 a send elsewhere linked to what creates nothing": Case(
+        f"1 P a [{KAFKA}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1", {"a⇢kafka:orders": "2/0"}
+    ),
+    "R6.1 a send elsewhere that a consumer hangs under": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1; t2 2<1 N b",
+        {"a⇢kafka:orders": "1/0", "a⇢b": "1/0"},
+    ),
+    "R6.1 a send elsewhere below which the consumer links to the creation": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1; t2 2<1 N b ->t1/1", {"a⇢b": "1/0"}
+    ),
+    "R6.1 a send elsewhere below which the consumer got the creation and another": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t4 1 P c [{KAFKA}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1;"
+        "t2 2<1 N b ->t1/1 ->t4/1",
+        {"a⇢b": "1/0", "c⇢b": "1/0"},
+    ),
     "R6.1 a link to what creates nothing is not followed": Case(
         f"1 P a [{KAFKA}]; 2 C a [{KAFKA}, {SEND}] ->1", {"a⇢kafka:orders": "2/0"}
     ),

@@ -187,17 +187,24 @@ def message(b: Builder, caller: Service, parent: Span, at: int, depth: int) -> N
     if kind == "C":
         about["messaging.operation.type"] = b.draw(st.sampled_from(("send", "receive", "create")))
     status, ended = _end(b, CLIENT_ENDS[:2])
+    sends = about.get("messaging.operation.type") == "send" and not b.mesh.zipkin
+    earlier = b.mesh.created if sends else []  # creations in traces of their own
+    made = tuple(b.draw(st.lists(st.sampled_from(earlier), max_size=2, unique=True))) if earlier else ()
     about |= ended
-    span = b.add(kind, caller.id, parent, at, status=status, attributes=about, resource=parent.resource)
+    span = b.add(
+        kind, caller.id, parent, at, status=status, attributes=about, resource=parent.resource, links=made
+    )
     if "links" in b.mesh.features and not b.mesh.zipkin:
         b.mesh.sent.append((span.trace, span.id))
-        if about.get("messaging.operation.type") == "create" and b.draw(st.booleans()):
-            sending = {**about, "messaging.operation.type": "send"}
-            made = ((span.trace, span.id),)
-            b.add("C", caller.id, parent, at, attributes=sending, resource=parent.resource, links=made)
+        if about.get("messaging.operation.type") == "create":
+            b.mesh.created.append((span.trace, span.id))
+            if b.draw(st.booleans()):
+                sending = {**about, "messaging.operation.type": "send"}
+                own = ((span.trace, span.id),)
+                b.add("C", caller.id, parent, at, attributes=sending, resource=parent.resource, links=own)
     for _ in range(b.draw(st.integers(0, 2))):
         consumer = b.draw(st.sampled_from(b.mesh.services))
-        links = b.choose("links", (), (), ((span.trace, span.id),))
+        links = b.choose("links", (), made, ((span.trace, span.id),))
         consume(b, consumer, span, at + b.draw(st.sampled_from((0, 1, 100))), depth + 1, links)
 
 

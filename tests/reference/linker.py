@@ -9,7 +9,16 @@ from dataclasses import replace
 from tests.reference import messaging, names, weights
 from tests.reference.calls import CALL, MESSAGING, Call, Side, version_of
 from tests.reference.copies import stored
-from tests.reference.deliveries import Linked, Messages, created, deliveries, destination_of, sent
+from tests.reference.deliveries import (
+    Creations,
+    Linked,
+    Messages,
+    created_elsewhere,
+    creations,
+    deliveries,
+    destination_of,
+    sent,
+)
 from tests.reference.groups import Group, Server, clients, name_of, representative, servers, side
 from tests.reference.names import Known
 from tests.reference.proxies import is_proxy
@@ -44,15 +53,14 @@ def link(kept: list[Span], hops: str = "collapsed", now_ns: int | None = None) -
     known = learned(traces if hops == "collapsed" else as_services(kept), now_ns)
     for trace in traces:
         trace.clients = clients(trace.tree, trace.servers)
-    messages = sent(traces)
+    messages, created = sent(traces), creations(kept)
     for trace in traces:
         for server in trace.servers:
-            _server(trace, server, messages, known)
+            _server(trace, server, messages, created, known)
         _entries(trace)
     _name_destinations(traces)
-    creations = created(traces, messages)
     for trace in traces:
-        _unpaired(trace, creations, known)
+        _unpaired(trace, created, known)
     return traces
 
 
@@ -115,9 +123,9 @@ def _own_name(tree: Tree, hop: Span) -> bool:
 # --- servers -----------------------------------------------------------------------------------------------------
 
 
-def _server(trace: Linked, server: Server, messages: Messages, known: Known) -> None:
+def _server(trace: Linked, server: Server, messages: Messages, created: Creations, known: Known) -> None:
     """R6.2 for what consumed, else R2.1 and R4."""
-    told = deliveries(trace, server, messages)
+    told = deliveries(trace, server, messages, created)
     for there, message, consumer in told:
         if there is None or message is None:
             _undelivered(trace, consumer, "")
@@ -243,12 +251,12 @@ def _entry(trace: Linked, span: Span, found: Found) -> Call:
     )
 
 
-def _unpaired(trace: Linked, creations: set[int], known: Known) -> None:
+def _unpaired(trace: Linked, created: Creations, known: Known) -> None:
     """R5, R6.4: calls and messages of which nothing of the target was seen. R6.6: receive and settle spans "drawn as
     service → `server.address`[`:port`] only if that is given".
     """
     for group in {id(group): group for group in trace.clients.values()}.values():
-        if id(group) not in trace.reached and id(group) not in creations:
+        if id(group) not in trace.reached and not created_elsewhere(group, created):
             trace.calls.append(_virtual(group, known))
     for span in trace.tree.spans.values():
         if messaging.receives(span) and (place := names.server(span)):

@@ -99,6 +99,7 @@ class Mesh:
     sent: list[tuple[str, str]] = field(
         default_factory=list
     )  # (trace, span) of messages, for links of later traces
+    created: list[tuple[str, str]] = field(default_factory=list)  # those of them that are creations
 
 
 def services(features: frozenset[str]) -> st.SearchStrategy[list[Service]]:
