@@ -67,7 +67,8 @@ class Recall:
         found = Coded.together([found, sources.only(sources.of_traces(senders))])
         self._tell(sources.only(~sources.of_traces(senders)), asked_for, when)
         away = self._elsewhere({*linked, *found.targets} - {*touched.ids, *found.identity.ids})
-        self._tell(self._sources(away - asked_for, when), away, when)
+        others = away | senders
+        self._tell(self._sources(others, when), others, when)
         both = Coded.together([found, self._spans(away, when)])
         if both.height:
             self._traces.recall(both, self._created(both, when), now)

@@ -58,6 +58,9 @@ def _add(message: pb.ExportTraceServiceRequest, part: str) -> None:
     span.start_time_unix_nano = START + offset * 10**6
     span.end_time_unix_nano = span.start_time_unix_nano + duration * 10**6
     span.trace_state = next((r for r in rest if r.startswith("ot=")), "")
+    for to in (r[2:] for r in rest if r.startswith("->")):
+        trace, _, linked = to.removeprefix("t").partition("/")
+        span.links.add(trace_id=int(trace).to_bytes(16, "big"), span_id=_span_id(linked))
     if "!" in rest:
         span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
     if "px" in rest:

@@ -86,8 +86,18 @@ MISHAPS += [(name, CRASH) for name in OTLP if name.startswith(("A", "E3", "F2", 
 @pytest.mark.parametrize(("name", "mishap"), MISHAPS)
 def test_late_or_after_a_crash(name: str, mishap: str) -> None:
     """R1.1, A2, G4: one span at a time in reverse; before each one all is forgotten, or calls are lost after it."""
-    case, history = OTLP[name], History(Memory())
-    for span in reversed(case.spans()):
+    late(OTLP[name], OTLP[name].spans()[::-1], mishap)
+
+
+@pytest.mark.parametrize("name", [name for name in OTLP if name.startswith(("E3", "R6.1"))])
+def test_late_in_their_order(name: str) -> None:
+    """Of messages over several traces it matters which one is brought back for which."""
+    late(OTLP[name], OTLP[name].spans(), FORGET)
+
+
+def late(case: Case, spans: list[Span], mishap: str) -> None:
+    history = History(Memory())
+    for span in spans:
         history.take(decode(Signal.SPANS, to_otlp([span]).SerializeToString()), mishap)
     collector = history.collector
     made = collector.live.between(0, 2**40, expanded=True)

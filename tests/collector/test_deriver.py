@@ -108,6 +108,17 @@ def test_late_spans_are_counted() -> None:
     assert history.collector.count("spans", outcome="late") == 1
 
 
+def test_a_send_that_was_let_go_of_while_its_creation_s_trace_is_held() -> None:
+    """R6.1, R1.1."""
+    about = "messaging.system=kafka, messaging.destination.name=orders, messaging.operation.type"
+    history = History(Memory())
+    history.take(batch(f"t1 2 I a; t2 1 C a [{about}=send] ->t1/1"))
+    for span in range(3, 7):  # ten seconds apart: what nothing touches for 15 s is let go of
+        history.take(batch(f"t1 {span} I a"))
+    history.take(batch(f"t1 1 P a [{about}=create]"))
+    assert drawn(Buckets.merge(history.archive.calls).sums) == {"a→kafka:orders": "1/0"}
+
+
 def test_a_table_of_many_spans_is_derived_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.deriver.AT_ONCE", 3)
     collector = Collector(Memory())

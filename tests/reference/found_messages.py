@@ -52,6 +52,10 @@ MESSAGES = {
         "t2 2<1 N b ->t1/1 ->t4/1",
         {"a⇢b": "1/0", "c⇢b": "1/0"},
     ),
+    "R6.1 a consumer linked to a send elsewhere of a creation": Case(
+        f"1 P a [{KAFKA}, {CREATE}]; t2 1 C a [{KAFKA}, {SEND}] ->t1/1; t3 1 N b ->t2/1",
+        {"a⇢kafka:orders": "1/0", "a⇢b": "1/0"},
+    ),
     "R6.1 a link to what creates nothing is not followed": Case(
         f"1 P a [{KAFKA}]; 2 C a [{KAFKA}, {SEND}] ->1", {"a⇢kafka:orders": "2/0"}
     ),
