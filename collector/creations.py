@@ -112,45 +112,34 @@ def got(links: pl.DataFrame, sent: pl.DataFrame, side: Ints, consumes: Bools) ->
 
 
 class Senders:
-    """Which traces send what other traces create. For one thread."""
+    """Which held traces send what other traces create. For one thread.
+
+    Whoever touches a trace of creations touches those that send them: these are never let go of before it.
+    """
 
     def __init__(self) -> None:
-        self._by: dict[TraceId, set[TraceId]] = {}  # trace of creations → held traces that send them
-        self._left: dict[TraceId, set[TraceId]] = {}  # held trace of creations → traces that were let go of
+        self._by: dict[TraceId, set[TraceId]] = {}  # trace of creations → traces that send them
 
     def of(self, traces: Iterable[TraceId]) -> set[TraceId]:
         """Held traces that send what these create."""
         return {sender for i in traces for sender in self._by.get(i, ())} if self._by else set()
 
-    def left(self, traces: Iterable[TraceId]) -> set[TraceId]:
-        """Those that are no longer held."""
-        return {sender for i in traces for sender in self._left.get(i, ())} if self._left else set()
-
     def keep(self, asks: pl.DataFrame) -> None:
         """Their traces are held: columns of :data:`collector.coded.ID` (of creations), and of those that send them."""
         for high, low, *sender in asks.select(*ID, *SOURCE).unique().rows():
             self._by.setdefault((high, low), set()).add((sender[0], sender[1]))
-            self._left.get((high, low), set()).discard((sender[0], sender[1]))
 
-    def leave(self, asks: pl.DataFrame, held: Collection[TraceId]) -> list[TraceId]:
+    def leave(self, asks: pl.DataFrame) -> list[TraceId]:
         """Their traces are let go of.
 
         Returns:
-            The traces of creations that are not held either: that these are sent is forgotten.
+            The traces of creations: that these are sent is forgotten.
         """
         lost = []
         for high, low, *sender in asks.select(*ID, *SOURCE).unique().rows():
-            created = (high, low)
-            known = self._by.get(created, set())
+            known = self._by.get((high, low), set())
             known.discard((sender[0], sender[1]))
             if not known:
-                self._by.pop(created, None)
-            if created in held:
-                self._left.setdefault(created, set()).add((sender[0], sender[1]))
-            else:
-                lost.append(created)
+                self._by.pop((high, low), None)
+            lost.append((high, low))
         return lost
-
-    def prune(self, held: Collection[TraceId]) -> None:
-        """Forget what was left for traces that are not ``held``."""
-        self._left = {created: by for created, by in self._left.items() if created in held and by}

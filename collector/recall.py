@@ -54,11 +54,10 @@ class Recall:
         touched = spans.identity
         lost = self._lost(touched)
         linked = {*spans.targets, *self._traces.linked_from(touched.ids)}
-        sending = self._traces.unheld_senders(touched.ids)
-        if not lost.any() and not linked and not sending:
+        if not lost.any() and not linked:
             return []
         when = _When(int(touched.start.min()), int(touched.start.max()), arrived)
-        asked_for = {i for i, gone in zip(touched.ids, lost, strict=True) if gone} | sending
+        asked_for = {i for i, gone in zip(touched.ids, lost, strict=True) if gone}
         halves = [int(low) for low in touched.lows[lost & touched.zipkin]]
         found = self._spans(asked_for, when, halves)
         back = found.identity.ids

@@ -99,10 +99,6 @@ class Traces:
         """The traces that held ones among ``ids`` link to."""
         return self._load(dict.fromkeys(ids, 0)).stubs.select(ID).unique().rows()
 
-    def unheld_senders(self, ids: Iterable[TraceId]) -> set[TraceId]:
-        """Traces that send what these create, and that were let go of."""
-        return self._senders.left(ids)
-
     def derive(self, spans: Coded, created: pl.DataFrame = creations.NONE) -> Derived:
         """Derive the calls of every trace that has a span among ``spans``, and what that changes.
 
@@ -237,8 +233,7 @@ class Traces:
             # Who comes late, and was linked to, must be told of its consumer: the store knows.
             gone += self._elsewhere.leave(generation.held.stubs, self._homes.keys())
             self._elsewhere.prune(self._homes.keys())
-            gone += self._senders.leave(self._asks(generation.held, numbers), self._homes.keys())
-            self._senders.prune(self._homes.keys())
+            gone += self._senders.leave(self._asks(generation.held, numbers))
             self._seen.add(np.array([low for _, low in gone], dtype=np.uint64), int(last) + 1)
             del self._generations[number]
 

@@ -108,15 +108,27 @@ def test_late_spans_are_counted() -> None:
     assert history.collector.count("spans", outcome="late") == 1
 
 
-def test_a_send_that_was_let_go_of_while_its_creation_s_trace_is_held() -> None:
+def test_a_send_is_held_as_long_as_the_trace_of_its_creation() -> None:
     """R6.1, R1.1."""
     about = "messaging.system=kafka, messaging.destination.name=orders, messaging.operation.type"
-    history = History(Memory())
+    archive = Memory()
+    history = History(archive)
     history.take(batch(f"t1 2 I a; t2 1 C a [{about}=send] ->t1/1"))
     for span in range(3, 7):  # ten seconds apart: what nothing touches for 15 s is let go of
         history.take(batch(f"t1 {span} I a"))
     history.take(batch(f"t1 1 P a [{about}=create]"))
-    assert drawn(Buckets.merge(history.archive.calls).sums) == {"a→kafka:orders": "1/0"}
+    assert drawn(Buckets.merge(archive.calls).sums) == {"a→kafka:orders": "1/0"}
+
+
+def test_what_starts_in_the_future_is_not_counted_when_its_trace_comes_back() -> None:
+    """R8: stored, but not in the graph."""
+    archive = Memory()
+    history = History(archive)
+    now = NOW * 1000 - START // 10**6
+    history.take(batch(f"1 C a [peer.service=p] +{now}; 2<1 S b +{now + 7_200_000}"))
+    history.take(batch(f"3<1 S c +{now}"), FORGET)
+    edges = drawn(Buckets.merge(archive.calls).sums.filter(pl.col("target") != "nobody"))
+    assert edges == {"a→c": "1/0"}
 
 
 def test_a_table_of_many_spans_is_derived_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
