@@ -275,8 +275,8 @@ def _appended(parts: list[pl.DataFrame]) -> pl.DataFrame:
 def _distinct(held: Frames) -> Frames:
     """R1.2: one identity counts once: the longest, then the latest end, then the failed one.
 
-    Then the cancelled one, and the one with the largest id of a parent: each says more than one that does not; then by
-    all that it says.
+    Then the cancelled one, the one with the largest id of a parent, and of an instance: each says more than one that
+    does not; then by all that it says.
     """
     links = held.links
     if not links.is_empty():
@@ -293,7 +293,7 @@ def _distinct(held: Frames) -> Frames:
     spans = pl.concat([copies.drop("fact"), held.facts[copies["fact"]]], how="horizontal")
     spans = pieces.join(spans)
     failed = pl.col("failure").is_in(model.FAILED_CLASSES)
-    best = ["duration", "start", failed, pl.col("failure") == model.CANCELLED, "parent"]
+    best = ["duration", "start", failed, pl.col("failure") == model.CANCELLED, "parent", "instance"]
     order = spans.sort([*best, *FACTS], descending=[*[True] * len(best), *[False] * len(FACTS)])
     side = pl.col("kind").replace_strict(list(range(len(walk.SIDE_OF_KIND))), walk.SIDE_OF_KIND.tolist())
     once = order.with_columns(side=side).unique(_SAME_SPAN, keep="first", maintain_order=True)

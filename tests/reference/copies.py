@@ -22,7 +22,7 @@ def distinct(spans: Iterable[Span]) -> list[Span]:
     later end, then the failed one)".
 
     Clarified: then the cancelled one, for it says more than one that says nothing of its end; then the one with the
-    largest id of a parent, for the same reason. A tie beyond that is broken by the content, so that order never
+    largest id of a parent, then of an instance, for the same reason. A tie beyond that is broken by the content, so that order never
     decides.
     """
     kept: dict[Key, Span] = {}
@@ -33,9 +33,10 @@ def distinct(spans: Iterable[Span]) -> list[Span]:
     return list(kept.values())
 
 
-def _preference(span: Span) -> tuple[int, int, bool, bool, str, str]:
+def _preference(span: Span) -> tuple[int, int, bool, bool, str, str, str]:
     said = verdict(span)
-    return span.length_ns, span.end_ns, said.failed, said.cancelled, span.parent or "", span.content()
+    says = span.parent or "", span.instance, span.content()
+    return span.length_ns, span.end_ns, said.failed, said.cancelled, *says
 
 
 def read(span: Span) -> Span:

@@ -6,6 +6,9 @@ from tests.reference.case import Case
 from tests.reference.found_messages import KAFKA, MESSAGES
 
 CALLERS = {
+    "R1.2 of copies that end alike the one with the larger instance": Case(
+        "1 S a @y; 2<1 S a @x; 2<1 S a @y", {"user→a": "1/0"}
+    ),
     "R4.3 the inner one of nested servers names its caller": Case(
         "1 S a px; 2<1 S a [peer.service=b]", {"b→a": "1/0"}
     ),
