@@ -22,8 +22,8 @@ def distinct(spans: Iterable[Span]) -> list[Span]:
     later end, then the failed one)".
 
     Clarified: then the cancelled one, for it says more than one that says nothing of its end; then the one with the
-    largest id of a parent, then of an instance, for the same reason. A tie beyond that is broken by the content, so that order never
-    decides.
+    largest id of a parent, then of an instance, for the same reason. A tie beyond that is broken by the content, so
+    that order never decides.
     """
     kept: dict[Key, Span] = {}
     for span in spans:
