@@ -35,8 +35,9 @@ def read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(text))
 
 
-def requests(rows: list[dict[str, str]]) -> list[bytes]:
-    """The rows in their order, 500 a request."""
+def requests(rows: list[dict[str, str]], day: int = 0) -> list[bytes]:
+    """The rows in their order, 500 a request; each ``day`` has traces of its own."""
+    rows = [{**row, "TraceID": f"{int(row['TraceID'], 16) ^ day:032x}"} for row in rows]
     service_of = {(row["TraceID"], row["SpanID"]): _service(row) for row in rows}
     later = time.time_ns() - max(int(row["EndTimeUnixNano"]) for row in rows)
     return [_request(rows[at : at + SPANS], service_of, later) for at in range(0, len(rows), SPANS)]
