@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy_plugin.envoy.rules import MOST_ROUTES, covers, effective, limits, overlap, route_count, route_rules
+from proxy_plugin.envoy.matching import covers, overlap
+from proxy_plugin.envoy.rules import MOST_ROUTES, effective, limits, route_count, route_rules
 from proxy_plugin.policy import Route, TrafficPolicy
 from tests.proxy_plugin.values import mesh, policy
 from tests.work import counted
