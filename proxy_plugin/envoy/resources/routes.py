@@ -49,7 +49,7 @@ def route(upstream: Upstream, rules: RouteRules, load_balancer: LoadBalancer | N
             **_destination(upstream, rules),
             "timeout": duration(rules.timeout.seconds),
             **({"retry_policy": _retry(rules.retry)} if rules.retry else {}),
-            **({"request_mirror_policies": [_mirror(upstream, rules.mirror)]} if rules.mirror else {}),
+            **_mirrors(upstream, rules.mirror),
             **_hash_policy(load_balancer),
         },
         "tracing": {"custom_tags": peer_tags(upstream)},
@@ -96,14 +96,17 @@ def _retry(retry: Retry) -> Json:
     }
 
 
-def _mirror(upstream: Upstream, mirror: Mirror) -> Json:
+def _mirrors(upstream: Upstream, mirror: Mirror | None) -> Json:
     """The copy is not sampled, and marked: a second answer to one call is not a call of its own."""
-    return {
+    if mirror is None or upstream.external is not None:  # what is outside has no versions
+        return {}
+    copy = {
         "cluster": cluster_name(upstream.id, mirror.version),
         "runtime_fraction": {"default_value": fraction(mirror.percent)},
         "trace_sampled": False,
         "request_headers_mutations": [{"append": {"header": {"key": MIRROR_HEADER, "value": "true"}}}],
     }
+    return {"request_mirror_policies": [copy]}
 
 
 def _hash_policy(balancer: LoadBalancer | None) -> Json:
