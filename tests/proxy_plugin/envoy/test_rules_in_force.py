@@ -265,6 +265,15 @@ async def test_a_budget_bounds_the_retries_at_a_time(
     assert backend.seen == 12 + retried
 
 
+async def test_an_attempt_that_takes_too_long_is_made_again_elsewhere(world: World) -> None:
+    await push(world, policy(retry={"attempts": 1, "per_try_timeout": "60ms", "on": ["5xx"]}))
+    slow = world.backends["payments-v1"]
+    slow.hold.clear()
+    assert await world.apps(4) == {"payments-v2": 4}
+    slow.hold.set()
+    assert slow.seen
+
+
 async def test_gateway_errors_eject_where_other_errors_do_not(world: World) -> None:
     outlier = {"consecutive_5xx": 10_000, "consecutive_gateway_errors": 2, "base_ejection_time": "1h"}
     await push(world, policy(outlier_detection=outlier))
