@@ -145,8 +145,7 @@ def caller_rules(mesh: Mesh, target: str) -> tuple[CallerRules, ...]:
     applying = {caller: _applying(there, caller, target) for caller in (*named, "")}
     alike: dict[tuple[str, ...], list[str]] = {}
     for caller in named:
-        if applying[caller] != applying[""]:
-            alike.setdefault(tuple(policy.name for policy in applying[caller]), []).append(caller)
+        alike.setdefault(tuple(policy.name for policy in applying[caller]), []).append(caller)
     return (
         *(
             CallerRules(tuple(callers), _by_route(applying[callers[0]], CALLEE_FIELDS))

@@ -100,7 +100,6 @@ def _buckets(routes: Sequence[RouteRules]) -> Json:
         "@type": EXTENSIONS + "filters.http.local_ratelimit.v3.LocalRateLimit",
         "stat_prefix": "rate_limit",
         "token_bucket": {"max_tokens": UNLIMITED, "tokens_per_fill": UNLIMITED, "fill_interval": "1s"},
-        "always_consume_default_token_bucket": False,
         "filter_enabled": all_of_them,
         "filter_enforced": all_of_them,
         "descriptors": [

@@ -187,13 +187,13 @@ async def test_least_request_avoids_the_instance_that_is_busy(world: World) -> N
     busy = world.backends["payments-v1"]
     busy.hold.clear()
     calls = []
-    for _ in range(48):
+    for _ in range(100):
         calls.append(asyncio.create_task(world.get()))
         await until(lambda: busy.waiting + sum(call.done() for call in calls) == len(calls))
     waiting = busy.waiting
     busy.hold.set()
     assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
-    assert 0 < waiting < 22  # one in four of 48 with a deviation of 3; round robin: 24
+    assert 0 < waiting < 45  # 25 with a deviation of 4.3; round robin: 50
 
 
 async def test_round_robin_takes_turns_and_random_does_not(world: World) -> None:
@@ -266,10 +266,10 @@ async def test_a_budget_bounds_the_retries_at_a_time(
 
 
 async def test_an_attempt_that_takes_too_long_is_made_again_elsewhere(world: World) -> None:
-    await push(world, policy(retry={"attempts": 1, "per_try_timeout": "60ms", "on": ["5xx"]}))
+    await push(world, policy(retry={"attempts": 1, "per_try_timeout": "500ms", "on": ["5xx"]}))
     slow = world.backends["payments-v1"]
     slow.hold.clear()
-    assert await world.apps(4) == {"payments-v2": 4}
+    assert await world.apps(2) == {"payments-v2": 2}
     slow.hold.set()
     assert slow.seen
 

@@ -67,7 +67,7 @@ def test_named_callers_are_tried_first_and_those_alike_together() -> None:
     assert "rate_limits" not in rest["route"]
 
 
-def test_a_caller_that_has_the_rules_of_all_needs_no_route() -> None:
+def test_who_is_named_by_a_disabled_policy_needs_no_route() -> None:
     off = policy("off", access={"deny": ["x"]}, callers=["shop/a"], enabled=False)
     assert len(host(policy(rate_limit=LIMIT), off)["routes"]) == 1
 
