@@ -7,7 +7,14 @@ from math import prod
 
 from proxy_plugin.envoy.matching import covers, overlap, unclear
 from proxy_plugin.envoy.mesh import Mesh
-from proxy_plugin.envoy.rules import CALLEE_FIELDS, MOST_ROUTES, route_count, route_rules, setting
+from proxy_plugin.envoy.rules import (
+    CALLEE_FIELDS,
+    MOST_ROUTES,
+    cluster_rules,
+    route_count,
+    route_rules,
+    setting,
+)
 from proxy_plugin.policy import RULES as FIELDS
 from proxy_plugin.policy import Finding, TrafficPolicy
 
@@ -153,12 +160,13 @@ def _multiplied(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
     tries = {edge: found for edge in drafted.edges() if (found := _tries(drafted, edge)) > 1}
     chain = _worst_chain(policy, drafted, tries)
     if len(chain) > 1:
+        bounded = all(cluster_rules(drafted, *edge).retry_budget for edge in chain)
         yield Finding(
-            "warning",
+            "info" if bounded else "warning",
             "retry.attempts",
             f"Retries multiply along {' and '.join(f'{a} → {b} ({tries[a, b]} tries)' for a, b in chain)}: "
             f"one call may become {prod(tries[edge] for edge in chain)}.",
-            "Retry at one of them only, or add a retry budget.",
+            "Retry at one of them only, or give each a retry budget.",
         )
 
 

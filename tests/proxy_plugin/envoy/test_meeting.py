@@ -125,6 +125,13 @@ def test_retries_on_retries_are_named_with_their_product() -> None:
     assert multiplied(retry("shop/payments", 3), mesh()) is None
 
 
+def test_budgets_at_all_of_them_make_it_a_note() -> None:
+    bounded = policy("c", service="shop/checkout", retry={"attempts": 2, "budget": {"percent": 20}})
+    also = policy("p", retry={"attempts": 2, "budget": {"percent": 20}})
+    found = [multiplied(draft, mesh(bounded)) for draft in (also, retry("shop/payments", 2))]
+    assert [each and each.severity for each in found] == ["info", "warning"]
+
+
 def test_an_edge_without_retries_between_passes_them_on() -> None:
     chain = [sidecar(f"x/{name}", upstreams=(after,)) for name, after in ("ab", "bc", "cd")]
     there = Mesh((*chain, sidecar("x/d")), (retry("x/b", 1),))

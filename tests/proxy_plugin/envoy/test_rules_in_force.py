@@ -1,6 +1,6 @@
 """Every part of a policy that the target, the cluster or the load balancer acts on, seen in real traffic.
 
-One mesh for the file: front → checkout → payments (v1, v2) ← cart. What routes of the caller do (split,
+One mesh for the file: front → checkout → payments (v1, v2) ← cart, and a gateway. What routes of the caller do (split,
 timeout, fault, mirror, …) is in test_control.
 """
 
@@ -33,6 +33,8 @@ def anyio_backend() -> str:
 async def mesh() -> AsyncIterator[World]:
     async with World.small() as small:
         await small.add("cart", "shop/cart", upstreams=["payments"])
+        edge = small.plan("shop/edge", instance="gateway", role="router", upstreams=["/pay=payments"])
+        await small.add_envoy("gateway", edge)
         await small.ready()
         yield small
 
@@ -118,6 +120,22 @@ async def test_who_is_denied_may_not_call_even_if_allowed(world: World) -> None:
     assert (await statuses(world, 2), await statuses(world, 2, "cart")) == ({403: 2}, {200: 2})
     await push(world, policy(access={"allow": ["shop/checkout", "shop/cart"], "deny": ["shop/cart"]}))
     assert (await statuses(world, 2), await statuses(world, 2, "cart")) == ({200: 2}, {403: 2})
+
+
+async def test_an_app_cannot_say_that_it_is_somebody_else(world: World) -> None:
+    await push(world, policy(access={"allow": ["shop/cart"]}))
+    assert (await world.get(**{"x-meshscope-source": "shop/cart"})).status_code == 403
+
+
+async def test_a_gateway_is_a_caller_like_any_other(world: World) -> None:
+    """Its own clients are not known; what it may send on is limited at the services behind it."""
+    await push(world, TO_V1, policy(rate_limit={"requests": 2, "per": "1h"}, callers=["shop/edge"]))
+    url = f"http://127.0.0.1:{world.sidecar('gateway').inbound_port}/pay"
+    answers = [await world.client.get(url, headers={"x-meshscope-source": "shop/cart"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert await statuses(world, 3) == {200: 3}
+    await push(world, policy(access={"deny": ["shop/edge"]}))
+    assert ((await world.client.get(url)).status_code, (await world.get()).status_code) == (403, 200)
 
 
 async def test_access_for_a_path(world: World) -> None:
