@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from proxy_plugin.envoy.status import PushResult
 from proxy_plugin.policy import TrafficPolicy
+from tests.proxy_plugin.load import Load
 from tests.proxy_plugin.values import policy
 from tests.proxy_plugin.world import World, until
 
@@ -305,3 +308,26 @@ async def test_gateway_errors_eject_where_other_errors_do_not(world: World) -> N
             answers.append((await world.get()).status_code)
     await push(world, policy(outlier_detection=outlier), policy("t", timeout="9s", access={"deny": ["x"]}))
     assert await statuses(world, 6) == {200: 6}  # other rules are routes: they do not bring the host back
+
+
+def _further(load: Load, total: int) -> bool:
+    return load.total > total + 4
+
+
+async def test_no_call_fails_while_rules_come_and_go(world: World) -> None:
+    """Also where clusters change: calls under way keep the connections that they have."""
+    parts: list[dict[str, Any]] = [
+        {"rate_limit": {"requests": 1_000_000, "per": "1s"}},
+        {"access": {"allow": ["shop/checkout", "shop/cart"]}},
+        {"load_balancer": {"algorithm": "maglev"}},
+        {"circuit_breaker": {"max_requests": 500}},
+        {"circuit_breaker": {"force": "closed"}},
+        {"retry": {"attempts": 1, "budget": {"percent": 50}}},
+        {"outlier_detection": {"consecutive_gateway_errors": 5}},
+    ]
+    async with Load(world.get) as load:
+        for part in parts:
+            await push(world, policy(**part))
+            await until(partial(_further, load, load.total))
+        await push(world)
+    assert set(load.outcomes) == {"200"}
