@@ -30,6 +30,7 @@ _SHORTEST, _LONGEST, _LONGEST_WAIT = 0.001, 365 * 86400.0, 3600.0  # s; Envoy ta
 _TEXT = r"^[^\x00-\x1f\x7f-\x9f]*$"  # without control characters
 _ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
+Force = Literal["auto", "open", "closed"]
 Severity = Literal["error", "warning", "info"]
 RetryOn = Literal[
     "5xx",
@@ -154,12 +155,20 @@ class Weight(_Part):
     weight: Annotated[int, Field(ge=0, le=100, description="Percent of the requests.")]
 
 
+class RetryBudget(_Part):
+    """How many retries may run at a time, as a share of the calls that run; counted per proxy and target."""
+
+    percent: Annotated[float, Field(gt=0, le=100, description="Of the requests that are under way.")] = 20
+    min_concurrency: Annotated[int, Field(ge=0, le=10_000)] = 3
+
+
 class Retry(_Part):
     attempts: Annotated[int, Field(ge=1, le=10, description="Further attempts after the first one.")]
     per_try_timeout: ShortDuration | None = None
     on: tuple[RetryOn, ...] = Field(
         default=("connect-failure", "refused-stream", "gateway-error"), min_length=1
     )
+    budget: RetryBudget | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -171,16 +180,25 @@ class Retry(_Part):
 
 
 class CircuitBreaker(_Part):
-    """Limits per calling proxy, target and version; what is left out keeps Envoy's default."""
+    """Limits per calling proxy, target and version; what is left out keeps Envoy's default.
+
+    `force: open` refuses every call as a tripped breaker does, `closed` lets no limit trip.
+    """
 
     max_connections: Count | None = None
     max_pending_requests: Count | None = None
     max_requests: Count | None = None
-    force: Literal["auto", "open", "closed"] = "auto"
+    force: Force = "auto"
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Limit → value, of those that were set."""
+        return self.model_dump(exclude={"force"}, exclude_none=True)
 
 
 class OutlierDetection(_Part):
     consecutive_5xx: Annotated[int, Field(ge=1, le=10000)] = 5
+    consecutive_gateway_errors: Annotated[int, Field(ge=1, le=10000)] | None = None
     interval: ShortDuration = Duration("10s")
     base_ejection_time: ShortDuration = Duration("30s")
     max_ejection_percent: Annotated[int, Field(ge=0, le=100)] = 50
@@ -213,17 +231,50 @@ class Mirror(_Part):
 
 
 class RateLimit(_Part):
-    requests: Annotated[int, Field(ge=1)]
+    """Requests that each instance of the target takes; more are answered 429."""
+
+    requests: Annotated[int, Field(ge=1, le=2**32 - 1)]
     per: ShortDuration
 
 
 class Access(_Part):
+    """Who may call. With `allow` only those; who is in `deny` may not in any case."""
+
     allow: tuple[ServiceId, ...] = ()
     deny: tuple[ServiceId, ...] = ()
 
 
+class HashOn(_Part):
+    """What of a request decides; exactly one. A request that lacks it goes to any instance."""
+
+    header: HeaderName | None = None
+    cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=100)] | None = None
+    query: Annotated[str, Field(pattern=r"^[^\s&=#\x00-\x1f\x7f-\x9f]+$", max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if len([name for name in (self.header, self.cookie, self.query) if name is not None]) != 1:
+            raise ValueError("give exactly one of header, cookie, query")
+        return self
+
+
 class LoadBalancer(_Part):
+    """How an instance is chosen. `ring_hash` and `maglev` send what is alike in `hash_on` to one instance."""
+
     algorithm: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"]
+    hash_on: HashOn | None = Field(
+        default=None, description="For ring_hash and maglev; left out: the path with its query."
+    )
+
+    @property
+    def hashes(self) -> bool:
+        return self.algorithm in ("ring_hash", "maglev")
+
+    @model_validator(mode="after")
+    def _hash_on_needs_a_hash(self) -> Self:
+        if self.hash_on is not None and not self.hashes:
+            raise ValueError("hash_on is for ring_hash and maglev")
+        return self
 
 
 class Guard(_Part):

@@ -1,31 +1,29 @@
 """What Envoy, as this release drives it, has to say about a policy before anything is rendered.
 
 `problems` is the whole of it; each rule is one small function that yields findings with the path of a field.
+Here is what a policy says by itself; `callee_checks` has what is for the target's side, `meeting` what several
+policies do together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from proxy_plugin.envoy import callee_checks, meeting
 from proxy_plugin.envoy.mesh import Mesh
-from proxy_plugin.envoy.rules import CLUSTER_FIELDS, MOST_ROUTES, overlap, route_count
+from proxy_plugin.envoy.resources.values import SOURCE_HEADER
+from proxy_plugin.envoy.rules import EDGE_FIELDS
 from proxy_plugin.policy import RULES, Finding, TrafficPolicy
 
-_NOT_YET = ("rate_limit", "access", "load_balancer", "mtls", "guard")
+_NOT_YET = ("mtls", "guard")
 _SHORTEST_LEASE = 1.0
 
 
 def unsupported(policy: TrafficPolicy) -> list[tuple[str, str]]:
     """(field, message) for what the schema knows and this release does not render."""
-    found = [
+    return [
         (field, f"{field} is not supported yet") for field in _NOT_YET if getattr(policy, field) is not None
     ]
-    breaker = policy.circuit_breaker
-    if breaker is not None and breaker.force != "auto":
-        found.append(
-            ("circuit_breaker.force", f"forcing a circuit breaker {breaker.force} is not supported yet")
-        )
-    return found
 
 
 def problems(policy: TrafficPolicy, mesh: Mesh) -> list[Finding]:
@@ -42,10 +40,13 @@ def problems(policy: TrafficPolicy, mesh: Mesh) -> list[Finding]:
         _lease,
         _fault,
         _retry,
+        _edge_wide,
         _breaker,
         _outlier,
-        _conflicts,
-        _routes,
+        _load_balancer,
+        _headers,
+        *callee_checks.RULES,
+        *meeting.RULES,
     ):
         found += rule(policy, mesh)
     if all(getattr(policy, field) is None for field in RULES):
@@ -99,8 +100,32 @@ def _split(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
 
 
 def _mirror(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
-    if policy.mirror is not None:
-        yield from _version(policy, mesh, "mirror.version", policy.mirror.version)
+    if policy.mirror is None:
+        return
+    version = policy.mirror.version
+    yield from _version(policy, mesh, "mirror.version", version)
+    for name, share in _already_there(policy, version, mesh):
+        if share:
+            yield Finding(
+                "warning",
+                "mirror.version",
+                f"{version} gets {share} % of these requests already ({name}): with the copies it has more "
+                "than its share, and the caller sees its errors all the same.",
+                "Mirror into a version that gets none of the requests.",
+            )
+
+
+def _already_there(policy: TrafficPolicy, version: str, mesh: Mesh) -> Iterator[tuple[str, int]]:
+    """Who sends requests to that version, and what percent of them; by splits, if there are."""
+    splits = [
+        (each.name, each.split)
+        for each in (policy, *mesh.policies)
+        if each.split and each.enabled and (each is policy or meeting.touch(policy, each, mesh))
+    ]
+    if not splits and mesh.versions(policy.target.service) == (version,):
+        yield "it is the only version", 100
+    for name, split in splits:
+        yield name, sum(weight.weight for weight in split if weight.version == version)
 
 
 def _version(policy: TrafficPolicy, mesh: Mesh, field: str, version: str) -> Iterator[Finding]:
@@ -157,89 +182,94 @@ def _retry(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
         )
 
 
-def _breaker(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
-    for field in CLUSTER_FIELDS:
+def _edge_wide(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    for field in EDGE_FIELDS:
         if getattr(policy, field) is not None and not policy.target.route.everything:
             yield Finding(
                 "error",
                 field,
-                f"{field} counts all connections to the service; it cannot hold for one route.",
+                f"{field} is for all connections to the service; it cannot hold for one route.",
                 "Leave target.route out, or put it into a policy of its own.",
             )
-    if policy.circuit_breaker is not None:
-        for limit, value in policy.circuit_breaker.model_dump(exclude={"force"}, exclude_none=True).items():
-            if value == 0:
-                yield Finding(
-                    "warning",
-                    f"circuit_breaker.{limit}",
-                    "A limit of 0 refuses every call.",
-                    "Give 1 or more.",
-                )
 
 
-def _outlier(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
-    """Envoy ejects a host only while the ejected share stays within the limit."""
-    instances = len(mesh.instances(policy.target.service))
-    share = policy.outlier_detection.max_ejection_percent if policy.outlier_detection else 100
-    if instances and 100 / instances > share:
+def _breaker(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    breaker = policy.circuit_breaker
+    if breaker is None:
+        return
+    for limit, value in breaker.limits.items():
+        if value == 0:
+            yield Finding(
+                "warning",
+                f"circuit_breaker.{limit}",
+                "A limit of 0 refuses every call.",
+                "Give 1 or more; to refuse every call for a while, use force: open with a lease.",
+            )
+    if breaker.limits and breaker.force != "auto":
         yield Finding(
-            "warning",
-            "outlier_detection.max_ejection_percent",
-            f"With {instances} instance(s), {share} % allows none to be ejected.",
-            f"Give at least {-(-100 // instances)}, or run more instances.",
+            "info",
+            "circuit_breaker.force",
+            f"The limits have no effect while the breaker is forced {breaker.force}.",
+            "Put them into a policy of their own to keep them when the lease ends.",
         )
 
 
-def _conflicts(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
-    for other in mesh.policies:
-        if other.name == policy.name or not (other.enabled and policy.enabled):
-            continue
-        callers = _shared_callers(policy, other, mesh)
-        if not callers or not overlap(policy.target.route, other.target.route):
-            continue
-        for field in RULES:
-            if getattr(policy, field) is not None and getattr(other, field) is not None:
-                yield Finding(
-                    "error",
-                    field,
-                    f"{other.name} sets {field} already for {', '.join(callers)} → {policy.target.service}.",
-                    f"Disable {other.name}, or choose other callers or another route.",
-                )
-
-
-def _routes(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
-    """Counted for every caller that there is or that a policy names, and for one that names nobody."""
-    if not policy.enabled:
+def _outlier(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    """Envoy ejects a host only while the ejected share stays within the limit; under a split, of a version."""
+    if policy.outlier_detection is None:
         return
-    target = policy.target.service
-    others = [each for each in mesh.policies if each.name != policy.name]
-    named = {caller for each in (policy, *others) for caller in each.target.callers}
-    seen = set[frozenset[str]]()
-    for caller in sorted({"", *named, *mesh.callers(target)}):
-        there = [each for each in (policy, *others) if each.applies_to(caller, target)]
-        if (names := frozenset(each.name for each in there)) in seen:
-            continue
-        seen.add(names)
-        if route_count(there) > MOST_ROUTES:
+    share = policy.outlier_detection.max_ejection_percent
+    for name, hosts in _ejected_from(policy, mesh):
+        if hosts and 100 / hosts > share:
             yield Finding(
-                "error",
-                "target.route",
-                f"With the other policies {caller or 'a caller'} → {target} would have more than "
-                f"{MOST_ROUTES} routes.",
-                "Use fewer different header conditions, or disable policies that are not needed.",
+                "warning",
+                "outlier_detection.max_ejection_percent",
+                f"With {hosts} instance(s) of {name}, {share} % allows none to be ejected.",
+                f"Give at least {-(-100 // hosts)}, or run more instances.",
             )
-            return
+    if policy.target.service not in mesh.services():
+        return
+    if (interval := policy.outlier_detection.interval.seconds) > (
+        policy.outlier_detection.base_ejection_time.seconds
+    ):
+        yield Finding(
+            "info",
+            "outlier_detection.interval",
+            f"An ejection ends only when the interval does, so it lasts up to {interval:g} s.",
+            "Give an interval that is no longer than base_ejection_time.",
+        )
 
 
-def _shared_callers(one: TrafficPolicy, other: TrafficPolicy, mesh: Mesh) -> list[str]:
-    """Callers that both are in force for; "all" stands for callers that are not known yet."""
-    if one.target.service != other.target.service:
-        return []
-    if not one.target.callers and not other.target.callers:
-        return list(mesh.callers(one.target.service)) or ["all callers"]
-    candidates = one.target.callers or other.target.callers
-    return [
-        caller
-        for caller in candidates
-        if all(caller in (each.target.callers or candidates) for each in (one, other))
+def _ejected_from(policy: TrafficPolicy, mesh: Mesh) -> Iterator[tuple[str, int]]:
+    """Sets of hosts within which Envoy counts: a split sends each version its requests by itself."""
+    service = policy.target.service
+    instances = mesh.instances(service)
+    splits = [
+        each.split
+        for each in (policy, *mesh.policies)
+        if each.split and each.enabled and each.target.service == service
     ]
+    if not splits:
+        yield service, len(instances)
+    for version in sorted({weight.version for split in splits for weight in split if weight.weight}):
+        yield f"{service} {version}", sum(each.version == version for each in instances)
+
+
+def _load_balancer(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    if policy.load_balancer is not None and ":" in policy.target.service:
+        yield Finding(
+            "warning",
+            "load_balancer",
+            f"{policy.target.service} is one address: there is nothing to choose from.",
+            "Leave it out.",
+        )
+
+
+def _headers(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    if SOURCE_HEADER in policy.target.route.headers:
+        yield Finding(
+            "error",
+            f"target.route.headers.{SOURCE_HEADER}",
+            "Sidecars write this header after the route is chosen, so the route would not see it.",
+            "Use target.from to choose callers.",
+        )

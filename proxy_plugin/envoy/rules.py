@@ -1,30 +1,47 @@
 """Which rules are in force for one edge: policies merged per route and per target. Pure functions.
 
-A policy with a route also holds on every narrower route. Where two set one field, the narrower one decides:
-more header conditions first, then the longer path, then (a plan refuses such a pair) the later name.
+How several policies on one target merge:
+
+1. Each setting is merged on its own (`settings`): one policy may set a timeout and another one a retry. The
+   limits of a circuit breaker and its `force` are two settings; so are a retry and its budget.
+2. A policy holds for the callers in its `from`, or for all. No caller's rules depend on another's.
+3. A policy with a route also holds on every narrower route. Where two set one thing, the narrower route
+   decides: more header conditions first, then the longer path (`matching.narrowness`). A request in two
+   routes of which neither is narrower finds a third one that merges both.
+4. What counts all connections of an edge (limits, outlier detection, load balancer, retry budget) has no
+   route: one policy for each caller.
+5. Two enabled policies that set one thing for the same caller where no route is narrower are refused by a
+   plan. Should they be there all the same, the name that comes later in the alphabet decides.
+6. `force` goes before limits, `deny` before `allow`; access is looked at before the rate limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from proxy_plugin.envoy.matching import covers, meet, narrowness
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.policy import (
+    Access,
     CircuitBreaker,
     Duration,
     Fault,
-    HeaderMatch,
+    Force,
+    LoadBalancer,
     Mirror,
     OutlierDetection,
+    RateLimit,
     Retry,
+    RetryBudget,
     Route,
     TrafficPolicy,
     Weight,
 )
 
 DEFAULT_TIMEOUT = Duration("15s")
+UNLIMITED = 2**32 - 1
 DEFAULT_LIMITS = {
     "max_connections": 1024,
     "max_pending_requests": 1024,
@@ -33,24 +50,44 @@ DEFAULT_LIMITS = {
 }
 """Envoy's own circuit breaker thresholds (config.cluster.v3.CircuitBreakers.Thresholds)."""
 
+FORCED_LIMITS: Mapping[Force, Mapping[str, int]] = {
+    "auto": {},
+    "open": {"max_pending_requests": 0, "max_requests": 0},
+    "closed": dict.fromkeys(DEFAULT_LIMITS, UNLIMITED),
+}
+"""What `force` puts in the place of limits. Open: there is no room for any call, so each is refused as when
+the breaker trips (503, flag UO). Closed: no number is ever reached."""
+
 MOST_ROUTES = 200
 """Routes of one edge, with those where policies meet: three headers with n values each make n³ of them."""
 
-ROUTE_FIELDS = ("split", "timeout", "retry", "fault", "mirror")
-CLUSTER_FIELDS = ("circuit_breaker", "outlier_detection")
+CALLER_FIELDS = ("split", "timeout", "retry", "fault", "mirror")
+"""By route, at the caller's sidecar."""
+CALLEE_FIELDS = ("rate_limit", "access")
+"""By route, at the target's own sidecars."""
+EDGE_FIELDS = ("circuit_breaker", "outlier_detection", "load_balancer")
+"""For all of a caller's connections to the target."""
+
+_CLUSTER_SETTINGS = (*EDGE_FIELDS, "circuit_breaker.force", "retry.budget")
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRules:
-    """What holds for the requests of one edge that match `route`; None: nothing was asked for."""
+    """What holds for the requests of one edge that match `route`; None: nothing was asked for.
+
+    `deciding`: setting → the policy that it comes from.
+    """
 
     route: Route
     policies: tuple[str, ...] = ()
+    deciding: Mapping[str, str] = field(default_factory=dict)
     split: tuple[Weight, ...] | None = None
     timeout: Duration = DEFAULT_TIMEOUT
     retry: Retry | None = None
     fault: Fault | None = None
     mirror: Mirror | None = None
+    rate_limit: RateLimit | None = None
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,145 +96,188 @@ class ClusterRules:
 
     policies: tuple[str, ...] = ()
     circuit_breaker: CircuitBreaker | None = None
+    force: Force = "auto"
     outlier_detection: OutlierDetection | None = None
+    load_balancer: LoadBalancer | None = None
+    retry_budget: RetryBudget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRules:
+    """What a target's sidecars hold for some of its callers. `callers` empty: all the others."""
+
+    callers: tuple[str, ...]
+    routes: tuple[RouteRules, ...]
+
+
+_READ: Mapping[str, Callable[[TrafficPolicy], Any]] = {
+    "circuit_breaker": lambda policy: (
+        policy.circuit_breaker if policy.circuit_breaker and policy.circuit_breaker.limits else None
+    ),
+    "circuit_breaker.force": lambda policy: (
+        policy.circuit_breaker.force
+        if policy.circuit_breaker and policy.circuit_breaker.force != "auto"
+        else None
+    ),
+    "retry.budget": lambda policy: policy.retry.budget if policy.retry else None,
+}
+
+
+def setting(policy: TrafficPolicy, name: str) -> Any:
+    """What a policy sets there: a field, or one of the parts that merge on their own. None: nothing."""
+    read = _READ.get(name)
+    return read(policy) if read else getattr(policy, name)
 
 
 def route_rules(mesh: Mesh, source: str, target: str) -> tuple[RouteRules, ...]:
-    """Every route of the edge that has rules of its own, narrowest first; the last one takes all the rest."""
-    policies = _with_routes(mesh.policies_for(source, target))
-    routes = _meet([Route(), *(policy.target.route for policy in policies)])
-    return tuple(_rules(route, policies) for route in sorted(routes, key=_narrowness, reverse=True))
+    """Every route of the edge with rules at the caller, narrowest first; the last one takes all the rest."""
+    return _by_route(mesh.policies_for(source, target), CALLER_FIELDS)
+
+
+def caller_rules(mesh: Mesh, target: str) -> tuple[CallerRules, ...]:
+    """What the sidecars of `target` hold: callers that a policy names, those with the same rules together.
+
+    The last one is for all others, and for whoever does not say who calls.
+    """
+    there = [policy for policy in mesh.policies if policy.enabled and policy.target.service == target]
+    there = [policy for policy in there if _sets(policy, CALLEE_FIELDS)]
+    named = sorted({caller for policy in there for caller in policy.target.callers})
+    applying = {caller: _applying(there, caller, target) for caller in (*named, "")}
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for caller in named:
+        alike.setdefault(tuple(policy.name for policy in applying[caller]), []).append(caller)
+    return (
+        *(
+            CallerRules(tuple(callers), _by_route(applying[callers[0]], CALLEE_FIELDS))
+            for callers in alike.values()
+        ),
+        CallerRules((), _by_route(applying[""], CALLEE_FIELDS)),
+    )
 
 
 def route_count(policies: Iterable[TrafficPolicy]) -> int:
-    """How many routes an edge has where all these are in force; beyond MOST_ROUTES it counts no further."""
-    return len(_meet([Route(), *(policy.target.route for policy in _with_routes(policies))], MOST_ROUTES))
+    """How many routes an edge has where all these are in force; beyond MOST_ROUTES it counts no further.
+
+    The larger of the numbers at the caller and at the target.
+    """
+    there = list(policies)
+    return max(
+        len(meet(_routes(_setting_any(there, fields)), MOST_ROUTES))
+        for fields in (CALLER_FIELDS, CALLEE_FIELDS)
+    )
 
 
 def cluster_rules(mesh: Mesh, source: str, target: str) -> ClusterRules:
-    policies = [policy for policy in mesh.policies_for(source, target) if _sets(policy, CLUSTER_FIELDS)]
-    return ClusterRules(tuple(policy.name for policy in policies), **_merged(policies, CLUSTER_FIELDS))
+    policies = _setting_any(mesh.policies_for(source, target), _CLUSTER_SETTINGS)
+    found = _merged(policies, _CLUSTER_SETTINGS)
+    return ClusterRules(
+        tuple(policy.name for policy in policies),
+        **{_OF_CLUSTERS.get(name, name): value for name, (value, _) in found.items()},
+    )
+
+
+_OF_CLUSTERS = {"circuit_breaker.force": "force", "retry.budget": "retry_budget"}
 
 
 def limits(mesh: Mesh, source: str, target: str) -> dict[str, int]:
-    """Circuit breaker limits in force at each proxy of `source` for `target` (and for each version of it)."""
-    breaker = cluster_rules(mesh, source, target).circuit_breaker
-    asked = breaker.model_dump(exclude={"force"}, exclude_none=True) if breaker else {}
-    return {**DEFAULT_LIMITS, **asked}
+    """Circuit breaker limits in force at each proxy of `source` for `target` (and for each version of it).
+
+    A retry budget stands in the place of `max_retries`.
+    """
+    cluster = cluster_rules(mesh, source, target)
+    asked = cluster.circuit_breaker.limits if cluster.circuit_breaker else {}
+    found = {**DEFAULT_LIMITS, **asked, **FORCED_LIMITS[cluster.force]}
+    if cluster.retry_budget is not None:
+        del found["max_retries"]
+    return found
 
 
 def effective(mesh: Mesh, source: str, target: str) -> dict[str, Any]:
     """What is in force for one edge, as JSON types: the rules for all requests, then `routes` of their own.
 
-    Without a split the versions share by their number of instances, and `split` says so in percent.
+    At both ends: the target's rate limits and access too. Without a split the versions share by their number
+    of instances, and `split` says so in percent.
     """
-    *special, general = (_described(rules, mesh, target) for rules in route_rules(mesh, source, target))
+    policies = mesh.policies_for(source, target)
+    *special, general = (
+        _described(rules, mesh, target) for rules in _by_route(policies, CALLER_FIELDS + CALLEE_FIELDS)
+    )
     cluster = cluster_rules(mesh, source, target)
-    outlier = cluster.outlier_detection
     return {
         **general,
         "policies": sorted({*general["policies"], *cluster.policies}),
         "limits": limits(mesh, source, target),
-        "outlier_detection": outlier.model_dump(mode="json") if outlier else None,
+        "force": cluster.force,
+        "outlier_detection": _as_json(cluster.outlier_detection),
+        "load_balancer": _as_json(cluster.load_balancer),
+        "retry_budget": _as_json(cluster.retry_budget),
         "routes": special,
     }
 
 
-def overlap(one: Route, other: Route) -> bool:
-    """Whether a request can match both while neither of them is narrower: then no order decides."""
-    return _same(one, other) or (
-        _intersection(one, other) is not None and not covers(one, other) and not covers(other, one)
-    )
+def _applying(policies: Sequence[TrafficPolicy], source: str, target: str) -> tuple[TrafficPolicy, ...]:
+    found = (policy for policy in policies if policy.applies_to(source, target))
+    return tuple(sorted(found, key=lambda policy: policy.name))
 
 
-def covers(outer: Route, inner: Route) -> bool:
-    """Whether every request that matches `inner` matches `outer` as well."""
-    return (
-        _path_covers(outer.path_prefix, inner.path_prefix) and outer.headers.items() <= inner.headers.items()
-    )
+def _setting_any(policies: Iterable[TrafficPolicy], names: Sequence[str]) -> list[TrafficPolicy]:
+    return [policy for policy in policies if _sets(policy, names)]
 
 
-def _path_covers(outer: str, inner: str) -> bool:
-    return inner == outer or inner.startswith(outer if outer.endswith("/") else outer + "/")
+def _sets(policy: TrafficPolicy, names: Sequence[str]) -> bool:
+    return any(setting(policy, name) is not None for name in names)
 
 
-def _same(one: Route, other: Route) -> bool:
-    return one.path_prefix == other.path_prefix and one.headers == other.headers
+def _routes(policies: Iterable[TrafficPolicy]) -> list[Route]:
+    return [Route(), *(policy.target.route for policy in policies)]
 
 
-def _intersection(one: Route, other: Route) -> Route | None:
-    if _path_covers(one.path_prefix, other.path_prefix):
-        path = other.path_prefix
-    elif _path_covers(other.path_prefix, one.path_prefix):
-        path = one.path_prefix
-    else:
-        return None
-    headers = {**one.headers, **other.headers}
-    if any(headers[name] != match for name, match in one.headers.items()):
-        return None
-    return Route.model_construct(path_prefix=path, headers=headers)  # of parts that were checked
-
-
-def _meet(routes: Sequence[Route], most: int | None = None) -> list[Route]:
-    """The routes and all their intersections, so that a request in two of them finds one that merges both.
-
-    Ends early with `most` + 1 of them.
-    """
-    found: dict[tuple[str, frozenset[tuple[str, HeaderMatch]]], Route] = {}
-    todo = list(routes)
-    while todo and (most is None or len(found) <= most):
-        route = todo.pop()
-        key = (route.path_prefix, frozenset(route.headers.items()))
-        if key in found:
-            continue
-        todo += [both for known in found.values() if (both := _intersection(route, known)) is not None]
-        found[key] = route
-    return list(found.values())
-
-
-def _with_routes(policies: Iterable[TrafficPolicy]) -> list[TrafficPolicy]:
-    return [policy for policy in policies if _sets(policy, ROUTE_FIELDS)]
-
-
-def _narrowness(route: Route) -> tuple[int, int, str]:
-    return len(route.headers), len(route.path_prefix), route.path_prefix
-
-
-def _sets(policy: TrafficPolicy, fields: Sequence[str]) -> bool:
-    return any(getattr(policy, field) is not None for field in fields)
-
-
-def _merged(policies: Sequence[TrafficPolicy], fields: Sequence[str]) -> dict[str, Any]:
-    """Field → value of the last policy that sets it."""
+def _merged(policies: Sequence[TrafficPolicy], names: Sequence[str]) -> dict[str, tuple[Any, str]]:
+    """Setting → value and name of the last policy that sets it."""
     return {
-        field: value
+        name: (value, policy.name)
         for policy in policies
-        for field in fields
-        if (value := getattr(policy, field)) is not None
+        for name in names
+        if (value := setting(policy, name)) is not None
     }
 
 
-def _rules(route: Route, policies: Sequence[TrafficPolicy]) -> RouteRules:
+def _by_route(policies: Iterable[TrafficPolicy], fields: Sequence[str]) -> tuple[RouteRules, ...]:
+    there = _setting_any(policies, fields)
+    routes = sorted(meet(_routes(there)), key=narrowness, reverse=True)
+    return tuple(_rules(route, there, fields) for route in routes)
+
+
+def _rules(route: Route, policies: Sequence[TrafficPolicy], fields: Sequence[str]) -> RouteRules:
     holding = [policy for policy in policies if covers(policy.target.route, route)]
-    holding.sort(key=lambda policy: (_narrowness(policy.target.route), policy.name))
-    return RouteRules(route, tuple(policy.name for policy in holding), **_merged(holding, ROUTE_FIELDS))
+    holding.sort(key=lambda policy: (narrowness(policy.target.route), policy.name))
+    merged = _merged(holding, fields)
+    return RouteRules(
+        route,
+        tuple(policy.name for policy in holding),
+        {name: by for name, (_, by) in merged.items()},
+        **{name: value for name, (value, _) in merged.items()},
+    )
 
 
 def _described(rules: RouteRules, mesh: Mesh, target: str) -> dict[str, Any]:
     split = (
         [weight.model_dump() for weight in rules.split] if rules.split else _shares_by_instances(mesh, target)
     )
-    parts = {"retry": rules.retry, "fault": rules.fault, "mirror": rules.mirror}
     return {
-        "route": rules.route.model_dump(mode="json", exclude_none=True),
+        "route": _as_json(rules.route),
         "policies": list(rules.policies),
         "timeout": str(rules.timeout),
         "split": split,
         **{
-            name: part.model_dump(mode="json", exclude_none=True) if part else None
-            for name, part in parts.items()
+            name: _as_json(getattr(rules, name))
+            for name in ("retry", "fault", "mirror", "rate_limit", "access")
         },
     }
+
+
+def _as_json(part: Any) -> dict[str, Any] | None:
+    return part.model_dump(mode="json", exclude_none=True) if part is not None else None
 
 
 def _shares_by_instances(mesh: Mesh, target: str) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from proxy_plugin.policy import Duration, TrafficPolicy, read_policy
+from proxy_plugin.policy import RULES, Duration, TrafficPolicy, read_policy
 
 FULL = """
 name: payments-canary
@@ -198,3 +199,30 @@ def test_a_route_has_bounds() -> None:
     many = {f"x-{n}": "a" for n in range(33)}
     for headers in (many, {"x-user": "a" * 5000}):
         assert findings(timeout="1s", target={"service": "shop/payments", "route": {"headers": headers}})
+
+
+def test_every_rule_is_explained_in_the_readme() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    table = text[text.index("## Rules") : text.index("## Settings")]
+    assert [rule for rule in RULES if f"`{rule}`" not in table] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"load_balancer": {"algorithm": "random", "hash_on": {"header": "x-user"}}}, "load_balancer"),
+        (
+            {"load_balancer": {"algorithm": "maglev", "hash_on": {"header": "a", "cookie": "b"}}},
+            "load_balancer.hash_on",
+        ),
+        ({"load_balancer": {"algorithm": "maglev", "hash_on": {}}}, "load_balancer.hash_on"),
+        (
+            {"load_balancer": {"algorithm": "maglev", "hash_on": {"query": "a&b"}}},
+            "load_balancer.hash_on.query",
+        ),
+        ({"retry": {"attempts": 1, "budget": {"percent": 0}}}, "retry.budget.percent"),
+        ({"rate_limit": {"requests": 2**32, "per": "1s"}}, "rate_limit.requests"),
+    ],
+)
+def test_parts_that_contradict_themselves_are_refused(fields: dict[str, Any], field: str) -> None:
+    assert list(findings(**fields)) == [field]

@@ -14,15 +14,14 @@ from proxy_plugin.envoy.resources.values import (
     duration,
     metadata,
 )
-from proxy_plugin.envoy.rules import ClusterRules, cluster_rules, limits, route_rules
-
-_UNLIMITED = 2**32 - 1
+from proxy_plugin.envoy.rules import UNLIMITED, ClusterRules, cluster_rules, limits, route_rules
+from proxy_plugin.policy import RetryBudget
 
 
 def local_app(sidecar: Sidecar) -> Json:
     """Where the inbound listener sends requests: the app, or a gateway's own outbound listener. No limits."""
     port = sidecar.outbound_port if sidecar.role == "router" else sidecar.app_port
-    limit = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), _UNLIMITED)
+    limit = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), UNLIMITED)
     return {
         **_cluster(LOCAL_APP, sidecar.id),
         "type": "STATIC",
@@ -33,9 +32,11 @@ def local_app(sidecar: Sidecar) -> Json:
 
 def clusters(sidecar: Sidecar, upstream: Upstream, mesh: Mesh) -> list[Json]:
     """One for all versions and one per version, so that a split is a matter of routes alone."""
+    found = cluster_rules(mesh, sidecar.id, upstream.id)
     rules = {
-        "circuit_breakers": _circuit_breakers(limits(mesh, sidecar.id, upstream.id)),
-        **_outlier_detection(cluster_rules(mesh, sidecar.id, upstream.id)),
+        "circuit_breakers": _circuit_breakers(limits(mesh, sidecar.id, upstream.id), found.retry_budget),
+        **_outlier_detection(found),
+        **({"lb_policy": found.load_balancer.algorithm.upper()} if found.load_balancer else {}),
     }
     if upstream.external is not None:
         return [{**_external(upstream.id, upstream.external), **rules}]
@@ -108,8 +109,15 @@ def _assignment(name: str, endpoints: list[Json]) -> Json:
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
 
 
-def _circuit_breakers(limit: dict[str, int]) -> Json:
-    return {"thresholds": [{**limit, "track_remaining": True}]}
+def _circuit_breakers(limit: dict[str, int], budget: RetryBudget | None) -> Json:
+    """With a budget Envoy has no gauge of what remains of it, and does without a number of retries."""
+    share = {
+        "retry_budget": {
+            "budget_percent": {"value": budget.percent},
+            "min_retry_concurrency": budget.min_concurrency,
+        }
+    } if budget else {}  # fmt: skip
+    return {"thresholds": [{**limit, **share, "track_remaining": True}]}
 
 
 def _outlier_detection(rules: ClusterRules) -> Json:
@@ -124,5 +132,13 @@ def _outlier_detection(rules: ClusterRules) -> Json:
             "base_ejection_time": duration(outlier.base_ejection_time.seconds),
             "max_ejection_percent": outlier.max_ejection_percent,
             "enforcing_success_rate": 0,
+            **(
+                {
+                    "consecutive_gateway_failure": outlier.consecutive_gateway_errors,
+                    "enforcing_consecutive_gateway_failure": 100,
+                }
+                if outlier.consecutive_gateway_errors
+                else {}
+            ),
         }
     }

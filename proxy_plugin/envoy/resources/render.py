@@ -5,6 +5,7 @@ from __future__ import annotations
 from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS
 from proxy_plugin.envoy.mesh import Mesh, Sidecar, Upstream
 from proxy_plugin.envoy.resources import clusters, listeners
+from proxy_plugin.envoy.resources.inbound import app_host
 from proxy_plugin.envoy.resources.routes import match, virtual_host
 from proxy_plugin.envoy.resources.values import (
     INBOUND,
@@ -14,7 +15,7 @@ from proxy_plugin.envoy.resources.values import (
     Json,
     domains,
 )
-from proxy_plugin.envoy.rules import route_rules
+from proxy_plugin.envoy.rules import cluster_rules, route_rules
 from proxy_plugin.policy import Route
 
 Resources = dict[str, dict[str, Json]]
@@ -31,7 +32,7 @@ def render(sidecar: Sidecar, mesh: Mesh) -> Resources:
         EDS: {found["cluster_name"]: found for found in endpoints},
         LDS: {INBOUND: listeners.inbound(sidecar), OUTBOUND: listeners.outbound(sidecar)},
         RDS: {
-            INBOUND: _gateway_routes(sidecar) if sidecar.role == "router" else _app_routes(sidecar),
+            INBOUND: _gateway_routes(sidecar) if sidecar.role == "router" else _app_routes(sidecar, mesh),
             OUTBOUND: _outbound_routes(sidecar, mesh, list(upstreams)),
         },
     }
@@ -39,23 +40,19 @@ def render(sidecar: Sidecar, mesh: Mesh) -> Resources:
 
 def _outbound_routes(sidecar: Sidecar, mesh: Mesh, upstreams: list[Upstream]) -> Json:
     hosts = [
-        virtual_host(sidecar, upstream, route_rules(mesh, sidecar.id, upstream.id)) for upstream in upstreams
+        virtual_host(
+            sidecar,
+            upstream,
+            route_rules(mesh, sidecar.id, upstream.id),
+            cluster_rules(mesh, sidecar.id, upstream.id).load_balancer,
+        )
+        for upstream in upstreams
     ]
     return _route_configuration(OUTBOUND, hosts)
 
 
-def _app_routes(sidecar: Sidecar) -> Json:
-    to_app = {
-        "name": sidecar.id,
-        "match": {"prefix": "/"},
-        "route": {
-            "cluster": LOCAL_APP,
-            "timeout": "0s",
-            # The app may close an idle connection just when a request is written to it.
-            "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2},
-        },
-    }
-    return _route_configuration(INBOUND, [{"name": INBOUND, "domains": ["*"], "routes": [to_app]}])
+def _app_routes(sidecar: Sidecar, mesh: Mesh) -> Json:
+    return _route_configuration(INBOUND, [app_host(sidecar, mesh)])
 
 
 def _gateway_routes(sidecar: Sidecar) -> Json:
@@ -81,5 +78,4 @@ def _gateway_routes(sidecar: Sidecar) -> Json:
 
 
 def _route_configuration(name: str, hosts: list[Json]) -> Json:
-
     return {"@type": RDS, "name": name, "virtual_hosts": hosts}

@@ -15,19 +15,24 @@ from proxy_plugin.envoy.resources.values import (
     fraction,
 )
 from proxy_plugin.envoy.rules import RouteRules
-from proxy_plugin.policy import Fault, HeaderMatch, Mirror, Retry, Route
+from proxy_plugin.policy import Fault, HeaderMatch, LoadBalancer, Mirror, Retry, Route
 
 FAULT_FILTER = "envoy.filters.http.fault"
 
 
-def virtual_host(sidecar: Sidecar, upstream: Upstream, rules: tuple[RouteRules, ...]) -> Json:
+def virtual_host(
+    sidecar: Sidecar,
+    upstream: Upstream,
+    rules: tuple[RouteRules, ...],
+    load_balancer: LoadBalancer | None = None,
+) -> Json:
     """Inside the mesh the callee is told who calls; outside nobody needs to know."""
     outside = upstream.external is not None
     source = {"header": {"key": SOURCE_HEADER, "value": sidecar.id}}
     return {
         "name": upstream.id,
         "domains": domains(upstream, sidecar.namespace),
-        "routes": [route(upstream, each) for each in rules],
+        "routes": [route(upstream, each, load_balancer) for each in rules],
         **(
             {"request_headers_to_remove": [SOURCE_HEADER]}
             if outside
@@ -36,7 +41,7 @@ def virtual_host(sidecar: Sidecar, upstream: Upstream, rules: tuple[RouteRules, 
     }
 
 
-def route(upstream: Upstream, rules: RouteRules) -> Json:
+def route(upstream: Upstream, rules: RouteRules, load_balancer: LoadBalancer | None = None) -> Json:
     return {
         "name": upstream.id if rules.route.everything else f"{upstream.id}{rules.route.path_prefix}",
         "match": match(rules.route),
@@ -44,7 +49,8 @@ def route(upstream: Upstream, rules: RouteRules) -> Json:
             **_destination(upstream, rules),
             "timeout": duration(rules.timeout.seconds),
             **({"retry_policy": _retry(rules.retry)} if rules.retry else {}),
-            **({"request_mirror_policies": [_mirror(upstream, rules.mirror)]} if rules.mirror else {}),
+            **_mirrors(upstream, rules.mirror),
+            **_hash_policy(load_balancer),
         },
         "tracing": {"custom_tags": peer_tags(upstream)},
         **({"typed_per_filter_config": {FAULT_FILTER: _fault(rules.fault)}} if rules.fault else {}),
@@ -90,14 +96,31 @@ def _retry(retry: Retry) -> Json:
     }
 
 
-def _mirror(upstream: Upstream, mirror: Mirror) -> Json:
+def _mirrors(upstream: Upstream, mirror: Mirror | None) -> Json:
     """The copy is not sampled, and marked: a second answer to one call is not a call of its own."""
-    return {
+    if mirror is None or upstream.external is not None:  # what is outside has no versions
+        return {}
+    copy = {
         "cluster": cluster_name(upstream.id, mirror.version),
         "runtime_fraction": {"default_value": fraction(mirror.percent)},
         "trace_sampled": False,
         "request_headers_mutations": [{"append": {"header": {"key": MIRROR_HEADER, "value": "true"}}}],
     }
+    return {"request_mirror_policies": [copy]}
+
+
+def _hash_policy(balancer: LoadBalancer | None) -> Json:
+    """What ring_hash and maglev look at; without a wish the path, so that what instances cache is shared."""
+    if balancer is None or not balancer.hashes:
+        return {}
+    wanted = balancer.hash_on
+    if wanted is not None and wanted.cookie:
+        source: Json = {"cookie": {"name": wanted.cookie}}
+    elif wanted is not None and wanted.query:
+        source = {"query_parameter": {"name": wanted.query}}
+    else:
+        source = {"header": {"header_name": wanted.header if wanted else ":path"}}
+    return {"hash_policy": [source]}
 
 
 def _fault(fault: Fault) -> Json:

@@ -31,6 +31,9 @@ def found(draft: TrafficPolicy, *others: TrafficPolicy) -> list[tuple[str, str]]
         {"outlier_detection": {"max_ejection_percent": 50}},
         {"timeout": "1s", "callers": ["shop/checkout"], "route": {"path_prefix": "/pay"}},
         {"timeout": "1s", "service": "psp.example:8443"},
+        {"load_balancer": {"algorithm": "maglev", "hash_on": {"header": "x-user"}}},
+        {"circuit_breaker": {"force": "open"}, "lease": "1m"},
+        {"retry": {"attempts": 2, "budget": {"percent": 10}}},
     ],
 )
 def test_what_makes_sense_has_no_problems(fields: dict[str, Any]) -> None:
@@ -68,6 +71,35 @@ def test_what_makes_sense_has_no_problems(fields: dict[str, Any]) -> None:
             {"outlier_detection": {"max_ejection_percent": 10}},
             ("warning", "outlier_detection.max_ejection_percent"),
         ),
+        ({"outlier_detection": {"interval": "60s"}}, ("info", "outlier_detection.interval")),
+        (
+            {"circuit_breaker": {"force": "open", "max_requests": 5}, "lease": "1m"},
+            ("info", "circuit_breaker.force"),
+        ),
+        (
+            {"split": SPLIT, "outlier_detection": {}},
+            ("warning", "outlier_detection.max_ejection_percent"),
+        ),
+        (
+            {"split": SPLIT, "mirror": {"version": "v2", "percent": 1}, "lease": "1m"},
+            ("warning", "mirror.version"),
+        ),
+        (
+            {"service": "shop/checkout", "mirror": {"version": "v1", "percent": 1}, "lease": "1m"},
+            ("warning", "mirror.version"),
+        ),
+        (
+            {"service": "psp.example:8443", "load_balancer": {"algorithm": "random"}},
+            ("warning", "load_balancer"),
+        ),
+        (
+            {"route": {"headers": {"x-meshscope-source": "shop/front"}}, "timeout": "1s"},
+            ("error", "target.route.headers.x-meshscope-source"),
+        ),
+        (
+            {"load_balancer": {"algorithm": "random"}, "route": {"path_prefix": "/a"}},
+            ("error", "load_balancer"),
+        ),
         ({}, ("warning", "")),
         ({"service": "psp.example:8443", "split": SPLIT}, ("error", "split[0].version")),
     ],
@@ -79,12 +111,8 @@ def test_what_makes_no_sense_is_named_by_its_field(fields: dict[str, Any], expec
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"rate_limit": {"requests": 1, "per": "1s"}}, "rate_limit"),
-        ({"access": {"allow": ["shop/checkout"]}}, "access"),
-        ({"load_balancer": {"algorithm": "random"}}, "load_balancer"),
         ({"mtls": "strict"}, "mtls"),
         ({"guard": {"metric": "error_rate", "worse_by": 0.1, "for": "30s"}}, "guard"),
-        ({"circuit_breaker": {"force": "open"}, "lease": "1m"}, "circuit_breaker.force"),
     ],
 )
 def test_what_is_not_rendered_is_refused(fields: dict[str, Any], field: str) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy_plugin.envoy.rules import MOST_ROUTES, covers, effective, limits, overlap, route_count, route_rules
+from proxy_plugin.envoy.matching import covers, overlap
+from proxy_plugin.envoy.rules import MOST_ROUTES, caller_rules, effective, limits, route_count, route_rules
 from proxy_plugin.policy import Route, TrafficPolicy
 from tests.proxy_plugin.values import mesh, policy
 from tests.work import counted
@@ -131,6 +132,66 @@ def test_effective_lists_routes_of_their_own() -> None:
     (special,) = found["routes"]
     assert special["route"]["path_prefix"] == "/pay"
     assert special["fault"] == {"abort": {"percent": 5.0, "status": 503}}
+
+
+def test_a_forced_breaker_goes_before_its_limits() -> None:
+    limit = policy("limit", circuit_breaker={"max_requests": 7, "max_connections": 8})
+    forced = {
+        force: limits(mesh(limit, policy("force", circuit_breaker={"force": force})), *EDGE)
+        for force in ("open", "closed")
+    }
+    assert forced["open"] == {
+        "max_connections": 8,
+        "max_pending_requests": 0,
+        "max_requests": 0,
+        "max_retries": 3,
+    }
+    assert set(forced["closed"].values()) == {2**32 - 1}
+
+
+def test_a_budget_stands_in_the_place_of_a_number_of_retries() -> None:
+    budget = policy(retry={"attempts": 1, "budget": {"percent": 10}}, route={"path_prefix": "/pay"})
+    assert "max_retries" not in limits(mesh(budget), *EDGE)
+    assert effective(mesh(budget), *EDGE)["retry_budget"] == {"percent": 10, "min_concurrency": 3}
+
+
+def test_effective_shows_what_holds_at_the_target() -> None:
+    pay = policy("pay", rate_limit={"requests": 1, "per": "1s"}, route={"path_prefix": "/pay"})
+    found = effective(
+        mesh(
+            pay,
+            policy("gate", access={"deny": ["shop/front"]}),
+            policy("choice", load_balancer={"algorithm": "maglev", "hash_on": {"cookie": "c"}}),
+            policy("force", circuit_breaker={"force": "open"}),
+            policy("front", rate_limit={"requests": 2, "per": "1s"}, callers=["shop/front"]),
+        ),
+        *EDGE,
+    )
+    assert found["policies"] == ["choice", "force", "gate"]
+    assert found["access"] == {"allow": [], "deny": ["shop/front"]}
+    assert found["load_balancer"] == {"algorithm": "maglev", "hash_on": {"cookie": "c"}}
+    assert (found["force"], found["rate_limit"]) == ("open", None)
+    (special,) = found["routes"]
+    assert special["rate_limit"] == {"requests": 1, "per": "1s"}
+    assert special["access"] == found["access"]
+    assert special["policies"] == ["gate", "pay"]
+
+
+def test_a_policy_of_another_part_adds_no_route() -> None:
+    gate = policy("gate", access={"deny": ["a"]}, route={"path_prefix": "/pay"})
+    assert [rules.route.path_prefix for rules in route_rules(mesh(gate), *EDGE)] == ["/"]
+    (everyone,) = caller_rules(mesh(gate), "shop/payments")
+    assert [rules.route.path_prefix for rules in everyone.routes] == ["/pay", "/"]
+
+
+def test_callers_with_the_same_rules_are_one() -> None:
+    some = policy("some", access={"deny": ["a"]}, callers=["shop/c", "shop/b", "shop/a"])
+    limit = policy("limit", rate_limit={"requests": 1, "per": "1s"}, callers=["shop/a"])
+    assert [rules.callers for rules in caller_rules(mesh(some, limit), "shop/payments")] == [
+        ("shop/a",),
+        ("shop/b", "shop/c"),
+        (),
+    ]
 
 
 def test_effective_of_an_external_has_no_versions() -> None:

@@ -40,12 +40,15 @@ def describe(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("Retries", f"{retry['attempts']} · {', '.join(retry.get('on', ['connect-failure']))}"))
     if len(split := document.get("split") or ()) > 1:
         rows.append(("Split", " · ".join(f"{part['version']} {part['weight']} %" for part in split)))
+    if document.get("force", "auto") != "auto":
+        rows.append(("Breaker", f"forced {document['force']}"))
     rows += [(words, _brief(document[key])) for key, words in _OTHERS if document.get(key)]
     return rows
 
 
 _OTHERS = (
     ("circuit_breaker", "Circuit breaker"),
+    ("retry_budget", "Retry budget"),
     ("outlier_detection", "Outlier detection"),
     ("mirror", "Mirror"),
     ("rate_limit", "Rate limit"),

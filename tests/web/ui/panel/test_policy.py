@@ -52,6 +52,14 @@ def test_without_rules_the_defaults_are_told() -> None:
     assert EMPTY in words
 
 
+def test_what_is_forced_and_the_budget_are_told() -> None:
+    forced = {"force": "open", "retry_budget": {"percent": 20, "min_concurrency": 3}}
+    words = text(effective_policy(RULES | forced, []))
+    assert "Breakerforced open" in words
+    assert "Retry budgetpercent 20 · min concurrency 3" in words
+    assert "forced" not in text(effective_policy(RULES | {"force": "auto"}, []))
+
+
 def test_the_rules_behind_it_are_named() -> None:
     everybody = rule("everybody", target={"service": TARGET})
     words = text(effective_policy(RULES | {"fault": FAULT}, [rule(), everybody]))

@@ -1,0 +1,1 @@
+"""Policies as HTTPRoutes of the Kubernetes Gateway API, read and written."""

@@ -1,0 +1,1 @@
+"""HTTPRoutes read and written."""
