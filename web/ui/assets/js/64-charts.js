@@ -22,17 +22,20 @@
   const nameOf = (id) => (meshui.graph.nodes.get(id) || { service: id }).service;
   const isDestination = (id) => (meshui.graph.nodes.get(id) || {}).kind === "messaging";
 
+  /** Of a filter: commas separate values. */
+  const value = (id) => id.replace(/[\\,]/g, "\\$&");
+
   /** Filters of GET /api/v1/calls, and what they mean: the calls of an edge, or those to a node. Destinations are no
       ends there: messages go from producer to consumer. */
   function question({ kind, id }) {
     if (kind === "node") {
-      const filter = isDestination(id) ? null : [`${id === "user" ? "source" : "target"}:${id}`];
+      const filter = isDestination(id) ? null : [`${id === "user" ? "source" : "target"}:${value(id)}`];
       return { filter, title: "Last 15 minutes" };
     }
     const { source, target, kind: sort } = meshui.graph.edges.get(id);
-    if (isDestination(target)) return { filter: [`source:${source}`, "kind:messaging"], title: `Messages of ${nameOf(source)}, where received` };
-    if (isDestination(source)) return { filter: [`target:${target}`, "kind:messaging"], title: `Messages to ${nameOf(target)}` };
-    return { filter: [`source:${source}`, `target:${target}`, `kind:${sort}`], title: "Last 15 minutes" };
+    if (isDestination(target)) return { filter: [`source:${value(source)}`, "kind:messaging"], title: `Messages of ${nameOf(source)}, where received` };
+    if (isDestination(source)) return { filter: [`target:${value(target)}`, "kind:messaging"], title: `Messages to ${nameOf(target)}` };
+    return { filter: [`source:${value(source)}`, `target:${value(target)}`, `kind:${sort}`], title: "Last 15 minutes" };
   }
 
   /** Nodes whose markers concern the selection; of a caller only its own deployments. */
@@ -195,5 +198,5 @@
     element.innerHTML = shown.markup;
   }
 
-  meshui.charts = { update, markup };
+  meshui.charts = { update, markup, question };
 })();
