@@ -139,9 +139,9 @@ def _waits(edge: Figures) -> html.Section:
         for name in waiting.QUANTILES
     ]
     late = _counted(edge, "", "negative_wait", "Taken up before they were sent, by the clocks")
-    return section(
-        "How long messages waited", html.Div([html.Dl(rows, className="pairs"), late]), id="edge-waits"
-    )
+    where = html.Div("Told where they are received, if their sender is known.", className="faint")
+    shown = html.Div([html.Dl(rows, className="pairs"), late, where])
+    return section("How long messages waited", shown, id="edge-waits")
 
 
 def _counted(edge: Figures, prefix: str, key: str, words: Any) -> html.Div:
