@@ -84,12 +84,12 @@ def _graph(services: int) -> tuple[list[Row], dict[str, Any]]:
 
 
 def _calls(edges: int) -> tuple[list[Row], dict[str, Any]]:
-    found = callhistory.run(edges)
-    size = f"{edges:,} edges × 24 h, a call a second on each"
+    found, parts = callhistory.run(edges)
+    size = f"{edges:,} edges × 24 h, a call a second on each, {parts} parts"
     return [
         _row("top 100 edges by p95", size, "500", found["top"]),
         _row("one edge by the minute", size, "100", found["edge"]),
-    ], {"calls_edges": edges}
+    ], {"calls_edges": edges, "calls_parts": parts}
 
 
 def _traces(spans: int) -> tuple[list[Row], dict[str, Any]]:
