@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from bench import bodies
+from bench import bodies, merged
 from bench.measured import Times, timed
 from collector.consumer import Signal
 from collector.receivers.otlp import decode
@@ -42,6 +42,8 @@ def run(count: int) -> tuple[dict[str, Times], int]:
             with engine.connect() as connection:
                 for hours in range(1, _HOURS):
                     connection.execute(sa.text(_copied(hours, now)))
+            merged.wait(engine)
+            with engine.connect() as connection:
                 stored = connection.execute(sa.text("SELECT count() FROM span_rows")).scalar_one()
             return _asked(engine, now), int(stored)
         finally:

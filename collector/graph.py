@@ -125,6 +125,9 @@ def drawn(calls: Summed) -> ServiceGraph:
     )
 
 
+_NAMED_TARGET: Final = pl.col("target_kind").is_in([NAMED_ONLY, "external"])
+
+
 def resolved(window: Buckets, names: Names) -> Buckets:
     """Names and addresses as the services that they are (R4.3, R5.3, R5.4)."""
     table = _renamings(window.sums, names)
@@ -141,7 +144,8 @@ def resolved_series(series: pl.DataFrame, names: Names) -> pl.DataFrame:
 
 def _renamings(rows: pl.DataFrame, names: Names) -> pl.DataFrame | None:
     """What becomes of the ends of ``rows``, where something changes; None where nothing does."""
-    known = [_known(row, names) for row in rows.select(_ENDS).unique().iter_rows()]
+    unsure = (pl.col("caller_address") != "") | (pl.col("source_kind") == NAMED_ONLY) | _NAMED_TARGET
+    known = [_known(row, names) for row in rows.select(_ENDS).filter(unsure).unique().iter_rows()]
     changed = [pair for pair in known if pair is not None]
     schema = dict.fromkeys((*_ENDS, *(f"new_{name}" for name in _ENDS)), pl.String)
     return pl.DataFrame(changed, schema=schema, orient="row") if changed else None

@@ -8,6 +8,7 @@ traces do.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,22 +112,15 @@ class Impact:
         Steps: ``id``, ``calls_per_request``, ``ms`` of one request of the step before. Ends at a leaf, or where the way
         closes in itself.
         """
-        edges = self.graph.edges.filter(pl.col("kind") == "call").with_columns(
-            p50=pl.coalesce("client_p50", "server_p50")
-        )
         served = dict(zip(self._ids, self._served.tolist(), strict=True))
         steps, seen, at = list[Json](), {self.node}, self.node
         while True:
-            out = edges.filter((pl.col("source") == at) & ~pl.col("target").is_in(list(seen)))
-            timed = out.filter(pl.col("p50").is_not_null()).with_columns(
-                each=pl.col("calls") / served[at], ms=pl.col("calls") / served[at] * pl.col("p50")
-            )
-            if timed.is_empty():
+            out = [(calls / served[at], p50, to) for to, calls, p50 in self._timed[at] if to not in seen]
+            if not out:
                 return steps
-            worst = timed.sort("ms", "target").row(-1, named=True)
-            at = worst["target"]
+            each, p50, at = max(out, key=lambda way: (way[0] * way[1], way[2]))
             seen.add(at)
-            steps.append({"id": at, "calls_per_request": worst["each"], "ms": worst["ms"]})
+            steps.append({"id": at, "calls_per_request": each, "ms": each * p50})
 
     # --- arrays and networks, each made once
 
@@ -145,6 +139,16 @@ class Impact:
         edges = self.graph.edges.filter(pl.col("calls") > 0).join(kinds, on="target", maintain_order="left")
         waits = (pl.col("kind") == "call") | (pl.col("kind_of_target") == "messaging")
         return edges.filter(waits).select("source", "target", "calls")
+
+    @cached_property
+    def _timed(self) -> defaultdict[str, list[tuple[str, float, float]]]:
+        """Of each caller the targets of its calls: how many, and their median (ms), as the caller saw it if it did."""
+        calls = self.graph.edges.filter(pl.col("kind") == "call")
+        timed = calls.select("source", "target", "calls", p50=pl.coalesce("client_p50", "server_p50"))
+        found = defaultdict[str, list[tuple[str, float, float]]](list)
+        for source, *way in timed.drop_nulls("p50").iter_rows():
+            found[source].append((way[0], way[1], way[2]))
+        return found
 
     @cached_property
     def _ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -22,6 +22,7 @@ DEFAULT_METRICS: Final = "calls,rate,error_rate,p50,p95,p99"
 MOST_BUCKETS: Final = 11_000
 """Of one question, as Prometheus has it: a month of minutes is no chart."""
 _STEP: Final = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_PARTS: Final = re.compile(r"\\[\\,]|,|[^\\,]+|\\")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WHOLE_NUMBERS: Final = ("calls", "failed", "requests", "attempts", "retries", *BYTES)
 
@@ -120,7 +121,18 @@ def _filter(text: str) -> tuple[str, tuple[str, ...]]:
     key, colon, values = text.partition(":")
     if not colon or key not in GROUPS:
         raise _wrong("filter", f"{text[:60]!a} is not key:value,… with a key of {_listed(GROUPS)}")
-    return key, tuple(sorted({*values.split(",")}))
+    return key, tuple(sorted({*_values(values)}))
+
+
+def _values(text: str) -> list[str]:
+    """Between commas; ``\\,`` is a comma of a value, ``\\\\`` a backslash, any other backslash stands for itself."""
+    found = [""]
+    for part in _PARTS.findall(text):
+        if part == ",":
+            found.append("")
+        else:
+            found[-1] += part[1] if part in (r"\,", r"\\") else part
+    return found
 
 
 def _step(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,23 +12,28 @@ from web.rule_changes import RuleChange
 from web.timeline import RULED, Each, Happening, Timeline, Wanted
 
 Json = dict[str, Any]
-Between = Callable[[int, int], list[Each]]
-"""Deployments and changed rules in ``[start, end)``, unix seconds; the newest first."""
+Between = Callable[[int, int], Iterable[Each]]
+"""All deployments and changed rules in ``[start, end)``, unix seconds; the newest first."""
 
 _Key = tuple[bool, str]
 """Whether it is a namespace, and its name or a service's id."""
 
 MARKERS: Final = frozenset(("deployment", RULED))
-MOST: Final = 5_000
-"""Looked at for one comparison, the newest."""
+AT_ONCE: Final = 5_000
+"""Read in one go; what concerns nothing that is compared is not kept."""
 _FIELDS: Final = ("service", "version", "who", "link", "text", "actor", "edge", "last_seen", "rule")
 
 
 def between(timeline: Timeline) -> Between:
     """Where markers come from."""
 
-    def found(start: int, end: int) -> list[Each]:
-        return timeline.page(Wanted(None, MARKERS, str(start), str(end), MOST, None))[0]
+    def found(start: int, end: int) -> Iterator[Each]:
+        cursor = None
+        while True:
+            page, cursor = timeline.page(Wanted(None, MARKERS, str(start), str(end), AT_ONCE, cursor))
+            yield from page
+            if cursor is None:
+                return
 
     return found
 

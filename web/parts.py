@@ -23,13 +23,14 @@ from web.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
-    """The graph as the console shows it: destinations expanded, silent edges kept."""
+    """The graph as the console shows it: silent edges kept."""
 
     graphs: Graphs
 
-    def graph(self, window: float) -> Mapping[str, Any]:
+    def graph(self, window: float, messaging: str, hops: str) -> Mapping[str, Any]:
         """The last ``window`` seconds, in the shape of ``GET /api/v1/graph``. Blocks."""
-        return self.graphs.graph(Question(f"now-{window:g}s", messaging="expanded", idle=True, recent=True))
+        asked = Question(f"now-{window:g}s", messaging=messaging, hops=hops, idle=True, recent=True)
+        return self.graphs.graph(asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,44 +1,44 @@
-"""Services of a window, one of them with its neighbours, and its operations: views of graph documents."""
+"""Services of a window, one of them with its neighbours, and its operations: views of graph documents.
+
+Lists and neighbours are parts of the answer that everybody who asks for this graph gets: nothing is computed for them.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
+
+import orjson
 
 from web import cursors
+from web.answers import Answer
 from web.live import Graphs, Question
 from web.shapes import Json
 
-SERVICES: Final = ("service", "gateway")
+
+def services(answer: Answer, asked: Question, namespace: str, limit: int, cursor: str | None) -> Json:
+    """A page of the services (of one namespace, if it is named), by id. Blocks. Problem: 400, bad cursor."""
+    callers, callees = answer.degrees
+    found = [{"id": node} for node, its in answer.services if namespace in ("", its)]
+    page = _page(found, "id", (asked, namespace), limit, cursor)
+    items = [orjson.loads(answer.nodes[(each["id"],)]) for each in page["items"]]
+    more = [{"callers": callers[node["id"]], "callees": callees[node["id"]]} for node in items]
+    return page | {"items": [node | its for node, its in zip(items, more, strict=True)]}
 
 
-def services(graphs: Graphs, asked: Question, namespace: str, limit: int, cursor: str | None) -> Json:
-    """A page of the services (of one namespace, if it is named), by id. Blocks. Problem: 400, bad time or cursor."""
-    document = graphs.graph(asked)
-    callers = Counter(edge["target"] for edge in document["edges"])
-    callees = Counter(edge["source"] for edge in document["edges"])
-    items = [
-        node | {"callers": callers[node["id"]], "callees": callees[node["id"]]}
-        for node in document["nodes"]
-        if node["kind"] in SERVICES and namespace in ("", node["namespace"])
-    ]
-    return _page(items, "id", (asked, namespace), limit, cursor)
-
-
-def service(graphs: Graphs, asked: Question, node: str) -> Json | None:
-    """One node with its edges and versions; None where the window has no such node. Blocks."""
-    document = graphs.graph(asked)
-    found = next((each for each in document["nodes"] if each["id"] == node), None)
+def service(answer: Answer, graphs: Graphs, asked: Question, node: str) -> Json | None:
+    """One node with its edges (as they are written) and versions; None where the window has no such node. Blocks."""
+    found = answer.nodes.get((node,))
     if found is None:
         return None
     versions = graphs.parts(replace(asked, group_by="version"), node)
+    edges = answer.edges.items()
     return {
-        "start": document["start"],
-        "end": document["end"],
-        **found,
-        "inbound": [edge for edge in document["edges"] if edge["target"] == node],
-        "outbound": [edge for edge in document["edges"] if edge["source"] == node],
+        "start": answer.head["start"],
+        "end": answer.head["end"],
+        **orjson.loads(found),
+        "inbound": [orjson.Fragment(row) for (_, target, _), row in edges if target == node],
+        "outbound": [orjson.Fragment(row) for (source, _, _), row in edges if source == node],
         "by_version": [each for each in versions if each["version"]],
     }
 

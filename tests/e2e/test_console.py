@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import httpx
 from playwright.sync_api import Browser, Page, expect
@@ -203,3 +204,56 @@ def test_signing_out_ends_the_session(browser: Browser, demo: Demo) -> None:
     page.goto("/ui/graph")
     page.wait_for_url("**/login?next=*")
     context.close()
+
+
+def test_proxies_are_nodes_if_asked_for_and_the_address_says_so(page: Page, demo: Demo) -> None:
+    """R7.2, as `hops=expanded` of the API. The demo's Envoys are all that there is of its services: no hops."""
+    call_through_proxies(demo)
+    page.goto("/")
+    proxy = page.locator('[data-node="proxy(hops/a)"]')
+    expect(page.locator('[data-node="hops/a"]')).to_be_visible(timeout=SETTLED)
+    expect(proxy).to_have_count(0)
+    page.get_by_role("button", name="Proxies").click()
+    expect(proxy).to_be_visible(timeout=SETTLED)
+    expect(page).to_have_url(re.compile(r"[?]hops=expanded$"))
+    page.reload()
+    expect(proxy).to_be_visible(timeout=SETTLED)
+    expect(page.get_by_role("button", name="Proxies")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Proxies").click()
+    expect(page.locator('.edge[data-edge="hops/a>hops/b>call"]')).to_be_attached(timeout=SETTLED)
+    expect(proxy).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"/ui/graph$"))
+
+
+def call_through_proxies(demo: Demo) -> None:
+    """One call with the spans of both applications and of the proxies between them (case F1)."""
+    now = time.time_ns()
+    spans = [(3, "a", False, 40), (3, "a", True, 30), (2, "b", True, 20), (2, "b", False, 10)]
+    found = [
+        {
+            "resource": {"attributes": [text("service.namespace", "hops"), text("service.name", service)]},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            "traceId": f"{now:032x}",
+                            "spanId": f"{number:016x}",
+                            "parentSpanId": f"{number - 1:016x}" if number > 1 else "",
+                            "name": "GET /",
+                            "kind": kind,
+                            "startTimeUnixNano": str(now),
+                            "endTimeUnixNano": str(now + duration * 10**6),
+                            "attributes": [text("component", "proxy")] if proxy else [],
+                        }
+                    ]
+                }
+            ],
+        }
+        for number, (kind, service, proxy, duration) in enumerate(spans, 1)
+    ]
+    address = f"http://127.0.0.1:{demo.ports['otlp_http']}/v1/traces"
+    httpx.post(address, json={"resourceSpans": found}).raise_for_status()
+
+
+def text(key: str, value: str) -> dict[str, object]:
+    return {"key": key, "value": {"stringValue": value}}

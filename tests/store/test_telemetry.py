@@ -51,3 +51,11 @@ def test_literals_are_quoted(telemetry: Engine, name: str) -> None:
 
 def test_nothing_to_read(telemetry: Engine) -> None:
     assert store.read(telemetry, sa.select(store.calls.c.source)).num_rows == 0
+
+
+@pytest.mark.parametrize("length", [1 << 16, 1 << 19])
+def test_a_query_may_be_long(telemetry: Engine, length: int) -> None:
+    """Its text with signs of three bytes each; the store takes 256 KiB unless told otherwise."""
+    text = "☃" * length
+    found = store.read(telemetry, sa.select(sa.func.length(sa.literal(text)).label("bytes")))
+    assert found.to_pydict() == {"bytes": [3 * length]}

@@ -53,14 +53,15 @@ async def serving(from_: Graphs, engine: Engine) -> AsyncIterator[httpx.AsyncCli
     routers = (
         graph.router(answers, streams),
         diff.router(from_, timeline(engine)),
-        export.router(from_, Layouts(engine)),
+        export.router(answers, Layouts(engine)),
         impact.router(from_),
         calls.router(Analytics(from_)),
-        services.router(from_),
+        services.router(from_, answers),
     )
     async with client(*routers) as opened:
         yield opened
     await streams.close()
+    await answers.close()
 
 
 def mesh() -> Buckets:

@@ -33,14 +33,14 @@ FREE = ("/healthz", "/readyz")
 def document(control: Engine) -> dict[str, Any]:
     plane = ControlPlane(telemetry=TelemetryTarget(port=9))
     graphs = Graphs(LiveWindow(), control, Breakers(), Directory(), plane)
-    app = FastAPI()
+    answers, app = Answers(graphs), FastAPI()
     for router in (
         meta.router(),
-        graph.router(Answers(graphs), Streams(Answers(graphs))),
+        graph.router(answers, Streams(answers)),
         diff.router(graphs, timeline(control)),
-        export.router(graphs, Layouts(control)),
+        export.router(answers, Layouts(control)),
         impact.router(graphs),
-        services.router(graphs),
+        services.router(graphs, answers),
         traces.router(control),
         calls.router(Analytics(graphs)),
         events.router(Events(control), timeline(control)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.collector.notation import START, calls
 from web.answers import Answer, Answers
 from web.live import Graphs, Question
 from web.problems import Problem
+from web.shapes import Json
 from web.stream import MOST_LISTENERS, MOST_QUESTIONS, EventStream, Streams, while_admitted
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +94,43 @@ async def test_a_snapshot_then_what_changes(streams: Streams, live: LiveWindow) 
     while not (seen := (await take(events, "delta"))[1])["edges"]:
         pass
     assert [(e["source"], e["target"], e["calls"]) for e in seen["edges"]] == [("a", "b", 1)]
+
+
+class Counted(Graphs):
+    """How often a graph was computed."""
+
+    computed = 0
+
+    def rows(
+        self, question: Question, now: float | None = None
+    ) -> tuple[Json, Iterator[Json], Iterator[Json]]:
+        self.computed += 1
+        return super().rows(question, now)
+
+
+async def test_two_hundred_listeners_hear_one_computation(live: LiveWindow, control: Engine) -> None:
+    mesh = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
+    graphs = Counted(live, control, Breakers(), Directory(), mesh)
+    answers = Answers(graphs)
+    opened = Streams(answers)
+    heard = [opened.events(ASKED) for _ in range(200)]
+    await asyncio.gather(*(take(events, "snapshot") for events in heard))
+    before = graphs.computed
+    live.add(buckets(calls("1 C a; 2<1 S b")), now=SECOND)
+    told = await asyncio.gather(*(first_delta(events) for events in heard))
+    assert len({*told}) == 1
+    assert b'"target":"b"' in told[0]
+    assert before + graphs.computed <= 10  # one at a time for all, not one for each
+    await opened.close()
+    await answers.close()
+
+
+async def first_delta(events: AsyncIterator[bytes]) -> bytes:
+    """The first event that brings an edge, as it is sent."""
+    async for event in events:
+        if b"event: delta" in event and b'"edges":[{' in event:
+            return event
+    raise AssertionError("the stream ended")
 
 
 async def test_a_listener_resumes_where_it_was(streams: Streams) -> None:

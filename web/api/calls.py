@@ -109,8 +109,9 @@ def question(
     filter: Annotated[  # noqa: A002 - the name of the parameter
         list[str],
         Query(
-            description="`key:value,…`: one of the values; several filters hold together.",
-            examples=[["target:shop/payments"]],
+            description="`key:value,…`: one of the values; several filters hold together. A comma within a value is"
+            " `\\,`, a backslash before a comma or another one `\\\\`.",
+            examples=[["target:shop/payments"], [r"source:eu\,west/cart,shop/cart"]],
         ),
     ] = [],  # noqa: B006 - read only
     side: Annotated[

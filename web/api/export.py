@@ -10,14 +10,14 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
-from store.layouts import Layouts
+from store.layouts import Layouts, Positions
+from web.answers import Answer, Answers
 from web.api.questions import Asked
 from web.auth import needs
 from web.export import flat, tables
 from web.export.dot import dot
 from web.export.graphml import graphml
 from web.export.svg import MOST, svg
-from web.live import Graphs
 from web.problems import FieldError, Problem, known_query_only, problem_responses
 
 Format = Literal["graphml", "dot", "csv", "json", "svg"]
@@ -33,7 +33,7 @@ _TYPES: Final[Mapping[Format, str]] = {
 _VIEW: Final = "graph"  # the positions of the console's page
 
 
-def router(graphs: Graphs, layouts: Layouts) -> APIRouter:
+def router(answers: Answers, layouts: Layouts) -> APIRouter:
     """The one route; drawings put cards where the console has them."""
     routes = APIRouter(
         prefix="/api/v1/graph",
@@ -52,13 +52,11 @@ def router(graphs: Graphs, layouts: Layouts) -> APIRouter:
             Query(description="What the lines of a CSV file are.", examples=["nodes"]),
         ] = "edges",
     ) -> Response:
-        document = await asyncio.to_thread(graphs.graph, asked)
+        answer = await answers.get(asked)
         if format == "svg":
-            _drawable(document)
-            stored = await layouts.load(_VIEW)
-            body = await asyncio.to_thread(svg, document, stored)
-        else:
-            body = await asyncio.to_thread(_written(format, table), document)
+            _drawable(answer)
+        stored = await layouts.load(_VIEW) if format == "svg" else {}
+        body = await asyncio.to_thread(_written(format, table, stored), answer)
         name = f'attachment; filename="meshscope-{"nodes" if table == "nodes" else "graph"}.{format}"'
         headers = {"content-disposition": name, "x-content-type-options": "nosniff"}
         return Response(body, media_type=_TYPES[format], headers=headers)
@@ -66,19 +64,28 @@ def router(graphs: Graphs, layouts: Layouts) -> APIRouter:
     return routes
 
 
-def _written(kind: Format, table: str) -> Callable[[Json], bytes]:
-    if kind == "csv" and table == "nodes":
-        return lambda document: tables.table(map(flat.node, document["nodes"]), tables.NODES)
-    return {
+def _written(kind: Format, table: str, stored: Positions) -> Callable[[Answer], bytes]:
+    if kind == "json":
+        return lambda answer: answer.body
+    writers: dict[str, Callable[[Json], bytes]] = {
         "graphml": graphml,
         "dot": dot,
-        "csv": lambda document: tables.table(map(flat.edge, document["edges"]), tables.EDGES),
-        "json": orjson.dumps,
-    }[kind]
+        "csv": _nodes if table == "nodes" else _edges,
+        "svg": lambda document: svg(document, stored),
+    }
+    return lambda answer: writers[kind](orjson.loads(answer.body))
 
 
-def _drawable(document: Json) -> None:
-    nodes, edges = len(document["nodes"]), len(document["edges"])
+def _nodes(document: Json) -> bytes:
+    return tables.table(map(flat.node, document["nodes"]), tables.NODES)
+
+
+def _edges(document: Json) -> bytes:
+    return tables.table(map(flat.edge, document["edges"]), tables.EDGES)
+
+
+def _drawable(answer: Answer) -> None:
+    nodes, edges = len(answer.nodes), len(answer.edges)
     if nodes <= MOST and edges <= 4 * MOST:
         return
     detail = (

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from web import services
+from web.answers import Answers
 from web.api.graph_models import Edge, Node
 from web.api.node_ids import Id, ends, no_such
 from web.api.pages import Limit
@@ -60,7 +61,7 @@ class Operations(BaseModel):
     next_cursor: str | None = Field(description="Of the next page; null at the end", examples=[None])
 
 
-def router(graphs: Graphs) -> APIRouter:
+def router(graphs: Graphs, answers: Answers) -> APIRouter:
     """The three routes."""
     # Over 40 lines: a function for each route, which FastAPI wants to see here.
     routes = APIRouter(
@@ -80,10 +81,12 @@ def router(graphs: Graphs) -> APIRouter:
         cursor: Cursor = None,
     ) -> Response:
         asked = Question(start, end, idle=idle)
-        return _json(await asyncio.to_thread(services.services, graphs, asked, namespace, limit, cursor))
+        answer = await answers.get(asked)
+        return _json(await asyncio.to_thread(services.services, answer, asked, namespace, limit, cursor))
 
     async def _one(node: str, asked: Question) -> Response:
-        found = await asyncio.to_thread(services.service, graphs, asked, node)
+        answer = await answers.get(asked)
+        found = await asyncio.to_thread(services.service, answer, graphs, asked, node)
         if found is None:
             raise no_such(node)
         return _json(found)

@@ -19,7 +19,8 @@ def calls(
     metrics: Annotated[str, typer.Option(help="Commas between; `--explain` says what they are.")] = _METRICS,
     group_by: Annotated[str, typer.Option(help="Commas between.")] = "source,target",
     filters: Annotated[
-        list[str] | None, typer.Option("--filter", help="key:value,…; may be given several times.")
+        list[str] | None,
+        typer.Option("--filter", help=r"key:value,…; may be given several times; \, is a comma of a value."),
     ] = None,
     side: Annotated[Literal["auto", "client", "server"], typer.Option(help="Who measured.")] = "auto",
     start: Annotated[str, typer.Option(help="RFC 3339, unix seconds or relative.")] = "now-15m",

@@ -81,8 +81,8 @@ class Layouts(Protocol):
 class Live(Protocol):
     """The live graph."""
 
-    def graph(self, window: float) -> Mapping[str, Any]:
-        """The last `window` seconds, in the shape of GET /api/v1/graph. Blocks."""
+    def graph(self, window: float, messaging: str, hops: str) -> Mapping[str, Any]:
+        """The last `window` seconds, in the shape of GET /api/v1/graph. Blocks. The others: as that route has them."""
         ...
 
 

@@ -17,6 +17,7 @@ from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store.rollups import Kept
 from web import problems
+from web.answers import Answers
 from web.gate import Gate
 from web.live import Graphs
 from web.topology import Topology
@@ -33,6 +34,14 @@ def graphs(
         held.add(part, 0)
     control = ControlPlane(telemetry=TelemetryTarget("127.0.0.1", 4317))
     return Graphs(held, engine, Breakers(), Directory(), control, kept=AGES, topology=topology)
+
+
+@asynccontextmanager
+async def answering(graphs: Graphs) -> AsyncIterator[Answers]:
+    """Their answers, for everybody."""
+    opened = Answers(graphs)
+    yield opened
+    await opened.close()
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ from store.migrate import migrate
 from store.rollups import Kept
 from tests.collector.collecting import Collector
 from tests.collector.memory import Memory
+from tests.collector.series import versioned
 from tests.reference.notation import START, parse, to_otlp
 from web import problems
 from web.analytics import Analytics
@@ -168,6 +169,30 @@ async def test_filters(http: httpx.AsyncClient) -> None:
     assert await rows(http, metrics="calls", filter=both) == [{"calls": 1.0}]
     assert await rows(http, metrics="calls", filter=["status:failed"]) == [{"calls": 1.0}]
     assert await rows(http, metrics="calls", filter=["namespace:shop"]) == [{"calls": 3.0}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (r"a\,b", [1.0]),
+        ("a,b", []),
+        (r"c\\", [2.0]),
+        (r"d\e", [3.0]),
+        (r"d\\e", [3.0]),
+        (r"c\\,f", [6.0]),
+        (r"a\,b,f", [5.0]),
+    ],
+)
+async def test_a_name_may_have_commas_and_backslashes(
+    store: tuple[Engine, Buckets], asked: str, found: list[float]
+) -> None:
+    names = ("a,b", "c\\", "d\\e", "f")
+    live = LiveWindow(keep=10**10)
+    made = [("shop/x", name, "", "", float(count), 0.0) for count, name in enumerate(names, 1)]
+    live.add(versioned(made, time=SECOND), SECOND)
+    async with serving(live, store[0]) as http:
+        said = await rows(http, metrics="calls", filter=f"target:{asked}")
+    assert [row["calls"] for row in said] == found
 
 
 async def test_the_table_adds_up_to_the_graph(http: httpx.AsyncClient) -> None:

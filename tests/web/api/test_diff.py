@@ -15,6 +15,7 @@ from store import calls
 from tests.collector.series import versioned
 from tests.web.api.graphs import client, graphs
 from tests.web.happened import deployed, ruled, timeline
+from web import markers
 from web.api import diff
 
 pytestmark = pytest.mark.anyio
@@ -124,6 +125,20 @@ async def test_markers_stand_at_what_they_concern(http: httpx.AsyncClient, contr
     assert swapped["markers"] == document["markers"]
 
 
+async def test_markers_are_those_of_the_window_however_many_came_since(
+    http: httpx.AsyncClient, control: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markers, "AT_ONCE", 2)
+    asked = [deployed(control, at, "x/b") for at in (10, 60, 60, 110)]
+    for at in (120, 130, 140):
+        deployed(control, at, "x/b")
+    deployed(control, 50, "z/else")
+    ruled_ = ruled(control, 60, "p", target={"service": "x/b"}, timeout="1s")
+    found = [each["id"] for each in (await get(http))["markers"]]
+    assert (found[0], found[-1]) == (asked[3], asked[0])
+    assert sorted(found) == sorted([*asked, ruled_])
+
+
 @pytest.mark.parametrize(
     ("group_by", "node", "part"),
     [("version", "x/b@v2", "added"), ("namespace", "x", "changed"), ("operation", "x/b", "changed")],
@@ -139,10 +154,10 @@ async def test_markers_of_the_parts_of_a_service(
 
 
 async def test_markers_of_both_ends_are_told_once(http: httpx.AsyncClient, control: Engine) -> None:
-    markers = [deployed(control, 61, "x/a"), deployed(control, 60, "x/b")]
+    told = [deployed(control, 61, "x/a"), deployed(control, 60, "x/b")]
     (changed,) = (await get(http, group_by="namespace"))["changed"]["edges"]
     assert (changed["source"], changed["target"]) == ("x", "x")
-    assert changed["markers"] == markers
+    assert changed["markers"] == told
 
 
 async def test_two_windows_of_the_past_come_from_the_store(telemetry: Engine, control: Engine) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy.engine import Engine
 
 from store.layouts import Layouts
 from tests.collector.series import versioned
-from tests.web.api.graphs import client, graphs
-from web.api import export
+from tests.web.api.graphs import answering, client, graphs
+from web.api import export, graph
+from web.stream import Streams
 
 pytestmark = pytest.mark.anyio
 WINDOW = {"start": "1", "end": "10"}
@@ -22,8 +23,16 @@ ROWS = [("user", "shop/a", "v1", "", 10.0, 0.0), ("shop/a", "bank/b", "v1", "", 
 async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
     many = [("n0", f"n{i}", "", "", 1.0, 0.0) for i in range(1, 302)]
     parts = versioned(ROWS, time=5), versioned(many, time=50)
-    async with client(export.router(graphs(control, *parts), Layouts(control))) as opened:
+    async with (
+        answering(graphs(control, *parts)) as answers,
+        client(export.router(answers, Layouts(control)), graph.router(answers, Streams(answers))) as opened,
+    ):
         yield opened
+
+
+async def test_json_is_the_graph_as_it_is_everywhere(http: httpx.AsyncClient) -> None:
+    found = [await http.get(f"/api/v1/graph{path}", params=WINDOW) for path in ("/export", "")]
+    assert found[0].content == found[1].content
 
 
 @pytest.mark.parametrize(

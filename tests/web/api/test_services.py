@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -14,8 +15,9 @@ from sqlalchemy.engine import Engine
 from collector.rollup import LiveWindow
 from store import calls
 from tests.collector.series import versioned
-from tests.web.api.graphs import client, graphs
+from tests.web.api.graphs import answering, client, graphs
 from web.api import services
+from web.live import Graphs
 
 pytestmark = pytest.mark.anyio
 WINDOW = {"start": "1", "end": "10"}
@@ -30,9 +32,15 @@ ROWS = [
 ]
 
 
+@asynccontextmanager
+async def serving(from_: Graphs) -> AsyncIterator[httpx.AsyncClient]:
+    async with answering(from_) as answers, client(services.router(from_, answers)) as opened:
+        yield opened
+
+
 @pytest.fixture
 async def http(control: Engine) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(services.router(graphs(control, versioned(ROWS, time=5)))) as opened:
+    async with serving(graphs(control, versioned(ROWS, time=5))) as opened:
         yield opened
 
 
@@ -134,7 +142,7 @@ async def test_the_past_comes_from_the_store(telemetry: Engine) -> None:
     past = int(time.time()) // 60 * 60 - 7200
     window = {"start": str(past), "end": str(past + 60)}
     calls.write(telemetry, versioned(ROWS, time=past + 5))
-    async with client(services.router(graphs(telemetry, live=LiveWindow()))) as http:
+    async with serving(graphs(telemetry, live=LiveWindow())) as http:
         assert (await get(http, "/shop%2Fb", 200, **window))["calls"] == 9
         operations = await get(http, "/shop%2Fb/operations", 200, **window)
     assert [o["operation"] for o in operations["items"]] == ["GET /state", "POST /pay"]

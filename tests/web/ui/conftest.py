@@ -30,15 +30,20 @@ class Seen:
 
     edges: list[tuple[str, str]] = field(default_factory=lambda: list(EDGES))
 
-    def graph(self, window: float) -> Mapping[str, Any]:
+    def graph(self, window: float, messaging: str, hops: str) -> Mapping[str, Any]:
+        """With proxies, every edge has one between its ends."""
         assert window > 0
-        nodes = sorted({node for edge in self.edges for node in edge})
+        assert messaging in ("collapsed", "expanded")
+        edges = self.edges
+        if hops == "expanded":
+            edges = [part for a, b in edges for part in ((a, f"proxy({b})"), (f"proxy({b})", b))]
+        nodes = sorted({node for edge in edges for node in edge})
         return {
             "nodes": [
                 {"id": node, "service": node.split("/")[-1], "namespace": "shop", "kind": "service"}
                 for node in nodes
             ],
-            "edges": [{"source": source, "target": target, "kind": "call"} for source, target in self.edges],
+            "edges": [{"source": source, "target": target, "kind": "call"} for source, target in edges],
         }
 
 

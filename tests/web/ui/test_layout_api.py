@@ -47,3 +47,19 @@ def test_the_last_call_is_told_in_unix_seconds() -> None:
     seen = edge | {"last_seen": "1970-01-01T00:01:00Z"}
     assert last_calls({"edges": [seen]}) == {("a", "b", "call"): 60}
     assert last_calls({"edges": [edge, edge | {"last_seen": None}]}) == {}
+
+
+async def test_each_view_has_places_of_its_own(console: Console, parts: Wired) -> None:
+    usual = (await console.client.get("/ui/layout")).json()
+    hops = (await console.client.get("/ui/layout?hops=expanded")).json()
+    assert hops["nodes"].keys() - usual["nodes"].keys() == {"proxy(shop/checkout)", "proxy(shop/payments)"}
+    assert (await console.client.get("/ui/layout")).json() == usual
+    stored = [(await parts.layouts.load(view)).keys() for view in ("graph", "graph:expanded:expanded")]
+    assert stored == [usual["nodes"].keys(), hops["nodes"].keys()]
+    await console.client.post("/ui/layout/tidy?hops=expanded")
+    assert (await console.client.get("/ui/layout")).json() == usual
+
+
+async def test_a_view_that_there_is_not_is_refused(console: Console) -> None:
+    for asked in ("hops=1", "messaging=' OR 1=1", "hops=expanded%00"):
+        assert (await console.client.get(f"/ui/layout?{asked}")).status_code == 422

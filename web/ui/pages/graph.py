@@ -24,6 +24,12 @@ LAYERS = (
     ("resilience", "Resilience", "Circuit breakers of all edges"),
 )
 
+VIEWS = (
+    ("messaging", "Queues", "Destinations of messages as nodes of their own", "true"),
+    ("hops", "Proxies", "The proxies between services as nodes of their own", "false"),
+)
+"""Parameters of the graph; what they are when nothing else is chosen: web/ui/assets/js/48-view.js."""
+
 
 def register(app: dash.Dash, parts: Parts) -> None:
     add_page(PAGE, partial(layout, parts))
@@ -46,6 +52,7 @@ def _toolbar() -> html.Div:
         [
             _find(),
             _layers(),
+            _views(),
             _toggle("only-problems", "triangle-alert", "Only problems"),
             html.Div(className="sp"),
             html.Span(id="graph-count", className="faint"),
@@ -67,6 +74,14 @@ def _layers() -> html.Div:
         for (layer, words, hint), pressed in zip(LAYERS, ("true", "false", "false"), strict=True)
     ]
     return html.Div(buttons, className="seg", role="group", **attributes(aria_label="Layer"))
+
+
+def _views() -> html.Div:
+    buttons = [
+        html.Button(words, title=hint, **attributes(data_view=name, aria_pressed=pressed))
+        for name, words, hint, pressed in VIEWS
+    ]
+    return html.Div(buttons, className="seg", role="group", **attributes(aria_label="Nodes of their own"))
 
 
 def _toggle(key: str, symbol: str, words: str) -> html.Button:

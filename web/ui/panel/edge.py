@@ -7,6 +7,7 @@ from typing import Any
 
 from dash import html
 
+from collector import waiting
 from web.ui.dom import attributes
 from web.ui.flags import FAILURE_CLASSES, RESPONSE_FLAGS
 from web.ui.icons import icon
@@ -40,6 +41,7 @@ def edge_figures(selected: Mapping[str, Any], versions: Sequence[str]) -> html.D
             _tiles(edge),
             charts(),
             _sides(edge),
+            *([_waits(edge)] if selected.get("kind") == "messaging" else []),
             _failures(edge),
             _flags(edge),
             *([_versions(edge, versions)] if len(versions) > 1 else []),
@@ -130,8 +132,20 @@ def _sides(edge: Figures) -> html.Section:
     return section("Both sides", html.Table([head, html.Tbody(rows)], className="sides"))
 
 
+def _waits(edge: Figures) -> html.Section:
+    """R6.8. Of what a producer ended after its consumer began there is no wait: it is counted."""
+    rows = [
+        html.Div([html.Dt(name), html.Dd(figure(edge, f"wait_ms/{name}", "duration"))], className="pair")
+        for name in waiting.QUANTILES
+    ]
+    late = _counted(edge, "", "negative_wait", "Taken up before they were sent, by the clocks")
+    where = html.Div("Told where they are received, if their sender is known.", className="faint")
+    shown = html.Div([html.Dl(rows, className="pairs"), late, where])
+    return section("How long messages waited", shown, id="edge-waits")
+
+
 def _counted(edge: Figures, prefix: str, key: str, words: Any) -> html.Div:
-    path = f"{prefix}/{key}"
+    path = f"{prefix}/{key}" if prefix else key
     return html.Div(
         [html.Span(words), figure(edge, path, "count", hide_zero=True)],
         className="counted",

@@ -119,3 +119,16 @@ def test_when_it_was_first_and_last_seen(page: Page) -> None:
     assert times == [*known.values()]
     page.evaluate("() => (document.body.innerHTML = meshui.charts.markup([], [], 1, { known: {} }))")
     assert page.locator(".ever").count() == 0
+
+
+def test_names_are_asked_for_as_they_are(page: Page) -> None:
+    """A comma parts the values of a filter, a backslash takes that meaning from it."""
+    asked = page.evaluate(
+        r"""() => {
+            const edge = { source: "a,b", target: "c\\d", kind: "call" };
+            meshui.graph = { nodes: new Map(), edges: new Map([["e", edge]]) };
+            return [["edge", "e"], ["node", "x,y"]].map(([kind, id]) => meshui.charts.question({ kind, id }));
+        }"""
+    )
+    assert asked[0]["filter"] == [r"source:a\,b", r"target:c\\d", "kind:call"]
+    assert asked[1]["filter"] == [r"target:x\,y"]

@@ -15,7 +15,7 @@ window.EventSource = class {
 };
 window.heard = [];
 window.listener = { postMessage: (message) => heard.push(message) };
-window.stream = new meshStream.Stream("now-30s");
+window.stream = new meshStream.Stream("start=now-30s&messaging=collapsed");
 stream.add(listener);
 """
 GRAPH = {
@@ -45,8 +45,8 @@ def last(page: Page) -> Any:
     return page.evaluate("heard[heard.length - 1]")
 
 
-def test_it_asks_for_the_window_with_destinations_as_nodes(stream: Page) -> None:
-    assert stream.evaluate("server.url") == "/api/v1/graph/stream?start=now-30s&messaging=expanded"
+def test_it_asks_for_the_window_and_the_view(stream: Page) -> None:
+    assert stream.evaluate("server.url") == "/api/v1/graph/stream?start=now-30s&messaging=collapsed"
 
 
 def test_a_listener_that_joins_late_gets_the_merged_graph(stream: Page) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import web.ui
 from tests.web.ui.conftest import Console, Wired
-from tests.web.ui.tree import find, properties, text, walk
+from tests.web.ui.tree import find, having, properties, text, walk
 from web.listen import Ports
 from web.settings import Settings
 from web.ui.pages.graph import layout
@@ -72,3 +72,12 @@ def test_card_sizes_agree_with_the_layout() -> None:
     found = re.search(r"CARD = \{ width: (\d+), height: (\d+) \}", SCRIPTS)
     assert found is not None
     assert (float(found[1]), float(found[2])) == (CARD_WIDTH, CARD_HEIGHT)
+
+
+async def test_switches_of_the_view_say_what_is_usual(console: Console, parts: Wired) -> None:
+    """As 48-view.js has it."""
+    assert console.app is not None
+    buttons = [properties(part) for part in having(layout(parts), "data-view")]
+    usual = {"true": "expanded", "false": "collapsed"}
+    said = ", ".join(f'{each["data-view"]}: "{usual[each["aria-pressed"]]}"' for each in buttons)
+    assert f"const USUAL = {{ {said} }}" in SCRIPTS

@@ -61,3 +61,13 @@ def test_a_silent_edge_has_a_panel_too() -> None:
     panel = edge_figures(selected(edge=None), ["v1", "v2"])
     assert find(panel, "edge-error-rate").children == "–"
     assert find(panel, "edge-client-calls").children == "not seen"
+
+
+def test_messages_tell_how_long_they_waited() -> None:
+    waited = edge(wait_ms={"p50": 250.0, "p95": 1500.0, "p99": 2000.0}, negative_wait=2.0)
+    waits = text(find(edge_figures(selected(kind="messaging", edge=waited), []), "edge-waits"))
+    for part in ("p50250 ms", "p951.50 s", "p992.00 s", "by the clocks2"):
+        assert part in waits
+    unseen = edge(wait_ms=None, negative_wait=0.0)
+    assert "p50–" in text(find(edge_figures(selected(kind="messaging", edge=unseen), []), "edge-waits"))
+    assert "waited" not in text(edge_figures(selected(edge=unseen), []))

@@ -8,9 +8,9 @@
   const edgeId = ({ source, target, kind }) => `${source}>${target}>${kind}`;
 
   class Stream {
-    /** `start`: the window, as the API takes it ("now-30s"). Listeners have `postMessage`. */
-    constructor(start) {
-      this.start = start;
+    /** `query`: the window and the view, as the API takes them ("start=now-30s&…"). Listeners have `postMessage`. */
+    constructor(query) {
+      this.query = query;
       this.listeners = new Set();
       this.nodes = new Map();
       this.edges = new Map();
@@ -20,15 +20,10 @@
     }
 
     open() {
-      this.source = new EventSource(`/api/v1/graph/stream?${this.query()}`);
+      this.source = new EventSource(`/api/v1/graph/stream?${this.query}`);
       this.source.addEventListener("snapshot", ({ data }) => this.snapshot(JSON.parse(data)));
       this.source.addEventListener("delta", ({ data }) => this.delta(JSON.parse(data)));
       this.source.onerror = () => this.lost();
-    }
-
-    /** Destinations are nodes of their own on this page. */
-    query() {
-      return new URLSearchParams({ start: this.start, messaging: "expanded" }).toString();
     }
 
     add(listener) {
@@ -77,7 +72,7 @@
       if (this.source.readyState !== EventSource.CLOSED) return;
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.open(), RETRY);
-      fetch(`/api/v1/graph?${this.query()}`, { credentials: "same-origin" })
+      fetch(`/api/v1/graph?${this.query}`, { credentials: "same-origin" })
         .then(({ status }) => status === 401 && this.become("signed-out"))
         .catch(() => {});
     }

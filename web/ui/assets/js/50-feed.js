@@ -13,9 +13,9 @@
       this.onmessage = onmessage;
     }
 
-    join(start) {
+    join(query) {
       this.leave();
-      this.stream = new window.meshStream.Stream(start);
+      this.stream = new window.meshStream.Stream(query);
       this.stream.add({ postMessage: (data) => this.onmessage({ data }) });
     }
 
@@ -32,8 +32,8 @@
       this.port.start();
     }
 
-    join(start) {
-      this.port.postMessage({ join: start });
+    join(query) {
+      this.port.postMessage({ join: query });
     }
 
     leave() {
@@ -52,13 +52,13 @@
       const Port = window.SharedWorker ? SharedPort : LocalPort;
       this.port = new Port((event) => this.receive(event.data));
       addEventListener("pagehide", () => this.port.leave());
-      addEventListener("pageshow", (event) => event.persisted && this.port.join(this.start));
+      addEventListener("pageshow", (event) => event.persisted && this.port.join(this.query));
     }
 
-    /** Follows the window of the last so many seconds; what was shown stays until the first graph of it. */
-    follow(seconds) {
-      this.start = `now-${seconds}s`;
-      this.port.join(this.start);
+    /** Follows the window of the last so many seconds, in this view; what was shown stays until the first graph of it. */
+    follow(seconds, view) {
+      this.query = new URLSearchParams({ start: `now-${seconds}s`, ...view }).toString();
+      this.port.join(this.query);
     }
 
     receive(message) {

@@ -22,17 +22,20 @@
   const nameOf = (id) => (meshui.graph.nodes.get(id) || { service: id }).service;
   const isDestination = (id) => (meshui.graph.nodes.get(id) || {}).kind === "messaging";
 
+  /** Of a filter: commas separate values. */
+  const value = (id) => id.replace(/[\\,]/g, "\\$&");
+
   /** Filters of GET /api/v1/calls, and what they mean: the calls of an edge, or those to a node. Destinations are no
       ends there: messages go from producer to consumer. */
   function question({ kind, id }) {
     if (kind === "node") {
-      const filter = isDestination(id) ? null : [`${id === "user" ? "source" : "target"}:${id}`];
+      const filter = isDestination(id) ? null : [`${id === "user" ? "source" : "target"}:${value(id)}`];
       return { filter, title: "Last 15 minutes" };
     }
     const { source, target, kind: sort } = meshui.graph.edges.get(id);
-    if (isDestination(target)) return { filter: [`source:${source}`, "kind:messaging"], title: `Messages of ${nameOf(source)}, where received` };
-    if (isDestination(source)) return { filter: [`target:${target}`, "kind:messaging"], title: `Messages to ${nameOf(target)}` };
-    return { filter: [`source:${source}`, `target:${target}`, `kind:${sort}`], title: "Last 15 minutes" };
+    if (isDestination(target)) return { filter: [`source:${value(source)}`, "kind:messaging"], title: `Messages of ${nameOf(source)}, where received` };
+    if (isDestination(source)) return { filter: [`target:${value(target)}`, "kind:messaging"], title: `Messages to ${nameOf(target)}` };
+    return { filter: [`source:${value(source)}`, `target:${value(target)}`, `kind:${sort}`], title: "Last 15 minutes" };
   }
 
   /** Nodes whose markers concern the selection; of a caller only its own deployments. */
@@ -59,7 +62,7 @@
     const here = meshui.graph.figures[kind === "edge" ? "edges" : "nodes"].get(id);
     if (here) return here;
     const edge = kind === "edge" ? meshui.graph.edges.get(id) : null;
-    const asked = { start: "now-30s", idle: "true", messaging: "expanded", focus: edge ? edge.source : id };
+    const asked = { start: "now-30s", idle: "true", ...meshui.view.shown, focus: edge ? edge.source : id };
     const { nodes, edges } = await ask("/api/v1/graph", asked);
     const same = (each) => ["source", "target", "kind"].every((name) => each[name] === edge[name]);
     return edge ? edges.find(same) : nodes.find((node) => node.id === id);
@@ -153,13 +156,14 @@
     return `<div class="ever faint">First seen ${time(known.first_seen)} · last ${time(known.last_seen)}</div>`;
   }
 
-  /** The part, from rows of /api/v1/calls and events; `now` in unix seconds; `known`: the edge or node itself. */
-  function markup(rows, found, now, { title = "Last 15 minutes", known = null } = {}) {
+  /** The part, from rows of /api/v1/calls and events; `now` in unix seconds; `known`: the edge or node itself; `hop`:
+      whether proxies are nodes, of which /api/v1/calls knows nothing. */
+  function markup(rows, found, now, { title = "Last 15 minutes", known = null, hop = false } = {}) {
     const inside = found.filter((marker) => moment(marker) >= now - SPAN);
     const drawn = rows.length || inside.length;
     const charts = CHARTS.map((each) => chart(each, rows, inside, now)).join("");
     const axis = `<div class="axis faint"><span>${clock(now - SPAN)}</span><span>${clock(now)}</span></div>`;
-    const none = '<div class="faint">No calls in the last 15 minutes.</div>';
+    const none = `<div class="faint">${hop ? "Calls are charted between services: proxies in between have none of their own." : "No calls in the last 15 minutes."}</div>`;
     return `<h3>${escape(title)}</h3>${drawn ? `<div class="charts">${charts}${axis}</div>` : none}${ever(known)}${list(inside)}`;
   }
 
@@ -191,9 +195,9 @@
     if (!element || element.dataset.of !== key || shown.key !== key) return;
     const focused = element.contains(document.activeElement);
     if (focused) return; // a rebuilt list would lose the keyboard's place
-    shown.markup = markup(rows, found, meshui.feed.end ? meshui.feed.end / 1000 : Date.now() / 1000, { title, known });
+    shown.markup = markup(rows, found, meshui.feed.end ? meshui.feed.end / 1000 : Date.now() / 1000, { title, known, hop: meshui.view.shown.hops === "expanded" });
     element.innerHTML = shown.markup;
   }
 
-  meshui.charts = { update, markup };
+  meshui.charts = { update, markup, question };
 })();

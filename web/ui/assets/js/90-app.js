@@ -38,9 +38,10 @@
 
   async function fetchLayout(tidy) {
     asked = performance.now();
-    const request = tidy ? ["/ui/layout/tidy", { method: "POST", headers: csrf() }] : ["/ui/layout", {}];
-    const answer = await fetch(request[0], { credentials: "same-origin", ...request[1] });
-    if (!answer.ok) return;
+    const view = meshui.view.shown;
+    const [path, how] = tidy ? ["/ui/layout/tidy", { method: "POST", headers: csrf() }] : ["/ui/layout", {}];
+    const answer = await fetch(`${path}?${new URLSearchParams(view)}`, { credentials: "same-origin", ...how });
+    if (!answer.ok || !meshui.view.same(view, meshui.view.shown)) return;
     meshui.layout = await answer.json();
     if (meshui.graph) meshui.graph.setStructure(meshui.layout);
     refresh();
@@ -104,6 +105,7 @@
   }
 
   function start(element) {
+    showView();
     meshui.graph = new meshui.Graph(element, {
       onSelect: (selection) => {
         meshui.panel.show(selection);
@@ -116,15 +118,34 @@
     restore();
   }
 
-  // --- selection in the address: /ui/graph?edge=… opens with the panel
+  // --- selection and view in the address: /ui/graph?hops=expanded&edge=… opens with proxies and the panel
+
+  function address(search) {
+    history.replaceState(history.state, "", location.pathname + (search ? `?${search}` : ""));
+  }
 
   function remember(selection) {
     const query = new URLSearchParams(location.search);
     query.delete("edge");
     query.delete("node");
     if (selection) query.set(selection.kind, selection.id);
-    const search = query.toString();
-    history.replaceState(history.state, "", location.pathname + (search ? `?${search}` : ""));
+    address(query.toString());
+  }
+
+  /** Buttons and address say which view is shown. */
+  function showView() {
+    const view = meshui.view.shown;
+    document.querySelectorAll("[data-view]").forEach((button) => button.setAttribute("aria-pressed", String(view[button.dataset.view] === "expanded")));
+    address(meshui.view.written(location.search, view));
+  }
+
+  /** Nodes that only the view before had go with its selection; positions come with the first graph of the new one. */
+  function chooseView(button) {
+    meshui.graph.select(null);
+    meshui.view.shown = meshui.view.turned(meshui.view.shown, button.dataset.view);
+    showView();
+    meshui.feed.follow(meshui.range, meshui.view.shown);
+    fetchLayout(false).catch(() => {});
   }
 
   function restore() {
@@ -190,6 +211,7 @@
     ["#rule-apply", apply],
     ["#rule-off", () => (awaited = "rule-outcome")],
     ["[data-layer]", chooseLayer],
+    ["[data-view]", chooseView],
     ["[data-zoom]", (button) => zoom(button.dataset.zoom)],
     ["[data-close]", () => meshui.graph.select(null)],
     ["[data-scroll]", (button) => document.querySelector(button.dataset.scroll).scrollIntoView({ behavior: "smooth" })],
@@ -218,7 +240,7 @@
     if (event.target.id !== "range") return;
     meshui.range = event.target.value;
     stored.set(RANGE_KEY, meshui.range);
-    meshui.feed.follow(meshui.range);
+    meshui.feed.follow(meshui.range, meshui.view.shown);
   });
 
   document.addEventListener("keydown", (event) => {
@@ -252,7 +274,8 @@
     },
     onState: () => meshui.age.update(),
   });
-  meshui.feed.follow(meshui.range);
+  meshui.view.shown = meshui.view.read(location.search);
+  meshui.feed.follow(meshui.range, meshui.view.shown);
   fetchLayout(false).then(restore, () => {});
   new MutationObserver(mount).observe(document.documentElement, { childList: true, subtree: true });
   mount();
