@@ -107,7 +107,7 @@ class ControlPlane:
         return self._roster.proxies(self._ads.streams())
 
     def listen(self, callback: Callable[[], None]) -> None:
-        """`callback` is called on the event loop whenever anything in `proxies()` changed."""
+        """`callback` is called on the event loop whenever anything in `proxies()` or `policies()` changed."""
         self._listeners.append(callback)
 
     async def render(self, policies: Sequence[TrafficPolicy]) -> Rendering:
@@ -215,6 +215,10 @@ class ControlPlane:
         async with self._one_publish:
             if self._policies is None:
                 return
+            for (
+                callback
+            ) in self._listeners:  # before the rendering: who takes policies as they are need not wait
+                callback()
             mesh = self.mesh()
             self._revision = max(self._revision + 1, int(time.time() * 1000))
             streams = [each for each in self._ads.streams() if self._settled.is_set() or not each.returning]

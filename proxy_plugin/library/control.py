@@ -22,7 +22,7 @@ PAUSES: Final = (0.05, 1.0)
 """Seconds between two tries: doubled from the first to the last, with jitter. Back within 2 s of its return."""
 
 SILENCE: Final = 20.0  # s; the server says something every 5
-_MOST_TRANSITIONS: Final = 100  # in one report
+_MOST: Final = 100  # breakers, transitions and rejections in one report, each
 log = logging.getLogger(__name__)
 
 
@@ -88,7 +88,7 @@ async def _while_connected(member: Member, client: httpx.AsyncClient) -> None:
         "accept": "text/event-stream",
         **({"last-event-id": member.revision} if member.revision else {}),
     }
-    async with client.stream("GET", f"{path}/policies", params=params, headers=headers) as stream:
+    async with client.stream("GET", f"{path}/stream", params=params, headers=headers) as stream:
         stream.raise_for_status()
         reports = asyncio.create_task(_report(member, client, f"{path}/report"))
         try:
@@ -105,16 +105,16 @@ async def _report(member: Member, client: httpx.AsyncClient, path: str) -> None:
     pause, longest = PAUSES
     while True:
         member.news.clear()
-        told = member.transitions()[:_MOST_TRANSITIONS]
+        told = member.transitions()[:_MOST]
         body = {
             "instance": member.instance,
             "version": member.version,
             "revision": member.revision,
             "rejected": [
                 {"policy": each.policy, "field": each.field, "reason": each.reason}
-                for each in member.rejected
+                for each in member.rejected[:_MOST]
             ],
-            "breakers": member.states(),
+            "breakers": member.states()[:_MOST],
             "transitions": told,
         }
         try:

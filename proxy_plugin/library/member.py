@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 from collections import deque
@@ -49,7 +50,7 @@ class Member:
         `http`: how the control plane is reached (for certificates of one's own, for example).
         """
         self.service, self.version = service, version
-        self.instance = instance or f"{service.rpartition('/')[2]}-{socket.gethostname()}"
+        self.instance = instance or f"{service.rpartition('/')[2]}-{socket.gethostname()}-{os.getpid()}"
         self.upstreams = Upstreams(service, upstreams or {})
         self.tracer = tracer(tracer_provider)
         self.dice = dice or random.Random()  # noqa: S311 - which call is hit by a fault is no secret
@@ -114,8 +115,9 @@ class Member:
             self._transitions.popleft()
 
     def states(self) -> list[dict[str, Any]]:
-        """Every breaker as it is now."""
-        return [_written(*key, breaker.last) for key, breaker in self._breakers.items()]
+        """Every breaker as it is now, those that are not simply closed first."""
+        found = [_written(*key, breaker.last) for key, breaker in self._breakers.items()]
+        return sorted(found, key=lambda each: each["state"] == "closed" and not each["forced"])
 
     def _note(self, target: str, version: str, transition: Transition) -> None:
         self._transitions.append(_written(target, version, transition))
