@@ -119,6 +119,7 @@ class LibraryClients:
         client = self._client(who)
         client.targets, client.connected_at = targets, self._now()
         client.streams += 1
+        self._announce()
         try:
             yield b": welcome\n\n"
             while not self._ended:
@@ -135,6 +136,7 @@ class LibraryClients:
         finally:
             client.streams -= 1
             client.last_seen = self._now()
+            self._announce()
 
     async def close(self) -> None:
         """End all streams."""
@@ -168,6 +170,14 @@ class LibraryClients:
         """Of one breaker, the oldest first."""
         client = self._clients.get((service, instance))
         return tuple(client.history.get((target, version), ())) if client else ()
+
+    def _announce(self) -> None:
+        """A plan knows the callers that are there, as it knows the sidecars'."""
+        there: dict[str, set[str]] = {}
+        for client in self._clients.values():
+            if client.streams:
+                there.setdefault(client.who.service, set()).update(client.targets)
+        self._control.set_libraries(there)
 
     def _look(self) -> None:
         """The control plane has news; only other policies matter here."""

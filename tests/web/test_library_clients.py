@@ -156,6 +156,17 @@ async def test_a_process_is_told_what_concerns_it(there: Console) -> None:
     assert b'"mine"' not in (await stream(libraries, "shop/front"))[0]
 
 
+async def test_a_rule_may_be_for_a_caller_that_is_a_library(there: Console) -> None:
+    for_loyalty = {"service": "shop/payments", "from": ["platform/loyalty"]}
+    draft = {"name": "rule", "target": for_loyalty, "timeout": "3s"}
+    assert not (await there.publisher.plan(draft)).valid
+    events = there.libraries.stream(Who("platform/loyalty", "one", "v1"), frozenset(["shop/payments"]))
+    await anext(events)
+    assert (await there.publisher.plan(draft)).valid
+    await events.aclose()
+    assert not (await there.publisher.plan(draft)).valid
+
+
 async def test_whoever_is_gone_for_long_is_forgotten(mesh: Mesh) -> None:
     now = 1000.0
     libraries = LibraryClients(mesh.control, lambda: now)
