@@ -116,6 +116,26 @@ async def test_breakers_are_told_with_their_transitions(there: Console) -> None:
         assert passed[0].since <= passed[1].since
 
 
+async def test_half_open_is_told_as_well(there: Console) -> None:
+    """What Envoy does not know."""
+    async with there.serving(), AsyncExitStack() as stack:
+        backend = Backend(500, 500)
+        url = await stack.enter_async_context(serving(backend))
+        _, client = await stack.enter_async_context(process(there, upstreams={"shop/payments": url}))
+        rule = {"consecutive_5xx": 2, "base_ejection_time": "50ms", "max_ejection_percent": 100}
+        await apply(there, outlier_detection=rule)
+        await until(lambda: states(there) == {"checkout-9": "synced"})
+        async with asyncio.timeout(8):
+            while [(await client.get(URL)).status_code, backend.asked > 2] != [200, True]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+        def passed() -> list[str]:
+            found = there.libraries.transitions("shop/checkout", "checkout-9", "shop/payments")
+            return [each.state for each in found]
+
+        await until(lambda: passed() == ["open", "half_open", "closed"])
+
+
 def bearer(there: Console) -> dict[str, str]:
     return {"authorization": f"Bearer {there.token}"}
 
