@@ -21,6 +21,7 @@ from web.api import (
     export,
     graph,
     impact,
+    library,
     meta,
     metrics,
     policies,
@@ -80,7 +81,8 @@ def create_app(
         calls.router(Analytics(parts.graphs)),
         events.router(parts.events, parts.timeline),
         policies.router(parts.publisher),
-        proxies.router(parts.control),
+        proxies.router(parts.control, parts.libraries),
+        library.router(parts.libraries),
         zipkin.router(consumer, parts.settings.max_request_bytes, counters),
     ):
         api.include_router(router)

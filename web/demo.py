@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from proxy_plugin.demo.mesh import DemoMesh
 from web.listen import is_free
@@ -16,6 +16,8 @@ from web.running import invitation
 from web.settings import Settings
 from web.shapes import totals
 from web.signals import stop_signal, unless_stopped
+
+_TOKEN = "demo-library"  # noqa: S105 - its name
 
 
 async def run_demo(
@@ -36,7 +38,8 @@ async def run_demo(
         if not stop.is_set():
             running.announce()
             _say("Starting the mesh …")
-            mesh = await unless_stopped(stop, stack.enter_async_context(_mesh(running, rate)))
+            token = await stack.enter_async_context(_token(running))
+            mesh = await unless_stopped(stop, stack.enter_async_context(_mesh(running, rate, token)))
         if mesh is None:
             _say("Interrupted while starting.")
             return 0
@@ -70,7 +73,21 @@ async def _introduce(
     _say(invitation(running.settings, await running.login_link(), end))
 
 
-def _mesh(running: Running, rate: float) -> DemoMesh:
+@asynccontextmanager
+async def _token(running: Running) -> AsyncIterator[str]:
+    """An API token for the service that has no sidecar, as long as the demo lasts."""
+    auth = running.parts.auth
+    if auth is None:
+        yield ""
+        return
+    await asyncio.to_thread(auth.revoke_token, _TOKEN)  # of a demo that was killed
+    try:
+        yield await asyncio.to_thread(auth.create_token, _TOKEN)
+    finally:
+        await asyncio.to_thread(auth.revoke_token, _TOKEN)
+
+
+def _mesh(running: Running, rate: float, token: str) -> DemoMesh:
     ports, host = running.ports, running.settings.host
     return DemoMesh(
         otlp_grpc=f"{host}:{ports.otlp_grpc}",
@@ -78,6 +95,8 @@ def _mesh(running: Running, rate: float) -> DemoMesh:
         xds=f"{host}:{ports.xds}",
         folder=running.settings.data / "demo",
         rate=rate,
+        console=running.url,
+        token=token,
     )
 
 

@@ -38,6 +38,7 @@ from web.app import create_app
 from web.auth import Auth
 from web.blast import CallsReader
 from web.events import Events
+from web.library_clients import LibraryClients
 from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
@@ -158,6 +159,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(web.stop)
         stack.push_async_callback(parts.answers.close)
         stack.push_async_callback(parts.streams.close)
+        stack.push_async_callback(parts.libraries.close)
         stack.enter_context(running.noted(settings, ports.http))
         yield Running(settings, parts, counters)
 
@@ -250,6 +252,7 @@ def _parts(
         live=LiveView(graphs),
         control=control,
         publisher=publisher,
+        libraries=LibraryClients(control),
         layouts=Layouts(database),
         events=events,
         timeline=Timeline(events, RuleChanges(database), topology),

@@ -13,6 +13,7 @@ from store.layouts import Layouts
 from web.answers import Answers
 from web.auth import Auth
 from web.events import Events
+from web.library_clients import LibraryClients
 from web.listen import Ports
 from web.live import Graphs, Question
 from web.publish import Publisher
@@ -47,6 +48,7 @@ class Parts:
     live: LiveView
     control: ControlPlane
     publisher: Publisher
+    libraries: LibraryClients
     layouts: Layouts
     events: Events
     timeline: Timeline

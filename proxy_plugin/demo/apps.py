@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from proxy_plugin.demo.broker import Broker
 from proxy_plugin.demo.client import Client
 from proxy_plugin.demo.instance import Instance
 from proxy_plugin.demo.model import Subscription, World
-from proxy_plugin.demo.placement import Place, Placement
+from proxy_plugin.demo.placement import TOKEN, Place, Placement
 from proxy_plugin.demo.shop import SHOP
-from proxy_plugin.demo.telemetry import batch_processor, tracer
+from proxy_plugin.demo.telemetry import batch_processor, of, provider
+
+if TYPE_CHECKING:
+    from proxy_plugin.demo.library import LibraryClient
 
 READY = b"ready\n"
 
@@ -39,10 +43,11 @@ class Apps:
 
     def __init__(self, world: World, placement: Placement, processor: SpanProcessor) -> None:
         self._client = Client()
+        self._libraries: list[LibraryClient] = []
         groups = [(sub.topic, s.id) for s in world.services for sub in s.subscriptions]
         self._broker = Broker(groups)
         self._instances = {
-            place.port: self._instance(world, place, placement.seed, processor) for place in placement.places
+            place.port: self._instance(world, place, placement, processor) for place in placement.places
         }
         self._consumers = [
             (self._instances[place.port], subscription)
@@ -50,20 +55,38 @@ class Apps:
             for subscription in _subscriptions(world, place)
         ]
 
-    def _instance(self, world: World, place: Place, seed: int, processor: SpanProcessor) -> Instance:
+    def _instance(
+        self, world: World, place: Place, placement: Placement, processor: SpanProcessor
+    ) -> Instance:
         namespace, _, name = place.owner.rpartition("/")
+        spans = provider(
+            processor, name=name, namespace=namespace, version=place.version, instance=place.instance
+        )
         return Instance(
             owner=place.owner,
             routes=world.routes(place.owner),
             slowness=_slowness(world, place),
             dial=place.dial,
-            rng=random.Random(f"{seed}/{place.instance}"),
-            tracer=tracer(
-                processor, name=name, namespace=namespace, version=place.version, instance=place.instance
-            ),
-            client=self._client,
+            rng=random.Random(f"{placement.seed}/{place.instance}"),
+            tracer=of(spans),
+            client=self._by_library(place, placement.control, spans) if place.library else self._client,
             broker=self._broker,
         )
+
+    def _by_library(self, place: Place, control: str, spans: TracerProvider) -> LibraryClient:
+        from proxy_plugin.demo.library import LibraryClient  # with it comes httpx, which only some need
+
+        client = LibraryClient(place, control, os.environ.get(TOKEN, ""), spans)
+        self._libraries.append(client)
+        return client
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Who has the library follows the control plane while this lasts."""
+        async with AsyncExitStack() as stack:
+            for client in self._libraries:
+                await stack.enter_async_context(client)
+            yield
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         instance = self._instances[scope["server"][1]]
@@ -120,9 +143,10 @@ async def serve(placement: Placement, *, announce: Callable[[], None], closed: A
         server.should_exit = True
 
     watcher = asyncio.create_task(stop_when_closed())
-    with apps.consuming():
-        announce()
-        await server.serve(sockets=sockets)
+    async with apps.following():
+        with apps.consuming():
+            announce()
+            await server.serve(sockets=sockets)
     watcher.cancel()
     processor.shutdown()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from proxy_plugin.demo.apps import READY
-from proxy_plugin.demo.placement import Placement
+from proxy_plugin.demo.placement import TOKEN, Placement
 
 
 class AppsNotReadyError(RuntimeError):
@@ -27,14 +28,17 @@ class AppsProcess:
         return self.process.pid
 
     @classmethod
-    async def start(cls, name: str, placement: Placement, folder: Path, timeout: float = 15.0) -> AppsProcess:
-        """Returns once every port listens. `folder` gets `<name>.json` and `<name>.log`."""
+    async def start(
+        cls, name: str, placement: Placement, folder: Path, timeout: float = 15.0, *, token: str = ""
+    ) -> AppsProcess:
+        """Returns once every port listens. `folder` gets `<name>.json` and `<name>.log`; `token`: for libraries."""
         config, log = folder / f"{name}.json", folder / f"{name}.log"
         config.write_text(placement.model_dump_json(indent=1))
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "proxy_plugin.demo.apps", str(config),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
+                env=os.environ | {TOKEN: token},
                 start_new_session=True,  # Ctrl-C is the parent's business: it stops the load first
             )  # fmt: skip
         child = cls(process, log)

@@ -7,14 +7,23 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from opentelemetry.trace import Span, StatusCode, Tracer
 
 from proxy_plugin.demo.broker import Broker, Message
-from proxy_plugin.demo.client import Client
+from proxy_plugin.demo.client import Response
 from proxy_plugin.demo.model import Call, Fail, Publish, Query, Route, Step, Subscription, Together, Work
 from proxy_plugin.demo.placement import Dial
 from proxy_plugin.demo.telemetry import CONTEXT_HEADERS, process_span, query_span, send_span, under
+
+
+class Calls(Protocol):
+    """How an instance calls others: `demo.client.Client`, or by the library. Raises OSError and TimeoutError."""
+
+    async def request(self, port: int, method: str, path: str, headers: Mapping[str, str]) -> Response: ...
+
+    def close(self) -> None: ...
 
 
 class StepError(Exception):
@@ -44,7 +53,7 @@ class Instance:
     dial: Mapping[str, Dial]
     rng: random.Random
     tracer: Tracer
-    client: Client
+    client: Calls
     broker: Broker
 
     async def answer(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, str]:

@@ -45,6 +45,7 @@ class DemoMesh:
     """`async with DemoMesh(…) as mesh`: inside, every Envoy has its configuration and the load runs.
 
     `otlp_grpc` and `xds` are `host:port`, `otlp_http` is a URL without path. Logs go to `folder`.
+    `console` (a URL) and an API token: where the service without a sidecar finds its policies.
     Stops in order: load, Envoys (drained), apps, externals. When this process is killed they all end with it.
     """
 
@@ -57,11 +58,14 @@ class DemoMesh:
         *,
         seed: int = 1,
         rate: float = 60.0,
+        console: str = "",
+        token: str = "",
         world: World = SHOP,
     ) -> None:
         self._telemetry = TelemetryTarget(*_host_port(otlp_grpc))
         self._control = ControlAddress(*_host_port(xds))
         self._otlp_http, self._folder = otlp_http.rstrip("/"), folder
+        self._console, self._token = console, token
         self._seed, self._rate, self._world = seed, rate, world
         self._stack = AsyncExitStack()
         self._ends: dict[str, asyncio.Task[object]] = {}
@@ -109,10 +113,12 @@ class DemoMesh:
         begin = monotonic()
         self._folder.mkdir(parents=True, exist_ok=True)
         ports = stack.enter_context(Ports())
-        self.layout: Layout = lay_out(self._world, ports.take, seed=self._seed, otlp_http=self._otlp_http)
+        self.layout: Layout = lay_out(
+            self._world, ports.take, seed=self._seed, otlp_http=self._otlp_http, control=self._console
+        )
         self.busy_ports = tuple(ports.busy)
         for name, placement in (("externals", self.layout.externals), ("apps", self.layout.apps)):
-            child = await AppsProcess.start(name, placement, self._folder)
+            child = await AppsProcess.start(name, placement, self._folder, token=self._token)
             stack.push_async_callback(child.stop)
             self._watch(name, child.pid, asyncio.create_task(child.process.wait()), stack)
         await self._start_envoys(stack)

@@ -126,6 +126,8 @@ class Service:
     routes: tuple[Route, ...]
     subscriptions: tuple[Subscription, ...] = ()
     versions: tuple[Version, ...] = (Version(),)
+    sidecar: bool = True
+    """Without one it is a member of the mesh by the library, `proxy_plugin.httpx`. Nobody calls it over HTTP then."""
 
     @property
     def id(self) -> str:

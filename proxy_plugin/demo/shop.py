@@ -6,6 +6,7 @@ user → gateway → web → catalog → pricing (fails 2 %), inventory
                      → checkout → cart, inventory, payments v1|v2 → psp.example:8443
                                 → pg-orders, kafka:order.created → shipping → inventory, pg-orders
                                                                  → notify → mail.example:8443
+                                → loyalty (no sidecar: the library) → pricing
 """
 
 from __future__ import annotations
@@ -154,10 +155,19 @@ NOTIFY = Service(
     (Subscription("order.created", (Work(Delay(5)), Call(MAIL, "/v1/messages", "POST"))),),
 )
 
+LOYALTY = Service(
+    "loyalty",
+    "platform",
+    (),
+    (Subscription("order.created", (Work(Delay(4)), Call("shop/pricing", "/prices/{id}"))),),
+    sidecar=False,
+)
+
 SHOP = World(
     gateway=Gateway("gateway", "edge", "shop/web"),
     services=(
         WEB, CATALOG, RECOMMEND, PRICING, CART, CHECKOUT, PAYMENTS, INVENTORY, SHIPPING, NOTIFY,
+        LOYALTY,
     ),
     externals=(
         External("psp.example", 8443, (

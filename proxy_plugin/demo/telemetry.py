@@ -29,8 +29,10 @@ def batch_processor(otlp_http: str) -> BatchSpanProcessor:
     return BatchSpanProcessor(exporter, schedule_delay_millis=500, max_export_batch_size=2048)
 
 
-def tracer(processor: SpanProcessor, *, name: str, namespace: str, version: str, instance: str) -> Tracer:
-    """A tracer with a resource of its own: many services live in one process here."""
+def provider(
+    processor: SpanProcessor, *, name: str, namespace: str, version: str, instance: str
+) -> TracerProvider:
+    """Spans with a resource of its own: many services live in one process here."""
     resource = Resource.create(
         {
             "service.name": name,
@@ -39,8 +41,17 @@ def tracer(processor: SpanProcessor, *, name: str, namespace: str, version: str,
             "service.instance.id": instance,
         }
     )
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(processor)
+    made = TracerProvider(resource=resource, shutdown_on_exit=False)
+    made.add_span_processor(processor)
+    return made
+
+
+def tracer(processor: SpanProcessor, *, name: str, namespace: str, version: str, instance: str) -> Tracer:
+    return of(provider(processor, name=name, namespace=namespace, version=version, instance=instance))
+
+
+def of(provider: TracerProvider) -> Tracer:
+    """The tracer of what the apps themselves tell."""
     return provider.get_tracer("proxy_plugin.demo")
 
 

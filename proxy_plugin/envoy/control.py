@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import grpc.aio
@@ -50,6 +50,7 @@ class ControlPlane:
         self._roster = Roster()
         self._validator = Validator(envoy or envoy_binary(), telemetry)
         self._policies: tuple[TrafficPolicy, ...] | None = None
+        self._libraries: tuple[tuple[str, tuple[str, ...]], ...] = ()
         self._snapshots: dict[str, Snapshot] = {}
         self._revision = 0
         self._listeners: list[Callable[[], None]] = []
@@ -100,14 +101,18 @@ class ControlPlane:
         return self._policies or ()
 
     def mesh(self) -> Mesh:
-        return Mesh(self._registry.sidecars(), self.policies())
+        return Mesh(self._registry.sidecars(), self.policies(), self._libraries)
+
+    def set_libraries(self, libraries: Mapping[str, Iterable[str]]) -> None:
+        """Services without a sidecar, and whom they call: for plans only, they are pushed nothing here."""
+        self._libraries = tuple((service, tuple(sorted(libraries[service]))) for service in sorted(libraries))
 
     def proxies(self) -> list[ProxyStatus]:
         """Connected or lately connected, by service and instance."""
         return self._roster.proxies(self._ads.streams())
 
     def listen(self, callback: Callable[[], None]) -> None:
-        """`callback` is called on the event loop whenever anything in `proxies()` changed."""
+        """`callback` is called on the event loop whenever anything in `proxies()` or `policies()` changed."""
         self._listeners.append(callback)
 
     async def render(self, policies: Sequence[TrafficPolicy]) -> Rendering:
@@ -215,6 +220,10 @@ class ControlPlane:
         async with self._one_publish:
             if self._policies is None:
                 return
+            for (
+                callback
+            ) in self._listeners:  # before the rendering: who takes policies as they are need not wait
+                callback()
             mesh = self.mesh()
             self._revision = max(self._revision + 1, int(time.time() * 1000))
             streams = [each for each in self._ads.streams() if self._settled.is_set() or not each.returning]

@@ -148,9 +148,11 @@ class Mesh:
 
     sidecars: tuple[Sidecar, ...] = ()
     policies: tuple[TrafficPolicy, ...] = ()
+    libraries: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Services without a sidecar and whom they call: callers as any other."""
 
     def with_policies(self, policies: Iterable[TrafficPolicy]) -> Mesh:
-        return Mesh(self.sidecars, tuple(policies))
+        return replace(self, policies=tuple(policies))
 
     @cached_property
     def _by_service(self) -> dict[str, tuple[Sidecar, ...]]:
@@ -165,6 +167,9 @@ class Mesh:
         for sidecar in self.sidecars:
             for upstream in sidecar.targets():
                 found.setdefault(upstream.id, set()).add(sidecar.id)
+        for service, targets in self.libraries:
+            for target in targets:
+                found.setdefault(target, set()).add(service)
         return {target: tuple(sorted(callers)) for target, callers in found.items()}
 
     def services(self) -> tuple[str, ...]:

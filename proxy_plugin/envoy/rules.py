@@ -131,7 +131,7 @@ def setting(policy: TrafficPolicy, name: str) -> Any:
 
 def route_rules(mesh: Mesh, source: str, target: str) -> tuple[RouteRules, ...]:
     """Every route of the edge with rules at the caller, narrowest first; the last one takes all the rest."""
-    return _by_route(mesh.policies_for(source, target), CALLER_FIELDS)
+    return by_route(mesh.policies_for(source, target), CALLER_FIELDS)
 
 
 def caller_rules(mesh: Mesh, target: str) -> tuple[CallerRules, ...]:
@@ -148,10 +148,10 @@ def caller_rules(mesh: Mesh, target: str) -> tuple[CallerRules, ...]:
         alike.setdefault(tuple(policy.name for policy in applying[caller]), []).append(caller)
     return (
         *(
-            CallerRules(tuple(callers), _by_route(applying[callers[0]], CALLEE_FIELDS))
+            CallerRules(tuple(callers), by_route(applying[callers[0]], CALLEE_FIELDS))
             for callers in alike.values()
         ),
-        CallerRules((), _by_route(applying[""], CALLEE_FIELDS)),
+        CallerRules((), by_route(applying[""], CALLEE_FIELDS)),
     )
 
 
@@ -168,10 +168,15 @@ def route_count(policies: Iterable[TrafficPolicy]) -> int:
 
 
 def cluster_rules(mesh: Mesh, source: str, target: str) -> ClusterRules:
-    policies = _setting_any(mesh.policies_for(source, target), _CLUSTER_SETTINGS)
-    found = _merged(policies, _CLUSTER_SETTINGS)
+    return edge_rules(mesh.policies_for(source, target))
+
+
+def edge_rules(policies: Iterable[TrafficPolicy]) -> ClusterRules:
+    """The same from the policies in force for one edge, by name."""
+    there = _setting_any(policies, _CLUSTER_SETTINGS)
+    found = _merged(there, _CLUSTER_SETTINGS)
     return ClusterRules(
-        tuple(policy.name for policy in policies),
+        tuple(policy.name for policy in there),
         **{_OF_CLUSTERS.get(name, name): value for name, (value, _) in found.items()},
     )
 
@@ -180,11 +185,12 @@ _OF_CLUSTERS = {"circuit_breaker.force": "force", "retry.budget": "retry_budget"
 
 
 def limits(mesh: Mesh, source: str, target: str) -> dict[str, int]:
-    """Circuit breaker limits in force at each proxy of `source` for `target` (and for each version of it).
+    """Circuit breaker limits in force at each proxy of `source` for `target` (and for each version of it)."""
+    return edge_limits(cluster_rules(mesh, source, target))
 
-    A retry budget stands in the place of `max_retries`.
-    """
-    cluster = cluster_rules(mesh, source, target)
+
+def edge_limits(cluster: ClusterRules) -> dict[str, int]:
+    """Limit → value. A retry budget stands in the place of `max_retries`."""
     asked = cluster.circuit_breaker.limits if cluster.circuit_breaker else {}
     found = {**DEFAULT_LIMITS, **asked, **FORCED_LIMITS[cluster.force]}
     if cluster.retry_budget is not None:
@@ -200,7 +206,7 @@ def effective(mesh: Mesh, source: str, target: str) -> dict[str, Any]:
     """
     policies = mesh.policies_for(source, target)
     *special, general = (
-        _described(rules, mesh, target) for rules in _by_route(policies, CALLER_FIELDS + CALLEE_FIELDS)
+        _described(rules, mesh, target) for rules in by_route(policies, CALLER_FIELDS + CALLEE_FIELDS)
     )
     cluster = cluster_rules(mesh, source, target)
     return {
@@ -242,7 +248,8 @@ def _merged(policies: Sequence[TrafficPolicy], names: Sequence[str]) -> dict[str
     }
 
 
-def _by_route(policies: Iterable[TrafficPolicy], fields: Sequence[str]) -> tuple[RouteRules, ...]:
+def by_route(policies: Iterable[TrafficPolicy], fields: Sequence[str]) -> tuple[RouteRules, ...]:
+    """The routes of one edge with what holds there of `fields`, narrowest first; the last takes all the rest."""
     there = _setting_any(policies, fields)
     routes = sorted(meet(_routes(there)), key=narrowness, reverse=True)
     return tuple(_rules(route, there, fields) for route in routes)

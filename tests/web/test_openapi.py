@@ -19,8 +19,22 @@ from store.layouts import Layouts
 from tests.web.happened import timeline
 from web.analytics import Analytics
 from web.answers import Answers
-from web.api import calls, diff, events, export, graph, impact, meta, policies, proxies, services, traces
+from web.api import (
+    calls,
+    diff,
+    events,
+    export,
+    graph,
+    impact,
+    library,
+    meta,
+    policies,
+    proxies,
+    services,
+    traces,
+)
 from web.events import Events
+from web.library_clients import LibraryClients
 from web.live import Graphs
 from web.problems import MEDIA_TYPE
 from web.publish import Publisher
@@ -46,6 +60,7 @@ def document(control: Engine) -> dict[str, Any]:
         events.router(Events(control), timeline(control)),
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
+        library.router(LibraryClients(plane)),
     ):
         app.include_router(router)
     return app.openapi()

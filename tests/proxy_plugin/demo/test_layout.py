@@ -15,13 +15,14 @@ def layout() -> Layout:
 
 def test_no_port_is_given_twice() -> None:
     placed = layout()
+    apps = {each.app_port for each in placed.sidecars}
     ports = [
         port
         for envoy in placed.envoys
         for port in (envoy.app_port, envoy.inbound_port, envoy.outbound_port, envoy.admin_port)
         if port
-    ] + [place.port for place in placed.externals.places]
-    assert len(ports) == len(set(ports)) == 3 + 12 * 4 + 2
+    ] + [place.port for place in (*placed.externals.places, *placed.apps.places) if place.port not in apps]
+    assert len(ports) == len(set(ports)) == 3 + 12 * 4 + 2 + 1
 
 
 def test_instances_are_named_after_service_version_and_number() -> None:
@@ -36,6 +37,8 @@ def test_an_app_dials_its_own_sidecar_and_names_the_target() -> None:
     placed = layout()
     sidecars = {each.instance: each for each in placed.sidecars}
     for place in placed.apps.places:
+        if place.library:
+            continue
         assert place.port == sidecars[place.instance].app_port
         assert {dial.port for dial in place.dial.values()} <= {sidecars[place.instance].outbound_port}
     payments = next(place for place in placed.apps.places if place.instance == "payments-v2-1")
@@ -64,3 +67,14 @@ def test_only_the_apps_export_spans() -> None:
     assert placed.apps.otlp_http == "http://127.0.0.1:4318"
     assert placed.externals.otlp_http == ""
     assert placed.apps.seed == placed.externals.seed == 4
+
+
+def test_who_has_the_library_has_no_envoy_and_goes_straight_to_its_targets() -> None:
+    placed = layout()
+    (place,) = (each for each in placed.apps.places if each.library)
+    assert place.owner == "platform/loyalty"
+    assert place.owner not in {each.id for each in placed.envoys}
+    pricing = next(each for each in placed.sidecars if each.id == "shop/pricing")
+    assert {target: dial.port for target, dial in place.dial.items()} == {
+        "shop/pricing": pricing.inbound_port
+    }
