@@ -25,7 +25,8 @@ from proxy_plugin.policy import Finding, TrafficPolicy
 from store import audit
 from store.policies import Revision, StoredPolicy
 from web.ledger import Action, Change, Ledger, lease_end
-from web.plan import CallReader, Plan, Planner, errors
+from web.observed import CallReader
+from web.plan import Plan, Planner, errors
 from web.problems import FieldError, Problem
 from web.rollout import Applied, Begun, Rollout
 

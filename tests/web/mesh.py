@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -156,6 +157,12 @@ class Seen:
     target: str
     rate: float
     durations: Sequence[float] = ()
+    error_rate: float | None = 0.0
+
+    @property
+    def p99(self) -> float | None:
+        ranked = sorted(self.durations)
+        return ranked[math.ceil(0.99 * len(ranked)) - 1] if ranked else None
 
     def share_above(self, ms: float) -> float | None:
         if not self.durations:
@@ -167,7 +174,11 @@ class Seen:
 class Calls:
     """What a test wants to have been observed."""
 
-    edges: list[Seen] = field(default_factory=list)
+    edges: list[Seen] = field(default_factory=lambda: [Seen("shop/checkout", "shop/payments", 1.0)])
+    versions: dict[str, float] = field(default_factory=lambda: {"v1": 9.0, "v2": 9.0})
+
+    async def versions_of(self, target: str) -> dict[str, float]:
+        return self.versions
 
     async def edges_to(self, target: str) -> list[Seen]:
         return [edge for edge in self.edges if edge.target == target]

@@ -81,6 +81,11 @@ class BlastRadiusView(BaseModel):
         description="Share (0-1) of calls that take longer than the timeout; null when not known",
         examples=[0.02],
     )
+    predicted_extra_load: float | None = Field(
+        description="Calls per second that retries would add at today's share of failures, at most; "
+        "null without a retry or calls",
+        examples=[0.8],
+    )
 
 
 class PlanView(BaseModel):
