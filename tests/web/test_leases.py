@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def expiring(publisher: Publisher) -> AsyncIterator[None]:
-    task = asyncio.create_task(publisher.expire_leases())
+    task = asyncio.create_task(publisher.keep())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

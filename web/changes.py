@@ -1,0 +1,78 @@
+"""What everybody needs who changes policies: the ledger, the turn, the push. People's changes: ``web.publish``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.engine import Engine
+
+from collector.selfwatch import Observe, observing
+from proxy_plugin.envoy.control import ControlPlane
+from proxy_plugin.policy import TrafficPolicy
+from store.policies import StoredPolicy
+from web.ledger import Change, Ledger
+from web.problems import Problem
+from web.rollout import Applied, Begun, Rollout
+from web.turn import Turn
+
+
+class Changes:
+    """`start` before anything else, `stop` at the end. ``news``: set when a change has ended."""
+
+    def __init__(
+        self,
+        control: ControlPlane,
+        database: Engine,
+        now: Callable[[], datetime],
+        deadline: float,
+        observe: Observe | None = None,
+    ) -> None:
+        """``deadline``: s that proxies have to answer; ``observe``: told of every push."""
+        self.control, self.now = control, now
+        self.ledger = Ledger(database, now)
+        self.news = asyncio.Event()
+        self._observe = observe
+        self._rollout = Rollout(control, self.ledger, deadline)
+        self.turn = Turn(deadline, self._rollout.so_far, self.news.set)
+        self._log = structlog.get_logger(__name__)
+
+    async def start(self) -> None:
+        """Bring the store in order after a stop of any kind, then hand the policies to the control plane."""
+        await asyncio.to_thread(self.ledger.recover)
+        self.control.set_policies(self.readable(await self.policies()))
+
+    async def stop(self) -> None:
+        """Give up what is still being pushed; the next start finds it and counts it as failed."""
+        await self.turn.stop()
+
+    async def policies(self) -> list[StoredPolicy]:
+        """All, by name."""
+        return await asyncio.to_thread(self.ledger.everything)
+
+    async def get(self, name: str) -> StoredPolicy:
+        """Raises a 404 problem."""
+        found = await asyncio.to_thread(self.ledger.get, name)
+        if found is None:
+            raise Problem(404, "No such policy", f"There is no policy {name}.")
+        return found
+
+    def readable(self, stored: list[StoredPolicy], without: str = "") -> list[TrafficPolicy]:
+        """The policies but one. What an older version stored and this one cannot read is not in force."""
+        found = []
+        for each in stored:
+            try:
+                if each.name != without:
+                    found.append(each.policy())
+            except ValidationError as error:
+                self._log.error("policy_unreadable", name=each.name, error=str(error))
+        return found
+
+    async def carry_out(self, change: Change, begun: asyncio.Future[Begun]) -> Applied:
+        """Push a change and write it down. For those whose turn it is."""
+        others = self.readable(await self.policies(), without=change.name)
+        with observing(self._observe, "policy push", policy=change.name, action=change.action):
+            return await self._rollout.carry_out(change, others, begun)
