@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -15,22 +15,44 @@ from proxy_plugin.policy import Finding, TrafficPolicy
 from store import audit, policies
 from store.engines import reads, writes
 from store.policies import Revision, StoredPolicy
+from web import verdict
+from web.schedule import Progress
+from web.verdict import Watch
 
-Action = Literal["policy.apply", "policy.toggle", "policy.delete", "policy.rollback", "policy.lease"]
+Action = Literal[
+    "policy.apply",
+    "policy.toggle",
+    "policy.delete",
+    "policy.rollback",
+    "policy.lease",
+    "policy.guard",
+    "policy.step",
+    "policy.abort",
+]
 Proxies = Mapping[str, list[dict[str, Any]]]
 
-SYSTEM = "meshscope"  # who ends leases
+SYSTEM = "meshscope"  # who ends leases, takes back, and goes on with schedules
+
+ENDINGS: dict[str, str] = {"policy.lease": policies.LEASE_ENDED, "policy.guard": policies.GUARD_REVERTED}
+"""What takes a rule back by itself → the outcome of its revision. It stands whatever a proxy says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Somebody wants `name` to become `after` (None: to go)."""
+    """Somebody wants `name` to become `after` (None: to go).
+
+    `watch`: what a guard has found (of its own action), or the watch that a step goes on with. `progress`: how far
+    its schedule is then. `keeps_lease`: its lease goes on, and does not begin anew.
+    """
 
     action: Action
     name: str
     after: TrafficPolicy | None
     actor: str
     reason: str = ""
+    watch: Watch | None = None
+    progress: Progress | None = None
+    keeps_lease: bool = False
 
     @property
     def document(self) -> dict[str, Any] | None:
@@ -109,6 +131,11 @@ class Ledger:
             self._audit(session, change, "refused", {}, revision=number, findings=said)
         return number
 
+    def note(self, name: str, number: int, **facts: Any) -> bool:
+        """See :func:`store.policies.note`."""
+        with self._writes.begin() as session:
+            return policies.note(session, name, number, **facts)
+
     def stale(self, change: Change, expected: int, found: int) -> None:
         """Somebody changed a policy that was no longer as they knew it."""
         with self._writes.begin() as session:
@@ -144,14 +171,40 @@ class Ledger:
         return policies.begin(session, change.name, document, actor=actor, reason=reason, at=self._now())
 
     def _stand(self, session: Session, change: Change, number: int, proxies: Proxies) -> None:
-        ended = change.action == "policy.lease"
-        outcome = policies.LEASE_ENDED if ended else policies.APPLIED
+        outcome = ENDINGS.get(change.action, policies.APPLIED)
         policies.finish(session, change.name, number, outcome, proxies)
         if change.after is None:
             policies.remove(session, change.name)
         else:
-            policies.put(session, change.after, number, self._now(), self._expiry(change.after))
-        self._audit(session, change, "reverted" if ended else "applied", proxies, revision=number)
+            watch = self._watch(session, change, change.after, number)
+            policies.put(
+                session,
+                change.after,
+                number,
+                self._now(),
+                self._lease(session, change, change.after),
+                guard=watch.document() if watch else None,
+                steps=change.progress.begun(self._now().timestamp()).document() if change.progress else None,
+            )
+        said: audit.Outcome = "reverted" if change.action in ENDINGS else "applied"
+        self._audit(session, change, said, proxies, revision=number)
+
+    def _watch(self, session: Session, change: Change, after: TrafficPolicy, number: int) -> Watch | None:
+        """What its guard does from now on. What takes a rule back is not watched."""
+        if change.action in ENDINGS or change.action == "policy.abort":
+            return change.watch
+        begun = policies.revision(session, change.name, number)
+        if after.guard is None or not after.enabled or begun is None:
+            return None
+        running = change.progress is not None and change.progress.state == "running"
+        began, since = begun.at.timestamp(), self._now().timestamp()
+        watch = verdict.watched(after.guard, number, began, since, endless=running)
+        before = change.watch  # a step is compared with before the first one
+        return replace(watch, side=before.side, before=before.before) if before else watch
+
+    def _lease(self, session: Session, change: Change, after: TrafficPolicy) -> datetime | None:
+        standing = policies.get(session, change.name) if change.keeps_lease else None
+        return standing.expires_at if standing and after.enabled else self._expiry(after)
 
     def _expiry(self, policy: TrafficPolicy) -> datetime | None:
         if policy.lease is None or not policy.enabled:
@@ -165,6 +218,8 @@ class Ledger:
             detail["proxies"] = {answer: len(found) for answer, found in proxies.items()}
         if change.reason:
             detail["reason"] = change.reason
+        if change.action == "policy.guard" and change.watch is not None:
+            detail["guard"] = change.watch.document()
         audit.append(
             session,
             actor=change.actor,

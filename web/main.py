@@ -43,6 +43,7 @@ from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
 from web.publish import Publisher
+from web.readings import Readings
 from web.rule_changes import RuleChanges
 from web.settings import Settings
 from web.stream import Streams
@@ -140,7 +141,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         topology = Topology(telemetry, directory, Horizon(settings.retention_calls, settings.vanished_after))
         kept, health = _kept(settings), settings.health
         graphs = Graphs(live, telemetry, breakers, directory, control, health, kept, topology=topology)
-        publisher = Publisher(control, control_database, CallsReader(live), observe=observe)
+        readings = Readings(graphs)
+        publisher = Publisher(control, control_database, CallsReader(live), observe=observe, figures=readings)
         await publisher.start()
         keeping = asyncio.create_task(publisher.keep(), name="policies")
         stack.callback(keeping.cancel)

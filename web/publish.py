@@ -19,8 +19,10 @@ from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.policy import Finding, TrafficPolicy
 from store import audit
 from store.policies import Revision, StoredPolicy
+from web.back import Back
 from web.changes import Changes
-from web.keeper import Keeper
+from web.guard import Figures, Guards
+from web.keeper import Duty, Keeper
 from web.leases import Leases
 from web.ledger import Action, Change
 from web.observed import CallReader
@@ -48,19 +50,24 @@ class Publisher:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         deadline: float = DEADLINE,
         observe: Observe | None = None,
+        figures: Figures | None = None,
     ) -> None:
-        """``observe``: told of every push."""
+        """``observe``: told of every push; ``figures``: what guards compare, without which they wait."""
         self._changes = Changes(control, database, now, deadline, observe)
         self._ledger, self._turn = self._changes.ledger, self._changes.turn
         self._planner = Planner(control, calls)
-        self._keeper = Keeper(self._changes, [Leases(self._changes)])
+        back = Back(self._changes, self._planner)
+        duties: list[Duty] = [Leases(self._changes)]
+        if figures is not None:
+            duties.append(Guards(self._changes, figures, back))
+        self._keeper = Keeper(self._changes, duties)
 
     async def start(self) -> None:
         """Bring the store in order after a stop of any kind, then hand the policies to the control plane."""
         await self._changes.start()
 
     async def keep(self) -> None:
-        """Do what happens by itself: leases end. Runs until it is cancelled."""
+        """Do what happens by itself: leases end, guards judge. Runs until it is cancelled."""
         await self._keeper.keep()
 
     async def stop(self) -> None:

@@ -10,16 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import grpc.aio
+import polars as pl
 from sqlalchemy.engine import Engine
 
+from collector.breakers import Breakers
+from collector.directory import Directory
+from collector.rollup import LiveWindow, buckets
 from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, envoy_api
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.resources.values import INBOUND, OUTBOUND
 from proxy_plugin.envoy.xds import SERVICE
+from tests.collector.notation import calls
 from tests.web.clock import Clock
+from web.live import Graphs
 from web.publish import Publisher
+from web.readings import Readings
 
 Behaviour = Literal["ack", "nack", "silent"]
 
@@ -193,6 +200,8 @@ class Mesh:
     clock: Clock
     calls: Calls
     proxies: dict[str, Proxy]
+    live: LiveWindow
+    graphs: Graphs
     until = staticmethod(until)
     until_async = staticmethod(until_async)
 
@@ -207,7 +216,24 @@ class Mesh:
             await proxy.leave()
 
     def publisher(self, deadline: float = 5.0) -> Publisher:
-        return Publisher(self.control, self.database, self.calls, now=self.clock, deadline=deadline)
+        return Publisher(
+            self.control,
+            self.database,
+            self.calls,
+            now=self.clock,
+            deadline=deadline,
+            figures=Readings(self.graphs),
+        )
+
+    def call(self, count: int, failed: int = 0, ms: int = 10, ago: int = 0) -> None:
+        """Calls from checkout to payments in the second ``ago`` before now, as a caller's sidecar reports them."""
+        failing = (f"{n} C shop/checkout [peer.service=shop/payments] {ms} !" for n in range(1, failed + 1))
+        working = (
+            f"{n} C shop/checkout [peer.service=shop/payments] {ms}" for n in range(failed + 1, count + 1)
+        )
+        second = int(self.clock.now.timestamp()) - ago
+        rows = calls("; ".join((*failing, *working))).with_columns(time=pl.lit(second, pl.Int64))
+        self.live.add(buckets(rows), second)
 
     @property
     def checkout(self) -> Proxy:
@@ -231,7 +257,9 @@ async def small_mesh(database: Engine, clock: Clock) -> AsyncIterator[Mesh]:
     async with AsyncExitStack() as stack:
         await control.start()
         stack.push_async_callback(control.stop)
-        built = Mesh(control, database, clock, Calls(), {})
+        live = LiveWindow()
+        graphs = Graphs(live, database, Breakers(), Directory(), control)
+        built = Mesh(control, database, clock, Calls(), {}, live, graphs)
         stack.push_async_callback(built.close)
         for sidecar in SIDECARS:
             await built.add(sidecar.instance).join()
