@@ -28,6 +28,7 @@ Action = Literal[
     "policy.guard",
     "policy.step",
     "policy.abort",
+    "policy.steps",
 ]
 Proxies = Mapping[str, list[dict[str, Any]]]
 
@@ -135,6 +136,21 @@ class Ledger:
         """See :func:`store.policies.note`."""
         with self._writes.begin() as session:
             return policies.note(session, name, number, **facts)
+
+    def noted(
+        self,
+        change: Change,
+        number: int,
+        detail: Mapping[str, Any],
+        outcome: audit.Outcome = "applied",
+        **facts: Any,
+    ) -> bool:
+        """The same, with an audit entry; False, and no entry, where the policy is no longer at that revision."""
+        with self._writes.begin() as session:
+            done = policies.note(session, change.name, number, **facts)
+            if done:
+                self._audit(session, change, outcome, {}, revision=number, **detail)
+        return done
 
     def stale(self, change: Change, expected: int, found: int) -> None:
         """Somebody changed a policy that was no longer as they knew it."""

@@ -15,8 +15,10 @@ from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.policy import Finding, TrafficPolicy, read_policy
 from store.policies import StoredPolicy
+from web import schedule
 from web.observed import CallReader, Observed, cut_share, extra_load, observed
 from web.observed import findings as said_by_traffic
+from web.schedule import Progress
 
 
 class BlastRadius(TypedDict):
@@ -44,7 +46,8 @@ class Plan:
     diff: str = ""
     resources: dict[str, str] = field(default_factory=dict)
     blast_radius: BlastRadius = field(default_factory=_nothing)
-    policy: TrafficPolicy | None = None  # the draft, when it could be read
+    policy: TrafficPolicy | None = None  # the draft, when it could be read; at the first step of its schedule
+    progress: Progress | None = None  # of that schedule
 
 
 class Planner:
@@ -58,13 +61,21 @@ class Planner:
         draft: TrafficPolicy | Mapping[str, Any],
         stored: StoredPolicy | None,
         others: Sequence[TrafficPolicy],
+        *,
+        begins: bool = False,
     ) -> Plan:
-        """`stored`: the policy as it stands, None for a new one; `others`: all policies but this one."""
+        """`stored`: the policy as it stands, None for a new one; `others`: all policies but this one.
+
+        `begins`: a schedule begins, at its first step.
+        """
         policy, findings = (draft, []) if isinstance(draft, TrafficPolicy) else read_policy(draft)
         if policy is None:
             return Plan(False, findings)
         mesh = self._control.mesh().with_policies(others)
-        findings = await asyncio.to_thread(checks.problems, policy, mesh)
+        wrong, progress = schedule.problems(policy), None
+        if begins:
+            policy, progress = schedule.first(policy, stored.revision if stored else None)
+        findings = wrong + await asyncio.to_thread(checks.problems, policy, mesh) + schedule.hints(policy)
         resources: dict[str, str] = {}
         if not errors(findings):
             rendering = await self._control.render([*others, policy])
@@ -80,6 +91,7 @@ class Planner:
             resources=resources,
             blast_radius=blast_radius(policy, mesh, seen or Observed()),
             policy=policy,
+            progress=progress,
         )
 
 

@@ -29,6 +29,7 @@ from web.observed import CallReader
 from web.plan import Plan, Planner, errors
 from web.problems import FieldError, Problem
 from web.rollout import Applied, Begun
+from web.steps import Schedules
 
 DEADLINE = 10.0
 """Seconds that proxies have to answer before everything is taken back."""
@@ -57,7 +58,9 @@ class Publisher:
         self._ledger, self._turn = self._changes.ledger, self._changes.turn
         self._planner = Planner(control, calls)
         back = Back(self._changes, self._planner)
-        duties: list[Duty] = [Leases(self._changes)]
+        self.leases = Leases(self._changes)
+        self.schedules = Schedules(self._changes, self._planner, back)
+        duties: list[Duty] = [self.leases, self.schedules]
         if figures is not None:
             duties.append(Guards(self._changes, figures, back))
         self._keeper = Keeper(self._changes, duties)
@@ -67,7 +70,7 @@ class Publisher:
         await self._changes.start()
 
     async def keep(self) -> None:
-        """Do what happens by itself: leases end, guards judge. Runs until it is cancelled."""
+        """Do what happens by itself: leases end, guards judge, schedules go on. Runs until it is cancelled."""
         await self._keeper.keep()
 
     async def stop(self) -> None:
@@ -101,9 +104,14 @@ class Publisher:
 
     async def plan(self, draft: Draft) -> Plan:
         """What `draft` would change. Changes nothing, and raises nothing for what is wrong with it."""
+        return await self._planned(draft, "policy.apply")
+
+    async def _planned(self, draft: Draft, action: Action) -> Plan:
         name, stored = _name(draft), await self.policies()
         before = next((each for each in stored if each.name == name), None)
-        return await self._planner.plan(draft, before, self._changes.readable(stored, without=name))
+        others = self._changes.readable(stored, without=name)
+        # Who goes back wants the split that was there, and no schedule.
+        return await self._planner.plan(draft, before, others, begins=action != "policy.rollback")
 
     # --- write
 
@@ -127,13 +135,11 @@ class Publisher:
         async def work(begun: asyncio.Future[Begun]) -> Applied:
             asked = Change(action, _name(draft), None, actor, reason)
             stored = await self._matching(asked, if_match)
-            plan = await self.plan(draft)
+            plan = await self._planned(draft, action)
             if plan.policy is None or not (plan.valid or _only_disables(plan.policy, stored)):
                 await self._refuse(asked, draft, plan.findings)
-            applied = await self._changes.carry_out(
-                Change(action, asked.name, plan.policy, actor, reason), begun
-            )
-            return replace(applied, created=stored is None)
+            change = replace(asked, after=plan.policy, progress=plan.progress)
+            return replace(await self._changes.carry_out(change, begun), created=stored is None)
 
         return await self._turn.run(work, wait)
 
