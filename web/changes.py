@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from collector.selfwatch import Observe, observing
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.policy import TrafficPolicy
+from store.anchor import Anchor
 from store.policies import StoredPolicy
 from web.ledger import Change, Ledger
 from web.problems import Problem
@@ -30,10 +31,11 @@ class Changes:
         now: Callable[[], datetime],
         deadline: float,
         observe: Observe | None = None,
+        anchor: Anchor | None = None,
     ) -> None:
-        """``deadline``: s that proxies have to answer; ``observe``: told of every push."""
+        """``deadline``: s that proxies have to answer; ``observe``: told of every push; ``anchor``: of the audit."""
         self.control, self.now = control, now
-        self.ledger = Ledger(database, now)
+        self.ledger = Ledger(database, now, anchor)
         self.news = asyncio.Event()
         self._observe = observe
         self._rollout = Rollout(control, self.ledger, deadline)

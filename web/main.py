@@ -25,6 +25,7 @@ from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store import retention
+from store.anchor import Anchor
 from store.collectors import collector_id
 from store.engines import control_engine, telemetry_engine
 from store.layouts import Layouts
@@ -142,7 +143,14 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         kept, health = _kept(settings), settings.health
         graphs = Graphs(live, telemetry, breakers, directory, control, health, kept, topology=topology)
         readings = Readings(graphs)
-        publisher = Publisher(control, control_database, CallsReader(live), observe=observe, figures=readings)
+        publisher = Publisher(
+            control,
+            control_database,
+            CallsReader(live),
+            observe=observe,
+            figures=readings,
+            anchor=Anchor(settings.data / "audit.head"),
+        )
         await publisher.start()
         keeping = asyncio.create_task(publisher.keep(), name="policies")
         stack.callback(keeping.cancel)

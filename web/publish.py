@@ -7,7 +7,7 @@ change runs at a time. A push that outlives its caller's patience goes on in the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from collector.selfwatch import Observe
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.policy import Finding, TrafficPolicy
 from store import audit
+from store.anchor import Anchor
 from store.policies import Revision, StoredPolicy
 from web.back import Back
 from web.changes import Changes
@@ -52,9 +53,13 @@ class Publisher:
         deadline: float = DEADLINE,
         observe: Observe | None = None,
         figures: Figures | None = None,
+        anchor: Anchor | None = None,
     ) -> None:
-        """``observe``: told of every push; ``figures``: what guards compare, without which they wait."""
-        self._changes = Changes(control, database, now, deadline, observe)
+        """``observe``: told of every push; ``figures``: what guards compare, without which they wait.
+
+        ``anchor``: keeps the newest audit entry outside the database.
+        """
+        self._changes = Changes(control, database, now, deadline, observe, anchor)
         self._ledger, self._turn = self._changes.ledger, self._changes.turn
         self._planner = Planner(control, calls)
         back = Back(self._changes, self._planner)
@@ -98,6 +103,14 @@ class Publisher:
     ) -> list[audit.Entry]:
         """Audit entries, the newest first."""
         return await asyncio.to_thread(self._ledger.audit_entries, subject, outcome, limit, below)
+
+    def audit_export(self, subject: str | None, outcome: str | None) -> Iterator[audit.Entry]:
+        """All entries, the oldest first. Blocks: take them in a thread."""
+        return self._ledger.audit_export(subject, outcome)
+
+    async def denied(self, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
+        """Write down that somebody tried to change what they may not."""
+        await asyncio.to_thread(self._ledger.denied, actor, action, subject, detail)
 
     async def verify_audit(self) -> audit.Verdict:
         return await asyncio.to_thread(self._ledger.verify_audit)
