@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.policy import TrafficPolicy
 from store.anchor import Anchor
 from store.policies import StoredPolicy
+from store.turn import SharedTurn
 from web.ledger import Change, Ledger
 from web.problems import Problem
 from web.rollout import Applied, Begun, Rollout
@@ -39,13 +41,16 @@ class Changes:
         self.news = asyncio.Event()
         self._observe = observe
         self._rollout = Rollout(control, self.ledger, deadline)
-        self.turn = Turn(deadline, self._rollout.so_far, self.news.set)
+        shared = SharedTurn(database)
+        self.shared = shared.shared
+        self.turn = Turn(deadline, self._rollout.so_far, self.news.set, shared)
         self._log = structlog.get_logger(__name__)
 
     async def start(self) -> None:
         """Bring the store in order after a stop of any kind, then hand the policies to the control plane."""
-        await asyncio.to_thread(self.ledger.recover)
-        self.control.set_policies(self.readable(await self.policies()))
+        async with self.turn.taken():  # what another process is pushing is not cut off
+            await asyncio.to_thread(self.ledger.recover)
+            self.control.set_policies(self.readable(await self.policies()))
 
     async def stop(self) -> None:
         """Give up what is still being pushed; the next start finds it and counts it as failed."""
@@ -73,8 +78,35 @@ class Changes:
                 self._log.error("policy_unreadable", name=each.name, error=str(error))
         return found
 
+    def knows(self, policy: TrafficPolicy) -> bool:
+        """Whether it is for this process to judge: of several, for the one whose proxies know the target."""
+        mesh, target = self.control.mesh(), policy.target.service
+        return not self.shared or target in mesh.services() or target in mesh.targets()
+
+    async def follow(self) -> None:
+        """Take over what another process has put into force."""
+        async with self.turn.here():
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        stored = await self.policies()
+        over = {each.name for each in stored if (each.lease_left(self.now()) or 1.0) <= 0}
+        standing = [
+            # What was over and could not be written down has ended all the same.
+            each.model_copy(update={"enabled": False}) if each.name in over else each
+            for each in self.readable(stored)
+        ]
+        if _documents(standing) != _documents(self.control.policies()):
+            self.control.set_policies(standing)
+
     async def carry_out(self, change: Change, begun: asyncio.Future[Begun]) -> Applied:
         """Push a change and write it down. For those whose turn it is."""
+        if self.shared:
+            await self._catch_up()
         others = self.readable(await self.policies(), without=change.name)
         with observing(self._observe, "policy push", policy=change.name, action=change.action):
             return await self._rollout.carry_out(change, others, begun)
+
+
+def _documents(policies: Iterable[TrafficPolicy]) -> list[dict[str, Any]]:
+    return sorted((each.document() for each in policies), key=lambda each: str(each["name"]))

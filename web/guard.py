@@ -47,7 +47,7 @@ class Guards:
         return _EVERY if watched else LOOK_AGAIN
 
     def _known(self, stored: list[StoredPolicy]) -> list[StoredPolicy]:
-        return [each for each in stored if self._changes.readable([each])]
+        return [each for each in stored if any(map(self._changes.knows, self._changes.readable([each])))]
 
     async def _judge(self, stored: StoredPolicy) -> None:
         policy, now = stored.policy(), self._changes.now().timestamp()

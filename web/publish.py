@@ -29,6 +29,7 @@ from web.ledger import Action, Change
 from web.observed import CallReader
 from web.plan import Plan, Planner, errors
 from web.problems import FieldError, Problem
+from web.replicas import Replicas
 from web.rollout import Applied, Begun
 from web.steps import Schedules
 
@@ -65,7 +66,7 @@ class Publisher:
         back = Back(self._changes, self._planner)
         self.leases = Leases(self._changes)
         self.schedules = Schedules(self._changes, self._planner, back)
-        duties: list[Duty] = [self.leases, self.schedules]
+        duties: list[Duty] = [self.leases, self.schedules, Replicas(self._changes)]
         if figures is not None:
             duties.append(Guards(self._changes, figures, back))
         self._keeper = Keeper(self._changes, duties)

@@ -40,7 +40,9 @@ class Schedules:
         pause = LOOK_AGAIN
         for stored in await self._changes.policies():
             progress = _progress(stored)
-            if progress is None or progress.state != "running" or not self._changes.readable([stored]):
+            if progress is None or progress.state != "running":
+                continue
+            if not any(map(self._changes.knows, self._changes.readable([stored]))):
                 continue
             left = (progress.until or 0.0) - self._changes.now().timestamp()
             if left > 0:

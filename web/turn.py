@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
+from store.turn import SharedTurn
 from web.problems import Problem
 from web.rollout import Applied, Begun
 
 _SHORTEST_TURN = 1.0  # s that even an impatient caller waits for the changes of others
+_ASK_AGAIN = 0.05  # s; the lock of a database has no queue that could be waited in without holding a thread
 
 Work = Callable[[asyncio.Future[Begun]], Coroutine[Any, Any, Applied]]
 
 
 class Turn:
-    """Runs changes one after the other. ``ended`` is called after each; ``so_far`` tells how far one is."""
+    """Runs changes one after the other. ``ended`` is called after each; ``so_far`` tells how far one is.
+
+    ``shared``: the turn among all processes that use the database.
+    """
 
     def __init__(
-        self, deadline: float, so_far: Callable[[Begun], Applied], ended: Callable[[], None]
+        self,
+        deadline: float,
+        so_far: Callable[[Begun], Applied],
+        ended: Callable[[], None],
+        shared: SharedTurn,
     ) -> None:
-        self._deadline, self._so_far, self._ended = deadline, so_far, ended
+        self._deadline, self._so_far, self._ended, self._shared = deadline, so_far, ended, shared
         self._one = asyncio.Lock()
         self._running: set[asyncio.Task[Applied]] = set()
         self._log = structlog.get_logger(__name__)
@@ -56,20 +66,51 @@ class Turn:
         return task.result() if task.done() else self._so_far(begun.result())
 
     async def _alone(self, work: Work, begun: asyncio.Future[Begun], patience: float | None) -> Applied:
+        async with self.taken(patience):
+            return await work(begun)
+
+    @asynccontextmanager
+    async def here(self) -> AsyncIterator[None]:
+        """The turn in this process; others may be changing something."""
+        async with self._one:
+            yield
+
+    @asynccontextmanager
+    async def taken(self, patience: float | None = None) -> AsyncIterator[None]:
+        """The turn, for one change. A 503 problem when it does not come within ``patience`` seconds."""
         await self._take(patience)
         try:
-            return await work(begun)
+            yield
         finally:
+            self._shared.release()
             self._one.release()
 
     async def _take(self, patience: float | None) -> None:
         try:
             async with asyncio.timeout(patience):
                 await self._one.acquire()
+                try:
+                    while not await self._take_shared():  # noqa: ASYNC110 - no event comes from a database
+                        await asyncio.sleep(_ASK_AGAIN)
+                except BaseException:
+                    self._one.release()
+                    raise
         except TimeoutError:
             detail = "Another change is still waiting for a proxy. Nothing was changed."
             headers = {"Retry-After": f"{max(1, round(self._deadline))}"}
             raise Problem(503, "Busy", detail, headers=headers) from None
+
+    async def _take_shared(self) -> bool:
+        """A thread cannot be cancelled: what it takes after nobody waits for it any more is given back."""
+        if not self._shared.shared:
+            return True
+        asked = asyncio.ensure_future(asyncio.to_thread(self._shared.take))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            await asyncio.wait({asked})
+            self._shared.release()
+            raise
 
     def _done(self, task: asyncio.Task[Applied]) -> None:
         self._running.discard(task)
