@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.engine import Engine
 
 from collector.selfwatch import Observe, observing
+from proxy_plugin.envoy import control as plane
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.policy import TrafficPolicy
 from store.anchor import Anchor
@@ -39,6 +41,7 @@ class Changes:
         self.control, self.now = control, now
         self.ledger = Ledger(database, now, anchor)
         self.news = asyncio.Event()
+        self._started = time.monotonic()
         self._observe = observe
         self._rollout = Rollout(control, self.ledger, deadline)
         shared = SharedTurn(database)
@@ -51,6 +54,7 @@ class Changes:
         async with self.turn.taken():  # what another process is pushing is not cut off
             await asyncio.to_thread(self.ledger.recover)
             self.control.set_policies(self.readable(await self.policies()))
+        self._started = time.monotonic()
 
     async def stop(self) -> None:
         """Give up what is still being pushed; the next start finds it and counts it as failed."""
@@ -79,9 +83,15 @@ class Changes:
         return found
 
     def knows(self, policy: TrafficPolicy) -> bool:
-        """Whether it is for this process to judge: of several, for the one whose proxies know the target."""
+        """Whether it can be judged here and now.
+
+        Not while the proxies of a former process are on their way back: what is valid would not seem so. And of several
+        processes, by the one whose proxies know the target.
+        """
+        if time.monotonic() - self._started < plane.SETTLE:
+            return False
         mesh, target = self.control.mesh(), policy.target.service
-        return not self.shared or target in mesh.services() or target in mesh.targets()
+        return target in mesh.services() or target in mesh.targets()
 
     async def follow(self) -> None:
         """Take over what another process has put into force."""

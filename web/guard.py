@@ -42,12 +42,10 @@ class Guards:
     async def look(self) -> float:
         """Judge what is watched; seconds until it is worth looking again."""
         watched = [each for each in await self._changes.policies() if _watching(each)]
-        for stored in self._known(watched):
-            await self._judge(stored)
+        for stored in watched:
+            if any(map(self._changes.knows, self._changes.readable([stored]))):
+                await self._judge(stored)
         return _EVERY if watched else LOOK_AGAIN
-
-    def _known(self, stored: list[StoredPolicy]) -> list[StoredPolicy]:
-        return [each for each in stored if any(map(self._changes.knows, self._changes.readable([each])))]
 
     async def _judge(self, stored: StoredPolicy) -> None:
         policy, now = stored.policy(), self._changes.now().timestamp()

@@ -43,6 +43,7 @@ class Schedules:
             if progress is None or progress.state != "running":
                 continue
             if not any(map(self._changes.knows, self._changes.readable([stored]))):
+                pause = _EVERY
                 continue
             left = (progress.until or 0.0) - self._changes.now().timestamp()
             if left > 0:

@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Engine
 
+from proxy_plugin.envoy.bootstrap import TelemetryTarget
+from proxy_plugin.envoy.control import ControlPlane
 from store.policies import StoredPolicy
 from tests.web.clock import Clock
 from tests.web.mesh import Mesh
 from tests.web.test_publish import audited, draft, history
 from web.publish import Publisher
+from web.readings import Readings
 
 pytestmark = pytest.mark.anyio
 
@@ -138,6 +142,23 @@ async def test_a_guard_goes_on_after_a_stop(publisher: Publisher, mesh: Mesh, cl
         await reaches(again, mesh, "broken")
     await again.stop()
     assert await history(again) == [(1, "applied"), (2, "applied"), (3, "guard_reverted")]
+
+
+async def test_nothing_is_judged_while_the_proxies_are_on_their_way_back(
+    publisher: Publisher, mesh: Mesh, control: Engine, clock: Clock
+) -> None:
+    """To a control plane that knows nobody yet, the revision before would not seem valid, and the rule would go."""
+    await guarded(publisher, mesh)
+    clock.advance(seconds=9)
+    mesh.call(40, failed=20)
+    clock.advance(seconds=4)
+    plane = ControlPlane(telemetry=TelemetryTarget(port=9))
+    again = Publisher(plane, control, now=clock, figures=Readings(mesh.graphs))
+    await again.start()
+    for duty in again._keeper._duties:
+        await duty.look()
+    assert await history(again) == [(1, "applied"), (2, "applied")]
+    await plane.stop()
 
 
 async def test_what_a_guard_takes_back_goes_even_where_a_proxy_refuses(

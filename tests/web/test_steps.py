@@ -138,8 +138,8 @@ async def test_it_goes_on_after_a_stop(publisher: Publisher, mesh: Mesh, clock: 
     again = mesh.publisher()
     await again.start()
     assert await weight(again) == 5
-    await again.schedules.look()
-    assert await weight(again) == 25
+    async with keeping(again):
+        await weighs(again, mesh, 25)
     await again.stop()
 
 

@@ -95,7 +95,7 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "guard.min_calls": ("Not judged where one of the windows has fewer calls.", 50),
     "steps": (
         "The split as a schedule; `split` says who has the rest. Each step is a revision, and comes when the hold of "
-        "the one before is over and the guard holds.",
+        "the one before is over and the guard holds. Saving the policy or switching it on begins it anew.",
         {"version": "v2", "schedule": [{"weight": 5, "hold": "5m"}, {"weight": 100}]},
     ),
     "steps.version": ("Which version takes over; one that is running.", "v2"),
