@@ -94,12 +94,10 @@ def extra_load(policy: TrafficPolicy, seen: Observed) -> float | None:
 
 def findings(policy: TrafficPolicy, mesh: Mesh, seen: Observed | None) -> list[Finding]:
     """Warnings and hints; never errors: traffic of today forbids nothing."""
-    found = [*_multiplied(policy, mesh), *_mirrored(policy)]
     if seen is None or all(getattr(policy, rule) is None for rule in RULES):
-        return found
+        return []
     if not seen.edges:
         return [
-            *found,
             Finding(
                 "info",
                 "target",
@@ -107,7 +105,7 @@ def findings(policy: TrafficPolicy, mesh: Mesh, seen: Observed | None) -> list[F
                 "Look whether it is called at all; nothing can be predicted.",
             ),
         ]
-    return [*found, *_timeout(policy, seen), *_retry(policy, seen), *_versions(policy, mesh, seen)]
+    return [*_timeout(policy, seen), *_retry(policy, seen), *_versions(policy, mesh, seen)]
 
 
 def _timeout(policy: TrafficPolicy, seen: Observed) -> Iterator[Finding]:
@@ -150,38 +148,3 @@ def _versions(policy: TrafficPolicy, mesh: Mesh, seen: Observed) -> Iterator[Fin
                 f"{share.version} took no call in the last 15 minutes; it would get {share.weight} % of them.",
                 "Begin with a small weight, with a guard.",
             )
-
-
-def _multiplied(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
-    """Retries of two rules along a path: each attempt of the first has all attempts of the second."""
-    if policy.retry is None or not policy.enabled:
-        return
-    target, tries = policy.target.service, policy.retry.attempts + 1
-    callers = policy.target.callers or mesh.callers(target)
-    for other in mesh.policies:
-        if other.name == policy.name or other.retry is None or not other.enabled:
-            continue
-        before = other.target.service in callers
-        after = target in (other.target.callers or mesh.callers(other.target.service))
-        if before or after:
-            product = tries * (other.retry.attempts + 1)
-            yield Finding(
-                "warning",
-                "retry.attempts",
-                f"{other.name} retries calls to {other.target.service} on the same path: together up to "
-                f"{product} attempts for one request.",
-                "Retry in one place only, next to what fails.",
-            )
-
-
-def _mirrored(policy: TrafficPolicy) -> Iterator[Finding]:
-    if policy.mirror is None:
-        return
-    taking = [share.version for share in policy.split or () if share.weight]
-    if taking == [policy.mirror.version]:
-        yield Finding(
-            "warning",
-            "mirror.version",
-            f"{policy.mirror.version} takes all requests already, so it would get copies of its own.",
-            "Mirror into another version.",
-        )

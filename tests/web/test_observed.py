@@ -52,13 +52,6 @@ async def test_retries_of_calls_that_do_not_fail_add_nothing(publisher: Publishe
     assert (plan.findings, plan.blast_radius["predicted_extra_load"]) == ([], 0.0)
 
 
-async def test_retries_on_one_path_multiply(publisher: Publisher) -> None:
-    await publisher.apply(draft(retry={"attempts": 2}), actor="ann")
-    other = {"name": "other", "target": {"service": "shop/checkout"}, "retry": {"attempts": 3}}
-    found = (await publisher.plan(other)).findings
-    assert "rule retries calls to shop/payments on the same path: together up to 12" in found[0].message
-
-
 async def test_a_version_that_takes_no_calls(publisher: Publisher, mesh: Mesh) -> None:
     mesh.calls.versions = {"v1": 9.0}
     (finding,) = await said(publisher, split=SPLIT)
@@ -71,10 +64,3 @@ async def test_no_calls_at_all(publisher: Publisher, mesh: Mesh) -> None:
     mesh.calls.edges = []
     (finding,) = await said(publisher, timeout="1s")
     assert (finding.severity, finding.field) == ("info", "target")
-
-
-async def test_copies_of_its_own(publisher: Publisher) -> None:
-    fields = {"mirror": {"version": "v2", "percent": 5}, "lease": "1m"}
-    alone = await said(publisher, split=[{"version": "v2", "weight": 100}], **fields)
-    assert [each.field for each in alone] == ["mirror.version"]
-    assert await said(publisher, split=SPLIT, **fields) == []
