@@ -4,7 +4,8 @@ A chain of hashes shows what was changed or removed within it; of its last entri
 entry its `seq` and hash are written to a file. `verify` then finds any tail that was removed, and a database that was
 put back to an earlier state. It cannot find: what was removed by somebody who writes this file as well (copy it to a
 place of its own, or export the log regularly), and the last entry where the process was killed between the commit and
-the file.
+the file, nor entries of reported events until the next one of a policy. Who puts the database back to a backup on
+purpose removes the file as well.
 """
 
 from __future__ import annotations
