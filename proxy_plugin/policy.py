@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -286,6 +287,25 @@ class Guard(_Part):
     min_calls: Count = 50
 
 
+class Step(_Part):
+    weight: Annotated[int, Field(ge=0, le=100, description="Percent of the requests.")]
+    hold: Duration = Field(default=Duration("5m"), description="So long until the next step.")
+
+
+class Steps(_Part):
+    """`split` as a schedule: `version` takes the weights one after the other, the others share the rest."""
+
+    version: Version
+    schedule: tuple[Step, ...] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        weights = [step.weight for step in self.schedule]
+        if any(after <= before for before, after in pairwise(weights)):
+            raise ValueError("each weight is greater than the one before")
+        return self
+
+
 class TrafficPolicy(_Part):
     """One named rule for the calls to one service. What is left out is left as it is."""
 
@@ -306,6 +326,7 @@ class TrafficPolicy(_Part):
         default=None, description="The policy is disabled by itself after this time."
     )
     guard: Guard | None = None
+    steps: Steps | None = None
     enabled: bool = True
 
     def document(self) -> dict[str, Any]:

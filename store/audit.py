@@ -1,14 +1,14 @@
 """The audit log: append-only, each entry bound to the one before by its hash.
 
-A change, a gap or a reordering is found by `verify`. What it cannot find is a tail that was cut off by
-somebody who can write to the database: for that, keep the newest hash somewhere else.
+A change, a gap or a reordering is found by `verify`. A tail that was cut off is found by what is kept of the newest
+entry outside the database (`store.anchor`, which says what even that cannot show).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,6 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from store.anchor import Head
 from store.control import AuditRow
 
 Outcome = Literal["applied", "refused", "denied", "failed", "reverted"]
@@ -98,15 +99,43 @@ def page(
     return [_entry(row) for row in session.scalars(query)]
 
 
-def verify(session: Session) -> Verdict:
-    """Recompute the whole chain, a thousand entries in memory at a time."""
+def head(session: Session) -> Head | None:
+    """The newest entry."""
+    row = session.scalar(sa.select(AuditRow).order_by(AuditRow.seq.desc()).limit(1))
+    return Head(row.seq, row.hash) if row else None
+
+
+def bears(session: Session, known: Head | None) -> bool:
+    """Whether an entry that there was is still there."""
+    row = session.get(AuditRow, known.seq) if known else None
+    return known is None or (row is not None and row.hash == known.hash)
+
+
+def entries(session: Session, *, subject: str | None = None, outcome: str | None = None) -> Iterator[Entry]:
+    """All of them, the oldest first, a thousand in memory at a time."""
+    query = sa.select(AuditRow).order_by(AuditRow.seq)
+    if subject is not None:
+        query = query.where(AuditRow.subject == subject)
+    if outcome is not None:
+        query = query.where(AuditRow.outcome == outcome)
+    yield from map(_entry, session.scalars(query.execution_options(yield_per=1000)))
+
+
+def verify(session: Session, known: Head | None = None) -> Verdict:
+    """Recompute the whole chain, a thousand entries in memory at a time.
+
+    `known`: an entry that there was; where it is missing, that is the first bad one.
+    """
     before, count, first_bad = _FIRST, 0, None
     for row in session.scalars(sa.select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=1000)):
         count += 1
         intact = row.seq == count and row.prev_hash == before and row.hash == _hash(row)
+        intact = intact and (known is None or known.seq != row.seq or known.hash == row.hash)
         if first_bad is None and not intact:
             first_bad = row.seq
         before = row.hash
+    if first_bad is None and known is not None and not 1 <= known.seq <= count:
+        first_bad = count + 1  # the first that is missing
     return Verdict(first_bad is None, count, first_bad)
 
 

@@ -16,14 +16,17 @@ from sqlalchemy.orm import Session
 from proxy_plugin.policy import TrafficPolicy
 from store.control import PolicyRow, RevisionRow
 
-PENDING, APPLIED, LEASE_ENDED = "pending", "applied", "lease_ended"
-IN_FORCE = (APPLIED, LEASE_ENDED)
+PENDING, APPLIED, LEASE_ENDED, GUARD_REVERTED = "pending", "applied", "lease_ended", "guard_reverted"
+IN_FORCE = (APPLIED, LEASE_ENDED, GUARD_REVERTED)
 """Outcomes after which the policy stood as the revision says."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
-    """A policy at its last applied revision. `expires_at`: the end of its lease, None without one."""
+    """A policy at its last applied revision. `expires_at`: the end of its lease, None without one.
+
+    `guard`, `steps`: how far its guard and its schedule are, as `web.verdict` and `web.schedule` write them.
+    """
 
     name: str
     document: dict[str, Any]
@@ -32,6 +35,8 @@ class StoredPolicy:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    guard: dict[str, Any] | None = None
+    steps: dict[str, Any] | None = None
 
     def lease_left(self, now: datetime) -> float | None:
         """Seconds until its lease ends (negative: it should have), None when there is none to end."""
@@ -155,14 +160,29 @@ def finish(session: Session, name: str, number: int, outcome: str, proxies: Mapp
     row.outcome, row.proxies = outcome, dict(proxies)
 
 
-def put(session: Session, policy: TrafficPolicy, number: int, at: datetime, expires: datetime | None) -> None:
+def put(
+    session: Session,
+    policy: TrafficPolicy,
+    number: int,
+    at: datetime,
+    expires: datetime | None,
+    *,
+    guard: dict[str, Any] | None = None,
+    steps: dict[str, Any] | None = None,
+) -> None:
     """The policy stands at revision `number` from now on."""
     row = session.get(PolicyRow, policy.name)
     if row is None:
         row = PolicyRow(name=policy.name, created_at=at)
         session.add(row)
     row.document, row.revision, row.enabled = policy.document(), number, policy.enabled
-    row.expires_at, row.updated_at = expires, at
+    row.expires_at, row.updated_at, row.guard, row.steps = expires, at, guard, steps
+
+
+def note(session: Session, name: str, number: int, **facts: Any) -> bool:
+    """Changes `expires_at`, `guard` or `steps` of the policy as it stands at revision `number`; False: it does not."""
+    query = sa.update(PolicyRow).where(PolicyRow.name == name, PolicyRow.revision == number)
+    return bool(session.execute(query.values(**facts)).rowcount)  # type: ignore[attr-defined]
 
 
 def remove(session: Session, name: str) -> None:
@@ -172,7 +192,15 @@ def remove(session: Session, name: str) -> None:
 
 def _stored(row: PolicyRow) -> StoredPolicy:
     return StoredPolicy(
-        row.name, row.document, row.revision, row.enabled, row.expires_at, row.created_at, row.updated_at
+        row.name,
+        row.document,
+        row.revision,
+        row.enabled,
+        row.expires_at,
+        row.created_at,
+        row.updated_at,
+        row.guard,
+        row.steps,
     )
 
 

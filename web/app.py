@@ -31,6 +31,7 @@ from web.api import (
     zipkin,
 )
 from web.api_docs import routes as api_docs
+from web.denials import Denials
 from web.gate import CookieNames, Gate
 from web.headers import SecurityHeaders
 from web.known import KnownPaths
@@ -95,5 +96,5 @@ def create_app(
 
     known = KnownPaths(api, api, ui.known_path)
     console = ui.create_ui(api, parts)
-    headers = SecurityHeaders(Gate(known, parts.auth))
+    headers = SecurityHeaders(Denials(Gate(known, parts.auth), parts.publisher.denied))
     return headers

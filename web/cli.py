@@ -19,6 +19,7 @@ import typer
 from web.terminal.calls import calls
 from web.terminal.events import events
 from web.terminal.graph import graph
+from web.terminal.policies import policies
 from web.terminal.traces import traces
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts.")
 cli.add_typer(tokens, name="token")
 cli.add_typer(events, name="events")
+cli.add_typer(policies, name="policy")
 cli.command()(calls)
 cli.command()(traces)
 cli.command()(graph)

@@ -25,6 +25,7 @@ from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from store import retention
+from store.anchor import Anchor
 from store.collectors import collector_id
 from store.engines import control_engine, telemetry_engine
 from store.layouts import Layouts
@@ -43,6 +44,7 @@ from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
 from web.publish import Publisher
+from web.readings import Readings
 from web.rule_changes import RuleChanges
 from web.settings import Settings
 from web.stream import Streams
@@ -140,10 +142,18 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         topology = Topology(telemetry, directory, Horizon(settings.retention_calls, settings.vanished_after))
         kept, health = _kept(settings), settings.health
         graphs = Graphs(live, telemetry, breakers, directory, control, health, kept, topology=topology)
-        publisher = Publisher(control, control_database, CallsReader(live), observe=observe)
+        readings = Readings(graphs)
+        publisher = Publisher(
+            control,
+            control_database,
+            CallsReader(live),
+            observe=observe,
+            figures=readings,
+            anchor=Anchor(settings.data / "audit.head"),
+        )
         await publisher.start()
-        leases = asyncio.create_task(publisher.expire_leases(), name="leases")
-        stack.callback(leases.cancel)
+        keeping = asyncio.create_task(publisher.keep(), name="policies")
+        stack.callback(keeping.cancel)
         stack.push_async_callback(publisher.stop)
         xds_port = await control.start(settings.host, settings.xds_port)
         stack.push_async_callback(control.stop)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 import yaml
 
@@ -15,36 +15,26 @@ from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.policy import Finding, TrafficPolicy, read_policy
 from store.policies import StoredPolicy
-
-
-class EdgeCalls(Protocol):
-    """The calls of one edge in the last 15 minutes."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def rate(self) -> float:
-        """Calls per second."""
-
-    def share_above(self, ms: float) -> float | None:
-        """Share (0-1) of calls that took longer, None when no duration was seen."""
-
-
-class CallReader(Protocol):
-    """Who calls a target, as it was observed."""
-
-    async def edges_to(self, target: str) -> Sequence[EdgeCalls]: ...
+from web import schedule
+from web.observed import CallReader, Observed, cut_share, extra_load, observed
+from web.observed import findings as said_by_traffic
+from web.schedule import Progress
 
 
 class BlastRadius(TypedDict):
-    """What a policy touches. Shares are 0-1; None: nothing is cut, or no call was seen."""
+    """What a policy touches. Shares are 0-1, loads calls per second; None: nothing to predict, or no call seen."""
 
     edges: list[list[str]]
     callers: list[str]
     calls_per_second: float
     predicted_cut_share: float | None
+    predicted_extra_load: float | None
+
+
+def _nothing() -> BlastRadius:
+    return BlastRadius(
+        edges=[], callers=[], calls_per_second=0.0, predicted_cut_share=None, predicted_extra_load=None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +45,9 @@ class Plan:
     findings: list[Finding]
     diff: str = ""
     resources: dict[str, str] = field(default_factory=dict)
-    blast_radius: BlastRadius = field(
-        default_factory=lambda: BlastRadius(
-            edges=[], callers=[], calls_per_second=0.0, predicted_cut_share=None
-        )
-    )
-    policy: TrafficPolicy | None = None  # the draft, when it could be read
+    blast_radius: BlastRadius = field(default_factory=_nothing)
+    policy: TrafficPolicy | None = None  # the draft, when it could be read; at the first step of its schedule
+    progress: Progress | None = None  # of that schedule
 
 
 class Planner:
@@ -74,25 +61,37 @@ class Planner:
         draft: TrafficPolicy | Mapping[str, Any],
         stored: StoredPolicy | None,
         others: Sequence[TrafficPolicy],
+        *,
+        begins: bool = False,
     ) -> Plan:
-        """`stored`: the policy as it stands, None for a new one; `others`: all policies but this one."""
+        """`stored`: the policy as it stands, None for a new one; `others`: all policies but this one.
+
+        `begins`: a schedule begins, at its first step.
+        """
         policy, findings = (draft, []) if isinstance(draft, TrafficPolicy) else read_policy(draft)
         if policy is None:
             return Plan(False, findings)
         mesh = self._control.mesh().with_policies(others)
-        findings = await asyncio.to_thread(checks.problems, policy, mesh)
+        wrong, progress = schedule.problems(policy), None
+        if begins:
+            policy, progress = schedule.first(policy, stored.revision if stored else None)
+        findings = wrong + await asyncio.to_thread(checks.problems, policy, mesh) + schedule.hints(policy)
         resources: dict[str, str] = {}
         if not errors(findings):
             rendering = await self._control.render([*others, policy])
             resources = rendering.diffs()
             findings += [_envoy_refuses(words) for words in rendering.refusals()]
+        seen = await observed(policy, self._calls)
+        if not errors(findings):
+            findings += said_by_traffic(policy, mesh, seen)
         return Plan(
             valid=not errors(findings),
             findings=findings,
             diff=difference(stored, policy),
             resources=resources,
-            blast_radius=await blast_radius(policy, mesh, self._calls),
+            blast_radius=blast_radius(policy, mesh, seen or Observed()),
             policy=policy,
+            progress=progress,
         )
 
 
@@ -107,35 +106,20 @@ def difference(stored: StoredPolicy | None, policy: TrafficPolicy) -> str:
     return "".join(unified_diff(before, _yaml(policy.document()), old, f"{policy.name} (draft)"))
 
 
-async def blast_radius(policy: TrafficPolicy, mesh: Mesh, calls: CallReader | None) -> BlastRadius:
+def blast_radius(policy: TrafficPolicy, mesh: Mesh, seen: Observed) -> BlastRadius:
     """Edges that are configured or were seen, and what flows over those that the policy applies to."""
-    target = policy.target.service
-    chosen = policy.target.callers
-    seen = [
-        edge
-        for edge in (await calls.edges_to(target) if calls else ())
-        if not chosen or edge.source in chosen
-    ]
+    target, chosen = policy.target.service, policy.target.callers
     callers = sorted(
-        {edge.source for edge in seen}
+        {edge.source for edge in seen.edges}
         | {caller for caller in mesh.callers(target) if not chosen or caller in chosen}
     )
     return BlastRadius(
         edges=[[caller, target] for caller in callers],
         callers=callers,
-        calls_per_second=float(sum(edge.rate for edge in seen)),
-        predicted_cut_share=_cut_share(policy, seen),
+        calls_per_second=seen.rate,
+        predicted_cut_share=cut_share(policy, seen),
+        predicted_extra_load=extra_load(policy, seen),
     )
-
-
-def _cut_share(policy: TrafficPolicy, seen: Sequence[EdgeCalls]) -> float | None:
-    """Share of today's calls that take longer than the draft's timeout, weighted by their number."""
-    if policy.timeout is None:
-        return None
-    limit = policy.timeout.seconds * 1000
-    shares = [(edge.rate, share) for edge in seen if (share := edge.share_above(limit)) is not None]
-    total = sum(rate for rate, _ in shares)
-    return sum(rate * share for rate, share in shares) / total if total else None
 
 
 def _envoy_refuses(words: str) -> Finding:

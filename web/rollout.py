@@ -15,7 +15,7 @@ from proxy_plugin.envoy.status import Change as Rendered
 from proxy_plugin.envoy.status import ProxyOutcome, PushResult
 from proxy_plugin.policy import TrafficPolicy
 from store.policies import StoredPolicy
-from web.ledger import Change, Ledger, Proxies
+from web.ledger import ENDINGS, Change, Ledger, Proxies
 from web.problems import Problem
 
 Answers = dict[str, list[ProxyOutcome]]
@@ -102,7 +102,7 @@ class Rollout:
             return await asyncio.to_thread(self._ledger.begin, change)
         except SQLAlchemyError as error:
             said = "Nothing was changed."
-            if change.action == "policy.lease":
+            if change.action in ENDINGS:
                 # A fault ends in time, also where that cannot be written down: the next try does so.
                 await self._control.restore(target, self._deadline)
                 said = "It ended all the same."
@@ -111,8 +111,8 @@ class Rollout:
     async def _undo(
         self, change: Change, number: int, before: Sequence[TrafficPolicy], error: Exception
     ) -> NoReturn:
-        """What is in force must be what is written down; only the end of a lease stands without."""
-        if change.action == "policy.lease":
+        """What is in force must be what is written down; only what ends by itself stands without."""
+        if change.action in ENDINGS:
             raise self._unwritten(change, "It ended all the same.", error) from error
         await self._control.restore(before, self._deadline)
         await self._note_failure(change, number, {}, "It could not be written down.")
@@ -151,10 +151,10 @@ class Rollout:
 def _stands_anyway(change: Change, result: PushResult) -> bool:
     """A rule that ends must end, even where a proxy hangs: it is told as soon as it listens again.
 
-    A refusal keeps a person's change from standing, but not the end of a lease.
+    A refusal keeps a person's change from standing, but not the end of a lease, nor what a guard takes back.
     """
     ends = change.after is None or not change.after.enabled
-    return change.action == "policy.lease" or (ends and not result.nacked)
+    return change.action in ENDINGS or (ends and not result.nacked)
 
 
 def _answers(result: PushResult) -> Answers:

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from store import policies
 from store.engines import reads
-from store.policies import LEASE_ENDED, Revision
+from store.policies import GUARD_REVERTED, LEASE_ENDED, Revision
 
-What = Literal["added", "changed", "enabled", "disabled", "lease_ended", "removed"]
+What = Literal["added", "changed", "enabled", "disabled", "lease_ended", "guard_reverted", "removed"]
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -98,6 +98,8 @@ def _what(revision: Revision) -> What:
     before, after = revision.before, revision.after
     if revision.outcome == LEASE_ENDED:
         return "lease_ended"
+    if revision.outcome == GUARD_REVERTED:
+        return "guard_reverted"
     if after is None:
         return "removed"
     if before is None:

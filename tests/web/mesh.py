@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import grpc.aio
+import polars as pl
 from sqlalchemy.engine import Engine
 
+from collector.breakers import Breakers
+from collector.directory import Directory
+from collector.rollup import LiveWindow, buckets
 from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, envoy_api
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.resources.values import INBOUND, OUTBOUND
 from proxy_plugin.envoy.xds import SERVICE
+from tests.collector.notation import calls
 from tests.web.clock import Clock
+from web.live import Graphs
 from web.publish import Publisher
+from web.readings import Readings
 
 Behaviour = Literal["ack", "nack", "silent"]
 
@@ -156,6 +164,12 @@ class Seen:
     target: str
     rate: float
     durations: Sequence[float] = ()
+    error_rate: float | None = 0.0
+
+    @property
+    def p99(self) -> float | None:
+        ranked = sorted(self.durations)
+        return ranked[math.ceil(0.99 * len(ranked)) - 1] if ranked else None
 
     def share_above(self, ms: float) -> float | None:
         if not self.durations:
@@ -167,7 +181,11 @@ class Seen:
 class Calls:
     """What a test wants to have been observed."""
 
-    edges: list[Seen] = field(default_factory=list)
+    edges: list[Seen] = field(default_factory=lambda: [Seen("shop/checkout", "shop/payments", 1.0)])
+    versions: dict[str, float] = field(default_factory=lambda: {"v1": 9.0, "v2": 9.0})
+
+    async def versions_of(self, target: str) -> dict[str, float]:
+        return self.versions
 
     async def edges_to(self, target: str) -> list[Seen]:
         return [edge for edge in self.edges if edge.target == target]
@@ -182,6 +200,8 @@ class Mesh:
     clock: Clock
     calls: Calls
     proxies: dict[str, Proxy]
+    live: LiveWindow
+    graphs: Graphs
     until = staticmethod(until)
     until_async = staticmethod(until_async)
 
@@ -196,7 +216,24 @@ class Mesh:
             await proxy.leave()
 
     def publisher(self, deadline: float = 5.0) -> Publisher:
-        return Publisher(self.control, self.database, self.calls, now=self.clock, deadline=deadline)
+        return Publisher(
+            self.control,
+            self.database,
+            self.calls,
+            now=self.clock,
+            deadline=deadline,
+            figures=Readings(self.graphs),
+        )
+
+    def call(self, count: int, failed: int = 0, ms: int = 10, ago: int = 0) -> None:
+        """Calls from checkout to payments in the second ``ago`` before now, as a caller's sidecar reports them."""
+        failing = (f"{n} C shop/checkout [peer.service=shop/payments] {ms} !" for n in range(1, failed + 1))
+        working = (
+            f"{n} C shop/checkout [peer.service=shop/payments] {ms}" for n in range(failed + 1, count + 1)
+        )
+        second = int(self.clock.now.timestamp()) - ago
+        rows = calls("; ".join((*failing, *working))).with_columns(time=pl.lit(second, pl.Int64))
+        self.live.add(buckets(rows), second)
 
     @property
     def checkout(self) -> Proxy:
@@ -220,7 +257,9 @@ async def small_mesh(database: Engine, clock: Clock) -> AsyncIterator[Mesh]:
     async with AsyncExitStack() as stack:
         await control.start()
         stack.push_async_callback(control.stop)
-        built = Mesh(control, database, clock, Calls(), {})
+        live = LiveWindow()
+        graphs = Graphs(live, database, Breakers(), Directory(), control)
+        built = Mesh(control, database, clock, Calls(), {}, live, graphs)
         stack.push_async_callback(built.close)
         for sidecar in SIDECARS:
             await built.add(sidecar.instance).join()

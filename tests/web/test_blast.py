@@ -27,3 +27,15 @@ async def test_rate_and_share_above_a_timeout() -> None:
 
 async def test_nobody_calls() -> None:
     assert await CallsReader(LiveWindow()).edges_to("b") == []
+
+
+async def test_p99_failures_and_versions() -> None:
+    live, now = LiveWindow(), int(time.time())
+    rows = calls("1 C a [peer.service=b] 10; 2 C a [peer.service=b] 500 !").with_columns(
+        time=pl.lit(now - 10, pl.Int64), version=pl.lit("v2")
+    )
+    live.add(buckets(rows), now)
+    (edge,) = await CallsReader(live).edges_to("b")
+    assert edge.p99 == pytest.approx(500, rel=0.022)
+    assert edge.error_rate == 0.5
+    assert await CallsReader(live).versions_of("b") == {"v2": 2.0}

@@ -63,7 +63,7 @@ class Stopwatch:
 async def test_the_wait_counts_from_the_request(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     """The turn comes when the wait is over: the caller is told at once how far it is."""
     stopwatch = Stopwatch()
-    monkeypatch.setattr("web.publish.time", stopwatch)
+    monkeypatch.setattr("web.turn.time", stopwatch)
     publisher = mesh.publisher(deadline=60)
     await publisher.start()
     mesh.front.behaviour = "silent"

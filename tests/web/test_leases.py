@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -16,7 +19,7 @@ from store.control import PolicyRow
 from store.engines import writes
 from tests.web.clock import Clock
 from tests.web.mesh import Mesh
-from tests.web.test_publish import ABORT, audited, draft, history
+from tests.web.test_publish import ABORT, audited, draft, history, refused
 from web.publish import Publisher
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def expiring(publisher: Publisher) -> AsyncIterator[None]:
-    task = asyncio.create_task(publisher.expire_leases())
+    task = asyncio.create_task(publisher.keep())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -145,3 +148,66 @@ async def test_a_policy_of_another_version_stops_nothing(mesh: Mesh, control: En
         await publisher.apply(draft(timeout="1s"), actor="ann")
         await publisher.delete("odd", actor="ann")
     assert [stored.name for stored in await publisher.policies()] == ["rule"]
+
+
+async def test_a_lease_can_be_put_off(publisher: Publisher, clock: Clock) -> None:
+    await publisher.apply(draft(**ABORT), actor="ann")
+    clock.advance(minutes=14)
+    stored = await publisher.leases.extend("rule", 600, actor="bob", reason="not done")
+    assert (stored.expires_at, stored.revision) == (clock.now + timedelta(minutes=10), 1)
+    clock.advance(minutes=9)
+    await publisher.leases.look()
+    assert (await publisher.get("rule")).enabled
+    clock.advance(minutes=2)
+    await publisher.leases.look()
+    assert not (await publisher.get("rule")).enabled
+    assert (await audited(publisher))[1:] == [("policy.lease", "applied"), ("policy.lease", "reverted")]
+
+
+async def test_any_rule_can_be_given_one(publisher: Publisher, mesh: Mesh, clock: Clock) -> None:
+    await publisher.apply(draft(timeout="1s"), actor="ann")
+    await refused(publisher.leases.end("rule", actor="bob"), 409)
+    await publisher.leases.extend("rule", 60, actor="bob")
+    clock.advance(seconds=61)
+    await publisher.leases.look()
+    assert await history(publisher) == [(1, "applied"), (2, "lease_ended")]
+    assert "'timeout': '1s'" not in mesh.checkout.rules()
+    await refused(publisher.leases.extend("rule", 60, actor="bob"), 409)
+    await refused(publisher.leases.extend("nothing", 60, actor="bob"), 404)
+
+
+async def test_a_lease_can_be_ended_now(publisher: Publisher, mesh: Mesh) -> None:
+    await publisher.apply(draft(**ABORT), actor="ann")
+    ended = await publisher.leases.end("rule", actor="bob")
+    assert (ended.revision, "418" in mesh.checkout.rules()) == (2, False)
+    newest = (await publisher.revisions("rule"))[0]
+    assert (newest.outcome, newest.actor, newest.reason) == ("lease_ended", "bob", "the lease was ended")
+
+
+_KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from proxy_plugin.policy import TrafficPolicy
+from store.engines import control_engine
+from web.ledger import Change, Ledger
+ledger = Ledger(control_engine(None, Path(sys.argv[1])), lambda: datetime(2030, 1, 1, tzinfo=UTC))
+policy = TrafficPolicy.model_validate({"name": "rule", "target": {"service": "a"}, "timeout": "1s", "lease": "1m"})
+change = Change("policy.apply", "rule", policy, "ann")
+ledger.applied(change, ledger.begin(change), {})
+ledger.note("rule", 1, expires_at=datetime(2030, 1, 1, 0, 10, tzinfo=UTC))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("minutes", "enabled"), [(9, True), (11, False)])
+async def test_a_lease_outlives_a_kill(
+    control: Engine, tmp_path: Path, clock: Clock, minutes: int, enabled: bool
+) -> None:
+    """`kill -9` right after it was put off: it ends when it was put off to, not before, and while nothing runs."""
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, str(tmp_path / "data"))
+    assert await killed.wait() == -signal.SIGKILL
+    clock.advance(minutes=minutes)
+    again = Publisher(ControlPlane(telemetry=TelemetryTarget(port=9)), control, now=clock)
+    await again.start()
+    assert (await again.get("rule")).enabled is enabled

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy.engine import Engine
 
 from proxy_plugin.policy import Finding, TrafficPolicy
 from store import audit
+from store.anchor import Anchor
+from tests.store.test_audit import tamper
 from tests.web.clock import Clock
 from web.ledger import Change, Ledger, lease_end
 
@@ -79,3 +83,24 @@ def test_the_end_of_a_lease_only_disables(ledger: Ledger) -> None:
     stored = ledger.applied(change(lease="1m", timeout="2s"), ledger.begin(change()), {})
     assert stored is not None
     assert lease_end(stored).document == stored.document | {"enabled": False}
+
+
+def test_what_was_cut_off_goes_on_being_found(engine: Engine, clock: Clock, tmp_path: Path) -> None:
+    """New entries in place of the old ones do not take their place."""
+    anchored = Ledger(engine, clock, Anchor(tmp_path / "audit.head"))
+    for number in range(3):
+        anchored.denied("nobody", "api.write", str(number), {})
+    assert anchored.verify_audit() == audit.Verdict(True, 3, None)
+    tamper(engine, "DELETE FROM audit WHERE seq > 1")
+    assert anchored.verify_audit() == audit.Verdict(False, 1, 2)
+    for number in range(3):
+        anchored.denied("nobody", "api.write", str(number), {"new": True})
+    assert anchored.verify_audit() == audit.Verdict(False, 4, 3)
+
+
+def test_a_change_stands_where_the_anchor_cannot_be_written(
+    engine: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    ledger = Ledger(engine, clock, Anchor(tmp_path / "no such folder" / "audit.head"))
+    assert ledger.applied(change(timeout="1s"), ledger.begin(change()), {}) is not None
+    assert [entry.outcome for entry in ledger.audit_entries(None, None, 9, None)] == ["applied"]

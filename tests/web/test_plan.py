@@ -114,6 +114,7 @@ async def test_the_blast_radius_tells_who_is_touched(publisher: Publisher, mesh:
         "callers": ["shop/checkout", "shop/front", "user"],
         "calls_per_second": 40.0,
         "predicted_cut_share": pytest.approx(30 * 0.5 / 40),
+        "predicted_extra_load": None,
     }
 
 

@@ -36,7 +36,7 @@ async def test_a_lease_ends_for_real(control: Engine) -> None:
     async with World.small() as world:
         publisher = Publisher(world.control, control)
         await publisher.start()
-        leases = asyncio.create_task(publisher.expire_leases())
+        leases = asyncio.create_task(publisher.keep())
         await publisher.apply(draft(**ABORT | {"lease": "1s"}), actor="ann")
         assert (await world.get()).status_code == 418
         await until(lambda: not any(policy.enabled for policy in world.control.policies()))

@@ -186,7 +186,7 @@ async def test_a_fault_ends_even_when_that_cannot_be_written_down(
     await publisher.apply(draft(**ABORT), actor="ann")
     forbid(mesh, "INSERT ON policy_revisions")
     clock.advance(minutes=16)
-    leases = asyncio.create_task(publisher.expire_leases())
+    leases = asyncio.create_task(publisher.keep())
     await mesh.until(lambda: "418" not in mesh.checkout.rules())
     allow(mesh)
     await mesh.until_async(lambda: ended(publisher))

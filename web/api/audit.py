@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from web.api.pages import Cursor, Limit, Name, below
+from web.audit_export import csv_lines, json_lines
 from web.auth import Reader
 from web.problems import known_query_only, problem_responses
 from web.publish import Publisher
@@ -43,13 +45,13 @@ class Entries(BaseModel):
 class VerdictView(BaseModel):
     """Whether the chain is as it was written."""
 
-    ok: bool = Field(description="No entry was changed, removed or moved", examples=[True])
+    ok: bool = Field(description="No entry was changed, removed, added or moved", examples=[True])
     entries: int = Field(description="How many there are", examples=[42])
     first_bad: int | None = Field(description="`seq` of the first entry that does not fit", examples=[None])
 
 
 def router(publisher: Publisher) -> APIRouter:
-    """The two routes; they only read."""
+    """The three routes; they only read."""
     routes = APIRouter(prefix="/api/v1/audit", tags=["audit"], dependencies=[Depends(known_query_only)])
 
     @routes.get("", summary="Audit log", responses=problem_responses(400, 401, 422))
@@ -68,9 +70,40 @@ def router(publisher: Publisher) -> APIRouter:
         items = [EntryView.model_validate(entry, from_attributes=True) for entry in found]
         return Entries(items=items, next_cursor=str(found[-1].seq) if more else None)
 
+    @routes.get(
+        "/export",
+        summary="The whole audit log",
+        responses={
+            200: {
+                "description": "All entries, the oldest first",
+                "content": {"application/json": {"schema": {"type": "array"}}, "text/csv": {}},
+            },
+            **problem_responses(400, 401, 422),
+        },
+    )
+    async def export(
+        who: Reader,
+        format: Annotated[  # noqa: A002 - the name of the parameter
+            Literal["json", "csv"],
+            Query(description="json: one array; csv: with `detail` as JSON.", examples=["csv"]),
+        ] = "json",
+        name: Name = None,
+        outcome: Annotated[
+            Outcome | None, Query(description="Only of this outcome.", examples=["denied"])
+        ] = None,
+    ) -> StreamingResponse:
+        """With hashes, so that the chain can be checked, and kept, elsewhere."""
+        write, media = (json_lines, "application/json") if format == "json" else (csv_lines, "text/csv")
+        headers = {"content-disposition": f'attachment; filename="audit.{format}"'}
+        lines = write(publisher.audit_export(name, outcome))
+        return StreamingResponse(lines, media_type=media, headers=headers)
+
     @routes.get("/verify", summary="Check the chain", responses=problem_responses(400, 401))
     async def verify(who: Reader) -> VerdictView:
-        """Recomputes every hash."""
+        """Recomputes every hash, and looks for the newest entry that this server has written.
+
+        It cannot find what was done by somebody who writes to the server's data folder as well.
+        """
         return VerdictView.model_validate(await publisher.verify_audit(), from_attributes=True)
 
     return routes

@@ -57,8 +57,8 @@ class RuleRef(BaseModel):
 
     policy: str = Field(description="Name of the policy", examples=["payments-canary"])
     revision: int = Field(description="Its revision", examples=[3])
-    what: Literal["added", "changed", "enabled", "disabled", "lease_ended", "removed"] = Field(
-        description="What became of it", examples=["changed"]
+    what: Literal["added", "changed", "enabled", "disabled", "lease_ended", "guard_reverted", "removed"] = (
+        Field(description="What became of it", examples=["changed"])
     )
     callers: list[str] = Field(
         description="It is for calls of these alone; empty: of all", examples=[["shop/checkout"]]

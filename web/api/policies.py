@@ -7,13 +7,22 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import yaml
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from proxy_plugin.policy import Duration
-from web.api import audit
+from web.api import audit, policy_actions
 from web.api.bodies import YAML_TYPES, read_mapping
 from web.api.pages import Cursor, Limit, below
+from web.api.policy_parts import (
+    APPLIED,
+    WRITE_ERRORS,
+    Name,
+    Reason,
+    Wait,
+    answer,
+    etag,
+    wait_seconds,
+)
 from web.api.policy_schema import BODY, DRAFT_BODY
 from web.api.policy_views import (
     READ_ONLY,
@@ -22,7 +31,6 @@ from web.api.policy_views import (
     Policies,
     PolicyView,
     Revisions,
-    applied_view,
     plan_view,
     policy_view,
     revision_view,
@@ -30,22 +38,7 @@ from web.api.policy_views import (
 from web.auth import Reader, Writer
 from web.problems import FieldError, Problem, known_query_only, problem_responses
 from web.publish import Publisher
-from web.rollout import Applied
 
-LONGEST_WAIT = 60.0
-
-Name = Annotated[
-    str, Path(pattern=r"^[ -~]{1,253}$", description="Name of the policy.", examples=["payments-canary"])
-]
-Wait = Annotated[
-    str,
-    Query(
-        pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s)$",
-        description="How long to wait for the proxies; then the answer is 202. At most 60s.",
-        examples=["5s"],
-    ),
-]
-Reason = Annotated[str, Query(max_length=500, description="Why, for the history.", examples=["canary, 10 %"])]
 IfMatch = Annotated[
     str | None,
     Header(
@@ -53,13 +46,6 @@ IfMatch = Annotated[
     ),
 ]
 Body = Annotated[dict[str, Any], Depends(read_mapping)]
-
-_WRITE_ERRORS = problem_responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 503)
-_APPLIED: dict[int | str, dict[str, Any]] = {
-    200: {"model": AppliedView, "description": "In force at all proxies"},
-    202: {"model": AppliedView, "description": "The wait ended first; the push goes on"},
-    **_WRITE_ERRORS,
-}
 
 
 def router(publisher: Publisher) -> APIRouter:
@@ -70,6 +56,7 @@ def router(publisher: Publisher) -> APIRouter:
     _add_actions(routes, publisher)
     both = APIRouter()
     both.include_router(routes)
+    both.include_router(policy_actions.router(publisher))
     both.include_router(audit.router(publisher))
     return both
 
@@ -91,7 +78,7 @@ def _add_reads(routes: APIRouter, publisher: Publisher) -> None:
     async def get_policy(request: Request, name: Name, who: Reader) -> Response:
         """With `Accept: application/yaml` just the policy, as it was written."""
         stored = await publisher.get(name)
-        headers = _etag(stored.revision)
+        headers = etag(stored.revision)
         if any(kind in request.headers.get("accept", "") for kind in YAML_TYPES):
             text = yaml.safe_dump(stored.document, sort_keys=False, allow_unicode=True)
             return Response(text, media_type=YAML_TYPES[0], headers=headers)
@@ -114,7 +101,7 @@ def _add_writes(routes: APIRouter, publisher: Publisher) -> None:
         "",
         summary="Create a policy and apply it",
         status_code=201,
-        responses={201: {"model": AppliedView}, **_APPLIED},
+        responses={201: {"model": AppliedView}, **APPLIED},
         openapi_extra=BODY,
     )
     async def create_policy(body: Body, who: Writer, wait: Wait = "5s", reason: Reason = "") -> Response:
@@ -122,7 +109,7 @@ def _add_writes(routes: APIRouter, publisher: Publisher) -> None:
         draft = _draft(body, None)
         try:
             applied = await publisher.apply(
-                draft, actor=who.name, reason=reason, if_match=0, wait=_seconds(wait)
+                draft, actor=who.name, reason=reason, if_match=0, wait=wait_seconds(wait)
             )
         except Problem as problem:
             if problem.status != 412:
@@ -130,12 +117,12 @@ def _add_writes(routes: APIRouter, publisher: Publisher) -> None:
             raise Problem(
                 409, "There already", f"There is a policy {draft.get('name')} already."
             ) from problem
-        return _answer(applied, applied.created)
+        return answer(applied, applied.created)
 
     @routes.put(
         "/{name}",
         summary="Save a policy and apply it",
-        responses={201: {"model": AppliedView, "description": "Created"}, **_APPLIED},
+        responses={201: {"model": AppliedView, "description": "Created"}, **APPLIED},
         openapi_extra=BODY,
     )
     async def put_policy(
@@ -152,11 +139,11 @@ def _add_writes(routes: APIRouter, publisher: Publisher) -> None:
         """All proxies or none. With `If-Match`, only when nobody has changed it meanwhile."""
         expected = 0 if (if_none_match or "").strip() == "*" else await _expected(publisher, name, if_match)
         applied = await publisher.apply(
-            _draft(body, name), actor=who.name, reason=reason, if_match=expected, wait=_seconds(wait)
+            _draft(body, name), actor=who.name, reason=reason, if_match=expected, wait=wait_seconds(wait)
         )
-        return _answer(applied, applied.created)
+        return answer(applied, applied.created)
 
-    @routes.delete("/{name}", summary="Remove a policy", status_code=204, responses=_WRITE_ERRORS)
+    @routes.delete("/{name}", summary="Remove a policy", status_code=204, responses=WRITE_ERRORS)
     async def delete_policy(
         name: Name, who: Writer, reason: Reason = "", if_match: IfMatch = None
     ) -> Response:
@@ -183,7 +170,7 @@ def _add_actions(routes: APIRouter, publisher: Publisher) -> None:
     @routes.post(
         "/{name}/apply",
         summary="Apply a draft, or switch a policy on or off",
-        responses=_APPLIED,
+        responses=APPLIED,
         openapi_extra=DRAFT_BODY,
     )
     async def apply_policy(
@@ -196,20 +183,20 @@ def _add_actions(routes: APIRouter, publisher: Publisher) -> None:
     ) -> Response:
         """All proxies or none. 409 when a proxy refuses: everything is taken back, its words are included."""
         expected = await _expected(publisher, name, if_match)
-        seconds = _seconds(wait)
+        seconds = wait_seconds(wait)
         if _is_toggle(body):
-            return _answer(
+            return answer(
                 await publisher.toggle(
                     name, body["enabled"], actor=who.name, reason=reason, if_match=expected, wait=seconds
                 )
             )
-        return _answer(
+        return answer(
             await publisher.apply(
                 _draft(body, name), actor=who.name, reason=reason, if_match=expected, wait=seconds
             )
         )
 
-    @routes.post("/{name}/rollback", summary="Back to an earlier revision", responses=_APPLIED)
+    @routes.post("/{name}/rollback", summary="Back to an earlier revision", responses=APPLIED)
     async def roll_back_policy(
         name: Name,
         who: Writer,
@@ -223,9 +210,9 @@ def _add_actions(routes: APIRouter, publisher: Publisher) -> None:
     ) -> Response:
         """Makes a new revision that is equal to the earlier one, and applies it."""
         expected = await _expected(publisher, name, if_match)
-        return _answer(
+        return answer(
             await publisher.rollback(
-                name, to, actor=who.name, reason=reason, if_match=expected, wait=_seconds(wait)
+                name, to, actor=who.name, reason=reason, if_match=expected, wait=wait_seconds(wait)
             )
         )
 
@@ -243,15 +230,6 @@ def _is_toggle(body: Mapping[str, Any]) -> bool:
     return body.keys() == {"enabled"} and isinstance(body["enabled"], bool)
 
 
-def _seconds(wait: str) -> float:
-    seconds = Duration(wait).seconds
-    if seconds > LONGEST_WAIT:
-        raise Problem(
-            422, detail="wait is at most 60s.", errors=[FieldError(field="wait", message="at most 60s")]
-        )
-    return seconds
-
-
 async def _expected(publisher: Publisher, name: str, if_match: str | None) -> int | None:
     """The revision in `If-Match`; `*` means any, but one there must be."""
     if if_match is None:
@@ -264,16 +242,3 @@ async def _expected(publisher: Publisher, name: str, if_match: str | None) -> in
     if found is None:
         raise Problem(400, "Unreadable If-Match", 'Send one revision, for example If-Match: "3".')
     return int(found[1])
-
-
-def _answer(applied: Applied, created: bool = False) -> Response:
-    headers = _etag(applied.revision)
-    if applied.outcome == "pending":
-        return JSONResponse(applied_view(applied), 202, headers=headers)
-    if created:
-        headers["Location"] = f"/api/v1/policies/{applied.name}"
-    return JSONResponse(applied_view(applied), 201 if created else 200, headers=headers)
-
-
-def _etag(revision: int) -> dict[str, str]:
-    return {"ETag": f'"{revision}"'}

@@ -81,13 +81,27 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "mtls": ("off, permissive or strict.", "permissive"),
     "lease": ("Reverts by itself after this time, at least 1s; needed for fault, mirror and force.", "15m"),
     "guard": (
-        "Reverts by itself when it makes things worse.",
+        "Goes back to the revision before when it makes things worse: the figure of the touched calls in the last "
+        "`for` is compared with that of the `for` just before the push.",
         {"metric": "error_rate", "worse_by": 0.02, "for": "30s"},
     ),
     "guard.metric": ("What is watched.", "error_rate"),
-    "guard.worse_by": ("Than before: a share for error_rate, ms for the others.", 0.02),
-    "guard.for": ("For so long.", "30s"),
-    "guard.min_calls": ("Not judged on fewer calls.", 50),
+    "guard.worse_by": (
+        "Greater than before by more than this: a share for error_rate (0.02: two more of a hundred calls), ms for "
+        "the others.",
+        0.02,
+    ),
+    "guard.for": ("Length of both windows; it watches for three times as long.", "30s"),
+    "guard.min_calls": ("Not judged where one of the windows has fewer calls.", 50),
+    "steps": (
+        "The split as a schedule; `split` says who has the rest. Each step is a revision, and comes when the hold of "
+        "the one before is over and the guard holds. Saving the policy or switching it on begins it anew.",
+        {"version": "v2", "schedule": [{"weight": 5, "hold": "5m"}, {"weight": 100}]},
+    ),
+    "steps.version": ("Which version takes over; one that is running.", "v2"),
+    "steps.schedule": ("Rising weights.", [{"weight": 5, "hold": "5m"}, {"weight": 100}]),
+    "steps.schedule[].weight": ("Percent of the requests for that version.", 5),
+    "steps.schedule[].hold": ("At least so long until the next step.", "5m"),
     "enabled": ("Whether it is in force.", True),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -11,7 +11,8 @@ from store.policies import Revision, StoredPolicy
 from web.plan import Plan
 from web.rollout import Applied
 
-READ_ONLY = ("revision", "expires_at", "created_at", "updated_at")
+_STORED = ("revision", "expires_at", "created_at", "updated_at")
+READ_ONLY = (*_STORED, "guard_state", "steps_state")
 """Fields of an answer that a request may send back; they are not looked at."""
 
 EXAMPLE: dict[str, Any] = {
@@ -33,6 +34,48 @@ _PROXY_EXAMPLE = {
 }
 
 
+class ReadingView(BaseModel):
+    """Calls of a window, and their figure."""
+
+    calls: float = Field(description="Calls in the window, sampling-weighted", examples=[240.0])
+    value: float | None = Field(
+        description="A share (0-1) for error_rate, ms for the others; null without calls", examples=[0.012]
+    )
+
+
+class GuardView(BaseModel):
+    """How far a guard is. Both windows are as long as its `for`."""
+
+    state: Literal["watching", "held", "broken", "no_traffic"] = Field(
+        description="held: it was not worse; broken: taken back; no_traffic: too few calls to tell",
+        examples=["watching"],
+    )
+    revision: int = Field(description="Of the change that it watches", examples=[4])
+    side: Literal["client", "server"] | None = Field(
+        description="Who measured: the callers, else the target; null: not read yet", examples=["client"]
+    )
+    before: ReadingView | None = Field(description="Just before the change; null: not read yet")
+    now: ReadingView | None = Field(description="The last window after it; null: not over yet")
+    until: datetime | None = Field(
+        description="End of the watch; null: as long as a step is held", examples=["2030-01-31T12:01:30Z"]
+    )
+
+
+class StepsView(BaseModel):
+    """How far a schedule is."""
+
+    state: Literal["running", "paused", "done", "aborted"] = Field(
+        description="paused: by a person, or since pushes failed", examples=["running"]
+    )
+    step: int = Field(description="The step in force, from 1", examples=[2])
+    next_at: datetime | None = Field(
+        description="When its hold is over; null: there is no next step, or it is paused",
+        examples=["2030-01-31T12:05:00Z"],
+    )
+    failures: int = Field(description="Pushes of the next step that failed, in a row", examples=[0])
+    reason: str = Field(description="Why it stands still", examples=[""])
+
+
 class PolicyView(BaseModel, extra="allow"):
     """A policy as it was written, and where it stands."""
 
@@ -45,6 +88,10 @@ class PolicyView(BaseModel, extra="allow"):
     )
     created_at: datetime = Field(description="First saved", examples=["2030-01-31T12:00:00Z"])
     updated_at: datetime = Field(description="Last changed", examples=["2030-01-31T12:00:00Z"])
+    guard_state: GuardView | None = Field(
+        description="What its guard has found since the last change; null: nothing to watch"
+    )
+    steps_state: StepsView | None = Field(description="How far its schedule is; null: it has none")
     target: dict[str, Any] = Field(
         description="The calls that it applies to. All fields of the policy follow at this level.",
         examples=[EXAMPLE["target"]],
@@ -80,6 +127,11 @@ class BlastRadiusView(BaseModel):
     predicted_cut_share: float | None = Field(
         description="Share (0-1) of calls that take longer than the timeout; null when not known",
         examples=[0.02],
+    )
+    predicted_extra_load: float | None = Field(
+        description="Calls per second that retries would add at today's share of failures, at most; "
+        "null without a retry or calls",
+        examples=[0.8],
     )
 
 
@@ -144,7 +196,7 @@ class RevisionView(BaseModel):
         description="The policy that was wanted; null: none", examples=[EXAMPLE]
     )
     outcome: str = Field(
-        description="applied, refused (invalid), failed (taken back), pending, lease_ended",
+        description="applied, refused (invalid), failed (taken back), pending, lease_ended, guard_reverted",
         examples=["applied"],
     )
     proxies: dict[str, Any] = Field(
@@ -163,10 +215,28 @@ class Revisions(BaseModel):
 
 
 def policy_view(stored: StoredPolicy) -> dict[str, Any]:
-    facts = PolicyView.model_construct(
-        **{name: getattr(stored, name) for name in (*READ_ONLY, "name", "enabled")}
+    facts = {name: getattr(stored, name) for name in ("name", "enabled", *_STORED)}
+    view = PolicyView.model_construct(
+        **facts, guard_state=_guard_view(stored.guard), steps_state=_steps_view(stored.steps)
     )
-    return stored.document | facts.model_dump(mode="json", exclude={"target"})
+    return stored.document | view.model_dump(mode="json", exclude={"target"})
+
+
+def _guard_view(document: dict[str, Any] | None) -> GuardView | None:
+    if document is None:
+        return None
+    return GuardView.model_validate(document | {"until": _time(document["until"])})
+
+
+def _steps_view(document: dict[str, Any] | None) -> StepsView | None:
+    if document is None:
+        return None
+    facts = {"step": document["step"] + 1, "next_at": _time(document["until"])}
+    return StepsView.model_validate(document | facts)
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
 
 
 def plan_view(plan: Plan) -> PlanView:

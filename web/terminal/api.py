@@ -27,7 +27,11 @@ Token = Annotated[
 
 
 class ApiError(Exception):
-    """The server cannot be asked, or refuses; says why in one line."""
+    """The server cannot be asked, or refuses; says why in one line. ``problem``: its whole answer (RFC 9457)."""
+
+    def __init__(self, said: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(said)
+        self.problem: Mapping[str, Any] = problem or {}
 
 
 class Api:
@@ -44,7 +48,22 @@ class Api:
         """The same, for what changes something."""
         return self._answer("POST", path, json=dict(body), headers=dict(headers))
 
+    def send(
+        self, method: str, path: str, parameters: Mapping[str, str], body: str | None = None
+    ) -> tuple[int, Any]:
+        """Status and JSON (None where there is none) of an answer; ``body`` is YAML."""
+        headers = {"content-type": "application/yaml"}
+        answer = self._answered(method, path, params=dict(parameters), content=body or "", headers=headers)
+        return answer.status_code, answer.json() if answer.content else None
+
+    def yaml(self, path: str) -> str:
+        """The YAML of an answer."""
+        return self._answered("GET", path, headers={"accept": "application/yaml"}).text
+
     def _answer(self, method: str, path: str, **request: Any) -> Any:
+        return self._answered(method, path, **request).json()
+
+    def _answered(self, method: str, path: str, **request: Any) -> httpx.Response:
         import httpx
 
         try:
@@ -52,17 +71,18 @@ class Api:
         except httpx.HTTPError as error:
             raise ApiError(f"{self._client.base_url} does not answer: {error}") from error
         if answer.is_success:
-            return answer.json()
-        raise ApiError(_refusal(answer))
+            return answer
+        raise _refusal(answer)
 
 
-def _refusal(answer: httpx.Response) -> str:
+def _refusal(answer: httpx.Response) -> ApiError:
     try:
         problem = answer.json()
         said = problem.get("detail") or problem["title"]
     except (ValueError, KeyError, AttributeError):
-        said = f"{answer.status_code} {answer.reason_phrase}"
-    return f"{said} (a token is needed: --token)" if answer.status_code == 401 else str(said)
+        problem, said = {}, f"{answer.status_code} {answer.reason_phrase}"
+    needed = " (a token is needed: --token)" if answer.status_code == 401 else ""
+    return ApiError(f"{said}{needed}", problem)
 
 
 @contextmanager

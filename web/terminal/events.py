@@ -11,7 +11,12 @@ from web.terminal.api import Api, Data, Token, Url
 from web.terminal.looks import look, width
 
 _PATH: Final = "/api/v1/events"
-_RULES: Final = {"enabled": "switched on", "disabled": "switched off", "lease_ended": "lease ended"}
+_RULES: Final = {
+    "enabled": "switched on",
+    "disabled": "switched off",
+    "lease_ended": "lease ended",
+    "guard_reverted": "taken back by its guard",
+}
 Json = dict[str, Any]
 
 events = typer.Typer(

@@ -112,7 +112,6 @@ def test_what_makes_no_sense_is_named_by_its_field(fields: dict[str, Any], expec
     ("fields", "field"),
     [
         ({"mtls": "strict"}, "mtls"),
-        ({"guard": {"metric": "error_rate", "worse_by": 0.1, "for": "30s"}}, "guard"),
     ],
 )
 def test_what_is_not_rendered_is_refused(fields: dict[str, Any], field: str) -> None:

@@ -48,3 +48,21 @@ async def test_a_changed_entry_is_found(api: httpx.AsyncClient, mesh: Mesh) -> N
 @pytest.mark.parametrize("query", ["outcome=good", "limit=0", "limit=1001", "cursor=x", "nmae=a", "name=%00"])
 async def test_parameters_are_checked(api: httpx.AsyncClient, query: str) -> None:
     assert (await api.get(f"{AUDIT}?{query}")).status_code in (400, 422)
+
+
+async def test_the_whole_log_as_a_file(api: httpx.AsyncClient) -> None:
+    for timeout in ("1s", "nonsense"):
+        body = {"target": {"service": "shop/payments"}, "timeout": timeout}
+        await api.put("/api/v1/policies/rule", json=body)
+    found = (await api.get("/api/v1/audit/export")).json()
+    assert [(each["seq"], each["outcome"]) for each in found] == [(1, "applied"), (2, "refused")]
+    answers = found[0]["detail"]["answers"]
+    assert {node.split("~")[2]: said for node, said in answers.items()} == {
+        "checkout-1.shop": {"RDS": "acked"},
+        "front-1.shop": {"RDS": "acked"},
+    }
+    text = await api.get("/api/v1/audit/export", params={"format": "csv", "outcome": "refused"})
+    assert text.headers["content-type"].startswith("text/csv")
+    assert text.text.splitlines()[0] == "seq,at,actor,action,subject,outcome,detail,prev_hash,hash"
+    assert [line.split(",")[0] for line in text.text.splitlines()[1:]] == ["2"]
+    assert (await api.get("/api/v1/audit/export", params={"format": "xml"})).status_code == 422

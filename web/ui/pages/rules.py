@@ -29,7 +29,14 @@ from web.ui.wire import on
 REFRESH = 5000
 """Milliseconds: leases end by themselves."""
 COLUMNS = ("On", "Rule", "Calls to", "From", "What it does", "State", "Last change", "")
-OUTCOMES = {"applied": "ok", "lease_ended": "idle", "pending": "warn", "refused": "bad", "failed": "bad"}
+OUTCOMES = {
+    "applied": "ok",
+    "lease_ended": "idle",
+    "guard_reverted": "bad",
+    "pending": "warn",
+    "refused": "bad",
+    "failed": "bad",
+}
 
 
 def register(app: dash.Dash, parts: Parts) -> None:

@@ -8,7 +8,11 @@ from web.ui.panel.preview import diff, preview
 
 NODE = proxy().node_id
 TOUCHED = BlastRadius(
-    edges=[[SOURCE, TARGET]], callers=[SOURCE], calls_per_second=21.3, predicted_cut_share=0.009
+    edges=[[SOURCE, TARGET]],
+    callers=[SOURCE],
+    calls_per_second=21.3,
+    predicted_cut_share=0.009,
+    predicted_extra_load=None,
 )
 DIFF = "--- old\n+++ new\n@@ -1 +1,2 @@\n name: x\n-timeout: 10s\n+timeout: 2s\n"
 
