@@ -33,6 +33,7 @@ from collector.repeats import Repeats
 from collector.rollup import Buckets, LiveWindow
 from collector.spans import Flattened
 from collector.telemetry import Counters
+from collector.transitions import Transitions
 from collector.trim import Limits
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,7 @@ class Committer:
         self._retention, self._patience, self._clock = retention, patience, clock
         self._limits, self._probability, self._saw = limits or Limits(), probability, saw
         self._repeats = Repeats(archive, clock)
+        self._transitions = Transitions(archive)
 
     @cached_property
     def _istio(self) -> Istio:
@@ -177,7 +179,7 @@ class Committer:
             self._repeats.keep(work.records)
         self._live.add(work.calls, time.time())
         if work.gauges is not None:
-            self._breakers.update(work.gauges, time.time())
+            self._transitions.write(self._breakers.update(work.gauges, time.time()))
         if work.metered is not None:
             self._istio.keep(work.metered)
         for signal, count in work.stored.items():
