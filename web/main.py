@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from collector.telemetry import Counters
 from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
-from store import retention
+from store import retention, transitions
 from store.anchor import Anchor
 from store.collectors import collector_id
 from store.engines import control_engine, telemetry_engine
@@ -141,7 +142,10 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
         topology = Topology(telemetry, directory, Horizon(settings.retention_calls, settings.vanished_after))
         kept, health = _kept(settings), settings.health
-        graphs = Graphs(live, telemetry, breakers, directory, control, health, kept, topology=topology)
+        noted = partial(transitions.at, telemetry)
+        graphs = Graphs(
+            live, telemetry, breakers, directory, control, health, kept, topology=topology, noted=noted
+        )
         readings = Readings(graphs)
         publisher = Publisher(
             control,
