@@ -33,7 +33,8 @@ COUNTED_FOR: Final = 900.0  # s of which overflows are counted
 MOST_CALLERS: Final = (
     200_000  # rows; beyond so many, new ones are not taken in: whoever sends these is no mesh of ours
 )
-_MOST_OVERFLOWS: Final = 200_000  # rows; the oldest go first
+_MOST_HOSTS: Final = 100_000  # ejected at once; the newest stay
+_MOST_OVERFLOWS: Final = 200_000  # rows; the newest stay
 
 _HELD: Final = {
     **dict.fromkeys(KEY, pl.String),
@@ -43,6 +44,7 @@ _HELD: Final = {
     "state": pl.String,
     "since": pl.Float64,
 }
+_HOSTS: Final = {**dict.fromkeys((*KEY, "host", "state", "reasons"), pl.String), "time": pl.Float64}
 _OVERFLOWS: Final = {**dict.fromkeys(KEY, pl.String), "time": pl.Float64, "calls": pl.Float64}
 
 
@@ -53,6 +55,7 @@ class Breakers:
         self._lock = threading.Lock()
         self._held = pl.DataFrame(schema=_HELD)
         self._overflows = pl.DataFrame(schema=_OVERFLOWS)
+        self._hosts = pl.DataFrame(schema=_HOSTS)
         self._edges: tuple[float, dict[tuple[str, str], Breaker]] | None = None
 
     def update(self, points: pl.DataFrame, now: float) -> pl.DataFrame:
@@ -66,6 +69,7 @@ class Breakers:
             gone = _judged(silent.join(said, on=KEY, how="anti"), now)
             changed = _transitions(before, pl.concat([self._held, gone]), now)
             self._count(said, now)
+            self._let_in(now)
             self._edges = None
         return changed
 
@@ -75,6 +79,18 @@ class Breakers:
         with self._lock:
             held = self._held
         return _told(_judged(held, now))
+
+    def note(self, ejections: pl.DataFrame) -> None:
+        """Take in ejections of hosts, and their ends: rows of :data:`collector.breaker_edges.TRANSITIONS`."""
+        with self._lock:
+            rows = pl.concat([self._hosts, ejections.select(list(_HOSTS))])
+            last = rows.sort("time", maintain_order=True).unique([*KEY, "host"], keep="last")
+            self._hosts = last.filter(pl.col("state") == "ejected").tail(_MOST_HOSTS)
+
+    def ejected_hosts(self) -> pl.DataFrame:
+        """Hosts that are ejected: KEY, ``host``, ``time`` (since then, unix s) and ``reasons``, Envoy's kind."""
+        with self._lock:
+            return self._hosts
 
     def overflows(self, since: float) -> pl.DataFrame:
         """Calls that found no room since then (unix s), at most of the last quarter of an hour, per caller."""
@@ -92,6 +108,13 @@ class Breakers:
         if (known := self._edges) is None or known[0] != now:
             known = self._edges = now, by_edge(self.callers(now))
         return known[1]
+
+    def _let_in(self, now: float) -> None:
+        """An edit of a cluster ends its ejections, and Envoy tells of it by the gauge alone."""
+        if self._hosts.height:
+            none = self._held.filter(pl.col("ejected").fill_null(0.0) <= 0)
+            old = self._hosts.filter(pl.col("time") < now - SHOWN_FOR).join(none, on=KEY, how="semi")
+            self._hosts = self._hosts.join(old, on=[*KEY, "host"], how="anti")
 
     def _count(self, said: pl.DataFrame, now: float) -> None:
         tripped = said.filter(pl.col("overflowed").is_not_null())

@@ -46,7 +46,7 @@ def page(engine: Engine, wanted: Wanted, limit: int, after: list[Any] | None = N
     query = sa.select(_MS.label("ms"), *_columns()).where(*_among(wanted))
     if after is not None:
         query = query.where(sa.func.tuple(*keys) < sa.func.tuple(*after))
-    query = query.order_by(*(key.desc() for key in keys)).limit(limit)
+    query = query.order_by(*(key.desc() for key in keys)).limit(limit).distinct()
     found = cast(pl.DataFrame, pl.from_arrow(telemetry.read(engine, query)))
     return _typed(found.with_columns(time=pl.col("ms") / 1e3))
 

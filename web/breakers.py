@@ -96,6 +96,14 @@ class MeshBreakers:
         counted = counted.with_columns(target=pl.col("target").replace(true_names(mesh)))
         return rows.join(counted, on=KEY, how="left").sort(PAGE_KEY)
 
+    def ejected_hosts(self, mesh: Mesh) -> dict[tuple[str, ...], list[Json]]:
+        """KEY → the hosts that are ejected there: ``host``, ``time`` (unix s), ``reasons``."""
+        named = self._breakers.ejected_hosts().with_columns(target=pl.col("target").replace(true_names(mesh)))
+        found: dict[tuple[str, ...], list[Json]] = {}
+        for row in named.sort("host").iter_rows(named=True):
+            found.setdefault(tuple(row[name] for name in KEY), []).append(row)
+        return found
+
     def edges(self, mesh: Mesh, moment: float, now: float) -> Edges:
         """The breakers of edges and nodes as they were at a moment."""
         if moment > now - 1:

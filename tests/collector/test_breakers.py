@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from collector import points
-from collector.breaker_edges import Breaker
+from collector.breaker_edges import TRANSITIONS, Breaker
 from collector.breakers import Breakers
 from tests.collector.messages import gauges
 
@@ -190,3 +190,30 @@ def test_panic_is_shown_for_a_moment() -> None:
     assert (found.state, found.panic, found.reasons) == ("closed", True, ("ejection", "panic"))
     report(breakers, {EJECTED: 3, TOTAL: 3, PANIC: 0}, now=6)
     assert edge(breakers, 6).reasons == ("all_ejected", "ejection")
+
+
+def host_event(host: str, state: str, at: float, reason: str = "consecutive_5xx") -> pl.DataFrame:
+    row = {"time": at, "source": "a", "instance": "a-1", "target": "b", "version": "*", "host": host}
+    rest = {"before": "", "state": state, "reasons": reason, "ejected": 0.0, "hosts": 0.0}
+    return pl.DataFrame([row | rest], schema=TRANSITIONS)
+
+
+def test_which_hosts_are_ejected() -> None:
+    breakers = Breakers()
+    breakers.note(host_event("h1:80", "ejected", 1))
+    breakers.note(host_event("h2:80", "ejected", 2))
+    breakers.note(host_event("h1:80", "in", 3))
+    report(breakers, {EJECTED: 1, TOTAL: 2}, now=3)
+    assert breakers.ejected_hosts().select("host", "time").rows() == [("h2:80", 2)]
+
+
+def test_an_edit_of_the_cluster_lets_hosts_in_again() -> None:
+    """The gauge alone tells of it; it comes later than the event does, so an event is left a moment."""
+    breakers = Breakers()
+    breakers.note(host_event("h1:80", "ejected", 10))
+    report(breakers, {EJECTED: 0, TOTAL: 2}, now=10)
+    assert breakers.ejected_hosts().height == 1
+    report(breakers, {EJECTED: 1}, now=20)
+    assert breakers.ejected_hosts().height == 1
+    report(breakers, {EJECTED: 0}, now=21)
+    assert breakers.ejected_hosts().height == 0

@@ -33,6 +33,14 @@ class ForcedView(BaseModel):
     since: datetime | None = Field(description="When that policy came into force", examples=[_AT])
 
 
+class EjectedHost(BaseModel):
+    """A host that the caller's proxy routes around, from its own log."""
+
+    host: str = Field(description="Address and port", examples=["10.0.0.1:8080"])
+    since: datetime = Field(description="Since when", examples=[_AT])
+    reason: str = Field(description="Envoy's kind of ejection", examples=["consecutive_5xx"])
+
+
 class BreakerView(BaseModel):
     """One caller instance and one target, or one version of it."""
 
@@ -56,6 +64,9 @@ class BreakerView(BaseModel):
     )
     tripped: Tripped = Field(description="Calls that found no room")
     ejected: int | None = Field(description="Hosts that are ejected; null: not known", examples=[1])
+    ejected_hosts: list[EjectedHost] = Field(
+        description="Which, as far as the proxy's log of ejections tells", examples=[[]]
+    )
     healthy: int | None = Field(description="Hosts that are not; null: not known", examples=[3])
     hosts: int | None = Field(description="Hosts in all; null: not known", examples=[4])
     panic: bool = Field(

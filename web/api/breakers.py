@@ -12,7 +12,7 @@ import polars as pl
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy.engine import Engine
 
-from collector.breaker_edges import REASONS
+from collector.breaker_edges import KEY, REASONS
 from collector.breakers import COUNTED_FOR, as_reported
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
@@ -87,9 +87,10 @@ def router(parts: BreakerParts) -> APIRouter:
         changed = {each.name: each.updated_at.timestamp() for each in await parts.policies()}
         rows = await asyncio.to_thread(parts.breakers.callers, mesh, wanted, since, now)
         page, following = _page(rows, wanted, limit, after)
+        out = parts.breakers.ejected_hosts(mesh)
         since = max(since, now - COUNTED_FOR)
         return BreakerPage(
-            items=[_view(row, mesh, changed, since) for row in page.to_dicts()], next_cursor=following
+            items=[_view(row, mesh, changed, since, out) for row in page.to_dicts()], next_cursor=following
         )
 
     @routes.get("/transitions", summary="When circuit breakers changed")
@@ -128,7 +129,14 @@ def _page(rows: pl.DataFrame, wanted: Wanted, limit: int, after: Any) -> tuple[p
     return page, cursors.written(wanted, list(page.select(PAGE_KEY).row(-1))) if more else None
 
 
-def _view(row: dict[str, Any], mesh: Mesh, changed: dict[str, float], since: float) -> BreakerView:
+def _view(
+    row: dict[str, Any],
+    mesh: Mesh,
+    changed: dict[str, float],
+    since: float,
+    out: dict[tuple[str, ...], list[dict[str, Any]]],
+) -> BreakerView:
+    hosts = out.get(tuple(row[name] for name in KEY), [])
     ends = row["source"], row["target"]
     forced = None
     if row["force"]:
@@ -147,6 +155,10 @@ def _view(row: dict[str, Any], mesh: Mesh, changed: dict[str, float], since: flo
                 "last": _time(row["overflowed"]),
             },
             "ejected": _whole(row["ejected"]),
+            "ejected_hosts": [
+                {"host": each["host"], "since": _time(each["time"]), "reason": each["reasons"]}
+                for each in hosts
+            ],
             "healthy": _whole(row["healthy"]),
             "hosts": _whole(row["hosts"]),
             "panic": row["since_panic"] is not None,

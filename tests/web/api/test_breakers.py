@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from sqlalchemy.engine import Engine
 
 from collector import points
+from collector.breaker_edges import TRANSITIONS
 from collector.breakers import Breakers
 from proxy_plugin.envoy.mesh import Mesh, Sidecar
 from store import transitions
@@ -109,6 +111,27 @@ async def test_ejected_hosts_and_panic(world: World) -> None:
     )
     assert (none["state"], [*none["reasons"]]) == ("open", ["all_ejected", "ejection"])
     assert (panic["state"], panic["panic"], [*panic["reasons"]]) == ("closed", True, ["ejection", "panic"])
+
+
+async def test_which_hosts_are_ejected_and_since_when(world: World) -> None:
+    world.mesh = Mesh((Sidecar("a", "a-1", upstreams=("psp.test:443",)),))
+    world.report({TOTAL: 2, HEALTHY: 1, EJECTED: 1}, cluster="psp.test_443")
+    row = {
+        "time": AGO.timestamp(),
+        "source": "a",
+        "instance": "a-1",
+        "target": "psp.test_443",
+        "version": "*",
+    }
+    rest = {"host": "h1:80", "before": "in", "state": "ejected", "reasons": "gateway_failure"}
+    event = pl.DataFrame([row | rest | {"ejected": 0.0, "hosts": 0.0}], schema=TRANSITIONS)
+    world.breakers.note(event)
+    transitions.write(world.telemetry, event, "")
+    (found,) = await world.items()
+    told = {"host": "h1:80", "since": "2026-01-31T12:00:00Z", "reason": "gateway_failure"}
+    assert found["ejected_hosts"] == [told]
+    (change,) = await world.items("/transitions", start="2026-01-31T11:59:00Z", end="2026-01-31T12:01:00Z")
+    assert (change["target"], change["host"], change["state"]) == ("psp.test:443", "h1:80", "ejected")
 
 
 async def test_who_does_not_report_is_unknown_not_closed(world: World) -> None:
