@@ -211,11 +211,16 @@ def _told(judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def _transitions(before: pl.DataFrame, after: pl.DataFrame, now: float) -> pl.DataFrame:
-    """Rows whose state, reasons or number of ejected hosts are others than before."""
-    was, told = _told(before).select(*KEY, "state", "reasons", "ejected"), _told(after)
+    """Rows whose state, panic or number of ejected hosts are others than before.
+
+    Not whose reasons are: under load a gauge is at its limit in one sample and not in the next.
+    """
+    panic = pl.col("since_panic").is_not_null()
+    was = _told(before).select(*KEY, "state", "ejected", panic=panic)
+    told = _told(after).with_columns(panic=panic)
     both = told.join(was, on=KEY, how="left", suffix="_before")
     changed = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in ("state", "reasons", "ejected")
+        pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in ("state", "panic", "ejected")
     )
     return (
         both.filter(changed)

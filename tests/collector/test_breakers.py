@@ -155,9 +155,11 @@ def test_a_transition_is_noted_once() -> None:
     assert changes(breakers, {RQ_OPEN: 0, TOTAL: 2}, 1) == [("a-1", "unknown", "closed", "", 0)]
     assert changes(breakers, {RQ_OPEN: 1}, 2) == [("a-1", "closed", "open", "requests", 0)]
     assert changes(breakers, {RQ_OPEN: 1}, 3) == []
-    assert changes(breakers, {RQ_OPEN: 0, OVERFLOW: 2}, 4) == [("a-1", "open", "open", "overflow", 0)]
+    assert changes(breakers, {RQ_OPEN: 0, OVERFLOW: 2}, 4) == []  # open for another reason
     assert changes(breakers, {EJECTED: 1}, 10) == [("a-1", "open", "closed", "ejection", 1)]
-    assert changes(breakers, {EJECTED: 2}, 11) == [("a-1", "closed", "open", "all_ejected,ejection", 2)]
+    assert changes(breakers, {PANIC: 1}, 10.5) == [("a-1", "closed", "closed", "ejection,panic", 1)]
+    assert changes(breakers, {EJECTED: 1}, 16) == [("a-1", "closed", "closed", "ejection", 1)]
+    assert changes(breakers, {EJECTED: 2}, 17) == [("a-1", "closed", "open", "all_ejected,ejection", 2)]
 
 
 def test_who_falls_silent_becomes_unknown_when_others_report() -> None:

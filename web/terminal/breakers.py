@@ -72,6 +72,10 @@ def _row(each: Json) -> list[str]:
     out = "–" if each["hosts"] is None else f"{each['ejected']} of {each['hosts']}"
     return [
         *(each["source"], each["target"], each["instance"], each["version"] or "all"),
-        *(each["state"].replace("_", "-"), (each["since"] or "–").partition(".")[0].removesuffix("Z")),
+        *(each["state"].replace("_", "-"), _second(each["since"])),
         *(count(each["tripped"]["calls"]), out, ", ".join(why)),
     ]
+
+
+def _second(time: str | None) -> str:
+    return f"{time[:19]}Z" if time else "–"
