@@ -12,6 +12,7 @@ from collector.breaker_edges import CALLERS, KEY, Breaker, by_edge, by_node
 from collector.breakers import COUNTED_FOR, Breakers, as_reported
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
+from web.library_clients import LibraryClients
 from web.window import rfc3339
 
 Json = dict[str, Any]
@@ -30,7 +31,6 @@ class LibraryState:
     target: str
     state: str  # closed, half_open, open
     since: float  # unix s
-    seen: float  # unix s of its last report
     version: str = "*"
 
 
@@ -40,6 +40,27 @@ class LibraryBreakers(Protocol):
     def states(self) -> Iterable[LibraryState]:
         """Of every process that reported lately. From any thread."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OfLibraries:
+    """The states that processes report to the control plane; those that are connected."""
+
+    clients: LibraryClients
+
+    def states(self) -> Iterable[LibraryState]:
+        """From any thread: ``breakers`` copies what changes at once, which the interpreter does not interrupt."""
+        return [
+            LibraryState(
+                each.service,
+                each.instance,
+                as_reported(each.target),
+                each.state,
+                each.since,
+                each.version or "*",
+            )
+            for each in self.clients.breakers()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +144,11 @@ class MeshBreakers:
         rows = [
             {
                 name: getattr(each, name)
-                for name in ("source", "instance", "target", "version", "state", "since", "seen")
+                for name in ("source", "instance", "target", "version", "state", "since")
             }
             for each in states
         ]
-        told = pl.DataFrame(rows, schema_overrides={"since": pl.Float64, "seen": pl.Float64}).with_columns(
+        told = pl.DataFrame(rows, schema_overrides={"since": pl.Float64}).with_columns(
             reporter=pl.lit("library"), reasons=pl.lit(""), ejected=pl.lit(0.0), hosts=pl.lit(0.0)
         )
         return pl.concat([proxies, told], how="diagonal")

@@ -16,6 +16,8 @@ from sqlalchemy.engine import Engine
 from collector import points
 from collector.breaker_edges import TRANSITIONS
 from collector.breakers import Breakers
+from proxy_plugin.envoy.bootstrap import TelemetryTarget
+from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh, Sidecar
 from store import transitions
 from store.policies import StoredPolicy
@@ -23,7 +25,8 @@ from tests.collector.messages import gauges
 from tests.proxy_plugin.values import policy
 from tests.web.api.graphs import client
 from web.api import breakers
-from web.breakers import LibraryState, MeshBreakers
+from web.breakers import LibraryState, MeshBreakers, OfLibraries
+from web.library_clients import LibraryBreaker, LibraryClients, Told, Who
 
 pytestmark = pytest.mark.anyio
 
@@ -173,11 +176,29 @@ async def test_forced_by_the_policy_in_force(world: World) -> None:
 
 async def test_half_open_where_a_library_says_so(world: World) -> None:
     now = time.time()
-    world.told = [LibraryState("py", "py-1", "b", "half_open", now - 3, now)]
+    world.told = [LibraryState("py", "py-1", "b", "half_open", now - 3)]
     world.report({TOTAL: 1})
     (found,) = await world.items(state="half_open")
     assert (found["source"], found["reporter"], found["limits"]) == ("py", "library", None)
     assert len(await world.items()) == 2
+
+
+async def test_libraries_that_are_connected() -> None:
+    clients = LibraryClients(ControlPlane(telemetry=TelemetryTarget(port=9)))
+    who = Who("shop/py", "py-1", "v1")
+    stream = clients.stream(who, frozenset({"shop/b"}))
+    await anext(stream)
+    told = [
+        LibraryBreaker("shop/py", "py-1", "shop/b", "half_open", 5.0),
+        LibraryBreaker("shop/py", "py-1", "psp.test:443", "open", 6.0, version="v2"),
+    ]
+    clients.report(who, Told("1", breakers=told))
+    assert list(OfLibraries(clients).states()) == [
+        LibraryState("shop/py", "py-1", "psp.test_443", "open", 6.0, "v2"),
+        LibraryState("shop/py", "py-1", "shop/b", "half_open", 5.0),
+    ]
+    await stream.aclose()
+    assert list(OfLibraries(clients).states()) == []
 
 
 async def test_pages_meet(world: World) -> None:
