@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from collector import digests, model, naming, shaping
+from collector import digests, ejections, model, naming, shaping
 from collector.attributes import Attributes
 from collector.histogram import bin_of
 from collector.reporters import owners
@@ -32,6 +32,7 @@ _TEXTS: Final = {
     "attempts": "envoy.attempts",
     "duration_ms": "duration_ms",
     "mirrored": "meshscope.mirrored",
+    "event": ejections.EVENT,
 }
 
 
@@ -43,11 +44,13 @@ OUT_OF_TIME: Final = "the record is older than the retention, or in the future"
 class Calls:
     """Call rows, and what was refused of each request: a count per request and reason.
 
-    ``record``, besides the columns of a call, is the digest of the record that a row comes from.
+    ``record``, besides the columns of a call, is the digest of the record that a row comes from. ``ejections``: rows
+    of :data:`collector.breaker_edges.TRANSITIONS`.
     """
 
     rows: pl.DataFrame
     rejected: dict[str, list[int]]
+    ejections: pl.DataFrame
 
 
 def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**63) -> Calls:
@@ -70,8 +73,9 @@ def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**
     )
     time = records.field("time_unix_nano").to_numpy(zero_copy_only=False)
     is_log = facts["reporter"].is_in(["outbound", "inbound"]).fill_null(value=False).to_numpy()
+    is_event = ~is_log & facts["event"].is_in(ejections.EVENTS).fill_null(value=False).to_numpy()
     in_time = (time >= oldest) & (time < latest)
-    bad = {NO_ACCESS_LOG: ~is_log, OUT_OF_TIME: is_log & ~in_time}
+    bad = {NO_ACCESS_LOG: ~is_log & ~is_event, OUT_OF_TIME: (is_log | is_event) & ~in_time}
     # A mirrored copy is no call of its caller's: the call that it copies is recorded itself.
     copies = (facts["mirrored"] == "true").fill_null(value=False).to_numpy()
     calls_made = is_log & in_time & ~copies
@@ -83,7 +87,9 @@ def calls(requests: Sequence[pa.RecordBatch], oldest: int = 0, latest: int = 2**
         records.take(pa.array(kept)), attributes.pairs().take(pa.array(kept)), resources, of_record
     )
     rows = _rows(records_kept.with_columns(seconds, record))
-    return Calls(rows, refusals(request_of[group_of_record], sum(map(len, requests)), bad))
+    events = np.nonzero(is_event & in_time)[0]
+    ejected = ejections.rows(attributes, time, events, owners(resources, group_of_record[events]))
+    return Calls(rows, refusals(request_of[group_of_record], sum(map(len, requests)), bad), ejected)
 
 
 def _digests(records: Any, said: pa.Array, resources: pa.ListArray, of_record: NDArray[Any]) -> pl.Series:

@@ -64,6 +64,9 @@ class Archive(Protocol):
         bucket is never stored without its digests.
         """
 
+    def write_transitions(self, transitions: pl.DataFrame) -> None:
+        """Rows of :data:`collector.breaker_edges.TRANSITIONS`."""
+
     def records_since(self, second: int, most: int) -> pl.DataFrame:
         """``time`` (s) and ``record`` of log records of this second (unix) or later, ``most`` of the latest."""
         ...

@@ -33,6 +33,7 @@ from collector.repeats import Repeats
 from collector.rollup import Buckets, LiveWindow
 from collector.spans import Flattened
 from collector.telemetry import Counters
+from collector.transitions import Transitions
 from collector.trim import Limits
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,7 @@ class _Work:
     calls: Buckets = field(default_factory=Buckets.empty)
     records: pl.DataFrame | None = None
     gauges: pl.DataFrame | None = None
+    ejections: pl.DataFrame | None = None
     metered: Metered | None = None
     stored: dict[Signal, int] = field(default_factory=dict)
     unused: dict[Signal, int] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Committer:
         self._retention, self._patience, self._clock = retention, patience, clock
         self._limits, self._probability, self._saw = limits or Limits(), probability, saw
         self._repeats = Repeats(archive, clock)
+        self._transitions = Transitions(archive)
 
     @cached_property
     def _istio(self) -> Istio:
@@ -143,8 +146,8 @@ class Committer:
         if requests := decoded.get(Signal.LOGS):
             logs = accesslog.calls(requests, oldest, latest)
             work.rejected[Signal.LOGS] = logs.rejected
-            work.records = self._repeats.new(logs.rows)
-            work.stored[Signal.LOGS] = work.records.height
+            work.records, work.ejections = self._repeats.new(logs.rows), logs.ejections
+            work.stored[Signal.LOGS] = work.records.height + work.ejections.height
             work.unused[Signal.LOGS] = _unused(Signal.LOGS, part, work)
             rows.append(work.records)
         if requests := decoded.get(Signal.POINTS):
@@ -176,8 +179,11 @@ class Committer:
         if work.records is not None:
             self._repeats.keep(work.records)
         self._live.add(work.calls, time.time())
+        if work.ejections is not None and work.ejections.height:
+            self._breakers.note(work.ejections)
+            self._transitions.write(work.ejections)
         if work.gauges is not None:
-            self._breakers.update(work.gauges, time.time())
+            self._transitions.write(self._breakers.update(work.gauges, time.time()))
         if work.metered is not None:
             self._istio.keep(work.metered)
         for signal, count in work.stored.items():

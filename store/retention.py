@@ -18,7 +18,10 @@ def apply(engine: Engine, kept: Kept) -> None:
     spans = int(kept.spans.total_seconds())
     tables = [("span_rows", "start", spans)]
     tables += [(buckets[length].name, "time", seconds) for length, seconds in kept.seconds.items()]
-    tables.append(("topology", "hour", int(kept.calls.total_seconds())))
+    tables += [
+        (table, column, int(kept.calls.total_seconds()))
+        for table, column in (("topology", "hour"), ("breaker_transitions", "time"))
+    ]
     with engine.connect() as connection:
         connection.execute(
             sa.text(f"ALTER TABLE calls MODIFY COLUMN records TTL time + toIntervalSecond({spans})")

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from collector.archive import Met, TraceId, Wanted
 from collector.rollup import Buckets
 from collector.spans import Flattened
-from store import acquaintance, calls, history, level, progress, records, spans, telemetry
+from store import acquaintance, calls, history, level, progress, records, spans, telemetry, transitions
 from store.collectors import own
 
 
@@ -38,6 +38,9 @@ class StoreSink:
             self._doubtful |= {second // level.HOUR * level.HOUR for second in calls_.sums["time"].unique()}
             self._doubtful |= {second // level.HOUR * level.HOUR for second in calls_.bins["time"].unique()}
             raise
+
+    def write_transitions(self, transitions_: pl.DataFrame) -> None:
+        transitions.write(self._engine, transitions_, self._collector)
 
     def level(self, seconds: Sequence[int]) -> None:
         now = int(time.time())

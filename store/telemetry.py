@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from collector import model
+from collector.breaker_edges import TRANSITIONS
 from collector.directory import SAID
 
 # Rows of one key were added up before they come here; looking for more of them costs as much as the insert itself.
@@ -70,6 +71,10 @@ topology = sa.Table(
         sa.Column(name)
         for name in ("hour", *TOPOLOGY_KEY, "calls", "client_calls", "server_calls", "first", "last")
     ),
+)
+
+breaker_transitions = sa.Table(
+    "breaker_transitions", metadata, *(sa.Column(name) for name in (*TRANSITIONS, "collector"))
 )
 
 

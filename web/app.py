@@ -15,6 +15,7 @@ from collector.telemetry import Counters
 from web import login, problems
 from web.analytics import Analytics
 from web.api import (
+    breakers,
     calls,
     diff,
     events,
@@ -84,6 +85,11 @@ def create_app(
         policies.router(parts.publisher),
         proxies.router(parts.control, parts.libraries),
         library.router(parts.libraries),
+        breakers.router(
+            breakers.BreakerParts(
+                parts.graphs.breakers, parts.graphs.mesh, parts.publisher.policies, parts.telemetry
+            )
+        ),
         zipkin.router(consumer, parts.settings.max_request_bytes, counters),
     ):
         api.include_router(router)

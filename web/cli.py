@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from web.terminal.breakers import breakers
 from web.terminal.calls import calls
 from web.terminal.events import events
 from web.terminal.graph import graph
@@ -34,6 +35,7 @@ cli.add_typer(policies, name="policy")
 cli.command()(calls)
 cli.command()(traces)
 cli.command()(graph)
+cli.command()(breakers)
 
 # One line for each of 13 proxies: who runs the demo wants to see the lines that matter.
 _MINOR_IN_DEMO = ("envoy_started", "proxy_joined", "proxy_left")

@@ -25,13 +25,13 @@ from collector.standing import Standing
 from collector.summed import Summed
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.mesh import Mesh
-from proxy_plugin.envoy.rules import limits
 from store import figures
 from store.rollups import Kept, Part, Reading
 from web import past, shapes
+from web.breakers import LibraryBreakers, MeshBreakers, Noted
 from web.health import DEFAULT, HealthRules
 from web.idle import with_first_and_last, with_idle
-from web.shapes import Beside, BreakerOf, Json
+from web.shapes import Beside, Json
 from web.topology import Topology
 from web.window import Window, window
 
@@ -71,15 +71,18 @@ class Graphs:
         kept: Kept | None = None,
         *,
         topology: Topology | None = None,
+        noted: Noted | None = None,
+        libraries: LibraryBreakers | None = None,
     ) -> None:
         """``control`` tells who is there; it is read on its own loop only, whenever it has news.
 
         ``kept``: how long the store has which calls. ``topology``: what was known before the last minutes; without it,
-        nothing was.
+        nothing was. ``noted``: breakers of the past; ``libraries``: those that are in no proxy.
         """
         self._kept, self._topology = kept or Kept(), topology
         self._standing = Standing(live)
-        self._live, self._engine, self._breakers, self._directory = live, engine, breakers, directory
+        self._live, self._engine, self._directory = live, engine, directory
+        self.breakers = MeshBreakers(breakers, noted, libraries)
         self._rules = rules
         self._control = control
         self._mesh, self._instances = Mesh(), dict[str, int]()
@@ -100,7 +103,7 @@ class Graphs:
         """The same, its nodes and edges one by one."""
         now = time.time() if now is None else now
         asked, built = self.built(question, now)
-        return shapes.rows(near(built, question), asked, now, self._beside(now, question))
+        return shapes.rows(near(built, question), asked, now, self._beside(asked, now, question))
 
     def built(self, question: Question, now: float) -> tuple[Window, ServiceGraph]:
         """The window and its graph as frames, not narrowed to a namespace or focus."""
@@ -128,10 +131,15 @@ class Graphs:
 
     def document(self, built: ServiceGraph, asked: Window, now: float, question: Question) -> Json:
         """The graph of a window as the API writes it, not narrowed."""
-        return shapes.graph(built, asked, now, self._beside(now, question))
+        return shapes.graph(built, asked, now, self._beside(asked, now, question))
 
-    def _beside(self, now: float, question: Question) -> Beside:
-        return Beside(self._breaker(now), self._instances, self._rules, question.group_by)
+    def _beside(self, asked: Window, now: float, question: Question) -> Beside:
+        breakers = self.breakers.edges(self._mesh, asked.end, now)
+        return Beside(breakers.edge, self._instances, self._rules, question.group_by, breakers.node)
+
+    def mesh(self) -> Mesh:
+        """The proxies that are there and the policies in force."""
+        return self._mesh
 
     def parts(self, question: Question, service: str, now: float | None = None) -> list[Json]:
         """The nodes that one service is in a graph of versions or operations, itself (all of them) as well. Blocks."""
@@ -214,15 +222,6 @@ class Graphs:
             names=self._directory.names(now),
             group_by=question.group_by,
         )
-
-    def _breaker(self, now: float) -> BreakerOf:
-        mesh = self._mesh
-
-        def breaker(source: str, target: str) -> Json | None:
-            found = self._breakers.edge(source, target, now)
-            return {**found.as_json(), "limits": limits(mesh, source, target)} if found else None
-
-        return breaker
 
 
 def _settled(now: float) -> int:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from collector.telemetry import Counters
 from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
-from store import retention
+from store import retention, transitions
 from store.anchor import Anchor
 from store.collectors import collector_id
 from store.engines import control_engine, telemetry_engine
@@ -38,6 +39,7 @@ from web.api.meta import Check
 from web.app import create_app
 from web.auth import Auth
 from web.blast import CallsReader
+from web.breakers import OfLibraries
 from web.events import Events
 from web.library_clients import LibraryClients
 from web.listen import HttpServer, Ports, bind, port_of
@@ -141,7 +143,14 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
         topology = Topology(telemetry, directory, Horizon(settings.retention_calls, settings.vanished_after))
         kept, health = _kept(settings), settings.health
-        graphs = Graphs(live, telemetry, breakers, directory, control, health, kept, topology=topology)
+        noted = partial(transitions.at, telemetry)
+        libraries = LibraryClients(control)
+        graphs = Graphs(
+            *(live, telemetry, breakers, directory, control, health, kept),
+            topology=topology,
+            noted=noted,
+            libraries=OfLibraries(libraries),
+        )
         readings = Readings(graphs)
         publisher = Publisher(
             control,
@@ -159,7 +168,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(control.stop)
         listener = _listener(settings, "http_port")
         ports = Ports(port_of(listener), grpc_port, port_of(otlp), xds_port)
-        parts = _parts(settings, ports, telemetry, control_database, control, graphs, publisher, topology)
+        parts = _parts(
+            settings, ports, telemetry, control_database, control, graphs, publisher, topology, libraries
+        )
         forgetting = asyncio.create_task(parts.events.keep_forgetting(), name="events")
         stack.callback(forgetting.cancel)
         checks = {"telemetry": _answers(telemetry), "control": _answers(control_database)}
@@ -249,6 +260,7 @@ def _parts(
     graphs: Graphs,
     publisher: Publisher,
     topology: Topology,
+    libraries: LibraryClients,
 ) -> Parts:
     events, answers = Events(database, kept=settings.retention_events), Answers(graphs)
     return Parts(
@@ -262,7 +274,7 @@ def _parts(
         live=LiveView(graphs),
         control=control,
         publisher=publisher,
-        libraries=LibraryClients(control),
+        libraries=libraries,
         layouts=Layouts(database),
         events=events,
         timeline=Timeline(events, RuleChanges(database), topology),

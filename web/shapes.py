@@ -28,6 +28,7 @@ class Beside:
     instances: Mapping[str, int] = field(default_factory=dict)
     rules: HealthRules = DEFAULT
     group_by: str = "service"
+    node_breaker: Callable[[str], Json | None] = lambda _node: None
 
 
 _CLASSES: Final = {name: f"failures_{name}" for name in CLASSES}
@@ -83,7 +84,7 @@ def _node(row: Json, seconds: float, beside: Beside, shares: dict[str, dict[str,
         "instances": beside.instances.get(row["id"]),
         "versions": shares.get(row["id"], {}),
         **_seen(row),
-        "breaker": None,
+        "breaker": beside.node_breaker(row["id"]),
     }
 
 

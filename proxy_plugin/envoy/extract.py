@@ -34,8 +34,9 @@ ROOTS = (
     "envoy/extensions/tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
     "envoy/service/discovery/v3/ads.proto",
+    "opentelemetry/proto/collector/logs/v1/logs_service.proto",
 )
-"""What the control plane writes or reads; their imports come with them."""
+"""What the control plane writes or reads, and what a sidecar reports; their imports come with them."""
 
 _PACKAGES = rb"envoy|xds|udpa|validate|google|opentelemetry|cel|gogoproto"
 # A FileDescriptorProto begins with field 1 (0x0a), the length of the file's name, and that name.

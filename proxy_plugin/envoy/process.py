@@ -17,6 +17,7 @@ import structlog
 from proxy_plugin.envoy.admin import Admin
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget, bootstrap
+from proxy_plugin.envoy.ejections import EVENTS_WITHIN_MS, EventPipe, event_log
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.ports import accepts, demand
 from proxy_plugin.envoy.resources.telemetry import FLUSH
@@ -55,6 +56,9 @@ class EnvoyProcess:
         self.sidecar = sidecar
         self.admin = Admin(sidecar)
         self._config = bootstrap(sidecar, control, telemetry)
+        self._telemetry = telemetry
+        self._events = EventPipe()
+        self._reporting: asyncio.Task[None] | None = None
         self._envoy = envoy or envoy_binary()
         self._words = log.open("w+b") if log else TemporaryFile()  # noqa: SIM115 - closed by `kill`
         self._process: asyncio.subprocess.Process | None = None
@@ -90,8 +94,8 @@ class EnvoyProcess:
         }
         demand(sidecar.address, ports)
         # Envoy reads its bootstrap from a file without a name: nothing stays behind, whatever ends us.
-        with TemporaryFile() as config:
-            config.write(json.dumps(self._config).encode())
+        with TemporaryFile() as config, self._events.for_envoy() as events:
+            config.write(json.dumps({**self._config, **event_log(f"/dev/fd/{events}")}).encode())
             config.seek(0)
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())),
@@ -103,12 +107,15 @@ class EnvoyProcess:
                     sidecar.node_id,
                 ),  # so `ps` tells them apart
                 *("--concurrency", "1", "--disable-hot-restart", "-l", "warning"),
+                *("--file-flush-interval-msec", str(EVENTS_WITHIN_MS)),
                 *("--drain-time-s", str(DRAIN_SECONDS), "--drain-strategy", "immediate"),
                 stdin=config,
                 stdout=self._words,
                 stderr=self._words,
+                pass_fds=(events,),
                 start_new_session=True,  # Ctrl-C in the terminal is for us, Envoy is to drain
             )
+        self._reporting = asyncio.create_task(self._events.report(sidecar, self._telemetry))
         self._log.info("envoy_started", pid=self._process.pid, admin=sidecar.admin_port)
 
     async def ready(self, within: float | None = 15.0) -> None:
@@ -152,6 +159,9 @@ class EnvoyProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        if self._reporting is not None:
+            self._reporting.cancel()
+        self._events.close()
         await self.admin.close()
         self._words.close()
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from collector import model
 from collector.archive import Met, TraceId, Wanted
+from collector.breaker_edges import TRANSITIONS
 from collector.coded import READ, Coded
 from collector.directory import SAID
 from collector.ids import words
@@ -25,6 +26,7 @@ class Memory:
         self.calls: list[Buckets] = []
         self.progress = [0]
         self.said = pl.DataFrame(schema=SAID)
+        self.transitions = pl.DataFrame(schema=TRANSITIONS)
         self.records = pl.DataFrame(schema={"time": pl.Int64, "record": pl.UInt64})
 
     def write_spans(self, spans: Flattened) -> None:
@@ -34,6 +36,9 @@ class Memory:
         self.calls.append(calls)
         if records is not None:
             self.records.extend(records.select("time", "record"))
+
+    def write_transitions(self, transitions: pl.DataFrame) -> None:
+        self.transitions = pl.concat([self.transitions, transitions])
 
     def records_since(self, second: int, most: int) -> pl.DataFrame:
         return self.records.filter(pl.col("time") >= second).sort("time").tail(most)

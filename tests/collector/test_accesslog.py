@@ -143,3 +143,34 @@ def test_a_mirrored_copy_is_no_call() -> None:
     record = {"meshscope.reporter": "inbound", "meshscope.source": "x", "meshscope.mirrored": "true"}
     found = accesslog.calls([logs(record).records], 0, 2**62)
     assert (found.rows.height, found.rejected) == (0, {})
+
+
+EJECTED = {
+    "meshscope.event": "eject",
+    "meshscope.target": "psp.test:443",
+    "meshscope.target.version": "v1",
+    "upstream.host": "10.0.0.1:80",
+    "meshscope.ejection.type": "consecutive_5xx",
+}
+
+
+def test_ejections_are_no_calls() -> None:
+    found = read(logs(EJECTED, {**OUT}, {**EJECTED, "meshscope.event": "uneject"}))
+    assert (found.rows.height, found.rejected) == (1, {})
+    out, back = found.ejections.to_dicts()
+    assert (out["source"], out["target"], out["version"], out["host"]) == (
+        "a",
+        "psp.test_443",
+        "v1",
+        "10.0.0.1:80",
+    )
+    assert (out["before"], out["state"], out["reasons"]) == ("in", "ejected", "consecutive_5xx")
+    assert (back["before"], back["state"], back["reasons"]) == ("ejected", "in", "")
+    assert out["time"] == START / 1e9
+
+
+def test_ejections_that_are_none_or_too_old() -> None:
+    odd = {**EJECTED, "meshscope.event": "explode"}
+    assert read(logs(odd)).rejected == {NO_ACCESS_LOG: [1]}
+    old = read(logs(EJECTED), oldest=START + 1)
+    assert (old.rejected, old.ejections.height) == ({OUT_OF_TIME: [1]}, 0)

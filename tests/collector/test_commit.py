@@ -191,3 +191,11 @@ def test_histograms_in_the_store_are_those_of_the_live_window(parts: Parts) -> N
     assert (
         calls.between(parts.engine, SECOND, SECOND + 9).bins.select(live.columns).sort(pl.all()).equals(live)
     )
+
+
+def test_ejections_and_transitions_are_stored(parts: Parts) -> None:
+    ejected = {"meshscope.event": "eject", "meshscope.target": "b", "upstream.host": "h1:80"}
+    parts.commit([logs(ejected), gauges({"envoy.cluster.membership_total": 2})])
+    found = parts.query("SELECT concat(host, ' ', state) FROM breaker_transitions ORDER BY host")
+    assert found == [" closed", "h1:80 ejected"]
+    assert parts.count("records_stored", signal=Signal.LOGS) == 1

@@ -43,7 +43,7 @@ class Receiver:
     port: int = 0
     _server: Any = None
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         self._server = grpc.aio.server()
         for signal, (request, response) in _SIGNALS.items():
             service = f"opentelemetry.proto.collector.{signal}Service"
@@ -55,7 +55,7 @@ class Receiver:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(service, {"Export": method}),)
             )
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
         await self._server.start()
 
     async def stop(self) -> None:

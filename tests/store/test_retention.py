@@ -34,6 +34,7 @@ QUARTER, YEAR = timedelta(days=90), timedelta(days=365)
         ("calls_1m", "time", QUARTER),
         ("calls_1h", "time", YEAR),
         ("topology", "hour", MONTH),
+        ("breaker_transitions", "time", MONTH),
     ],
 )
 def test_the_tables_say_how_long_they_keep(

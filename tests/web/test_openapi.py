@@ -20,6 +20,7 @@ from tests.web.happened import timeline
 from web.analytics import Analytics
 from web.answers import Answers
 from web.api import (
+    breakers,
     calls,
     diff,
     events,
@@ -61,6 +62,9 @@ def document(control: Engine) -> dict[str, Any]:
         policies.router(Publisher(plane, control)),
         proxies.router(plane),
         library.router(LibraryClients(plane)),
+        breakers.router(
+            breakers.BreakerParts(graphs.breakers, graphs.mesh, Publisher(plane, control).policies, control)
+        ),
     ):
         app.include_router(router)
     return app.openapi()

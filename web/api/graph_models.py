@@ -108,7 +108,10 @@ class Node(BaseModel):
     latency_ms: Latency | None = Field(description="What it served itself; else what its callers saw")
     instances: int | None = Field(description="Proxies connected for it; null if it has none", examples=[2])
     versions: dict[str, float] = Field(description="Calls per version", examples=[{"v1": 90.0, "v2": 10.0}])
-    breaker: None = Field(None, description="Reserved", examples=[None])
+    breaker: dict[str, Any] | None = Field(
+        description="Circuit breakers of its callers' proxies together, at the end of the window; null: nobody reports",
+        examples=[{"state": "closed", "callers_open": 0, "ejected": 0, "hosts": 4}],
+    )
     first_seen: str | None = Field(
         description="First call to it or from it: in the retention; where nodes are no whole services, in the window",
         examples=["2026-01-31T12:00:00Z"],
@@ -154,8 +157,8 @@ class Edge(BaseModel):
     flags: dict[str, float] = Field(description="Envoy response flags", examples=[{"UO": 2.0}])
     versions: dict[str, Version] = Field(description="Per version of the target")
     breaker: dict[str, Any] | None = Field(
-        description="Circuit breaker of the callers' proxies",
-        examples=[{"state": "closed", "callers_open": 0}],
+        description="Circuit breaker of the callers' proxies, at the end of the window; null: nobody reports",
+        examples=[{"state": "closed", "callers_open": 0, "callers": 3, "ejected": 0, "hosts": 4}],
     )
     mtls: bool | None = Field(description="null: not known", examples=[None])
     evidence: list[str] = Field(

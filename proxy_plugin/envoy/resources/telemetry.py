@@ -26,6 +26,7 @@ KEPT_STATS = (
     r"cluster\..*\.outlier_detection\.ejections_active",
     r"cluster\..*\.membership_.*",
     r"cluster\..*\.upstream_rq_pending_overflow",
+    r"cluster\..*\.lb_healthy_panic",
     r".*\.version",
     r"control_plane\.connected_state",
     r"http\.(inbound|outbound)\.downstream_rq_active",
@@ -33,7 +34,9 @@ KEPT_STATS = (
 """Breakers, ejections, read-back of what the proxy runs, requests in flight; calls are counted from spans and
 access logs."""
 
-CLUSTER_TAG = r"^cluster\.((.+?)\.)(?:circuit_breakers\.|outlier_detection\.|membership_|upstream_|version$)"
+CLUSTER_TAG = (
+    r"^cluster\.((.+?)\.)(?:circuit_breakers\.|outlier_detection\.|membership_|upstream_|lb_|version$)"
+)
 """Takes the cluster out of a statistic's name (`psp.example_8443`); Envoy's rule stops at the first dot."""
 
 

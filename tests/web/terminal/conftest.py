@@ -13,14 +13,18 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 from typer.testing import CliRunner, Result
 
+from collector.breakers import Breakers
 from collector.rollup import Buckets
+from proxy_plugin.envoy.mesh import Mesh
+from store.policies import StoredPolicy
 from tests.collector.series import versioned
 from tests.web.api.graphs import graphs
 from tests.web.happened import timeline
 from web import problems, running
 from web.answers import Answers
-from web.api import events, graph
+from web.api import breakers, events, graph
 from web.auth import Auth
+from web.breakers import MeshBreakers
 from web.cli import cli
 from web.events import Events
 from web.gate import Gate
@@ -36,6 +40,7 @@ class Served:
     data: Path
     url: str
     auth: Auth
+    breakers: Breakers
 
 
 Run = Callable[..., Awaitable[Result]]
@@ -58,19 +63,25 @@ def world() -> Buckets:
     return Buckets.merge([versioned(ROWS, time=5), proxied])
 
 
+async def _no_policies() -> list[StoredPolicy]:
+    return []
+
+
 @pytest.fixture
 async def served(control: Engine, tmp_path: Path) -> AsyncIterator[Served]:
     auth, listener = Auth(control), bind("127.0.0.1", 0, "", "")
-    found = Answers(graphs(control, world()))
+    found, states, mesh = Answers(graphs(control, world())), Breakers(), Mesh()
     api = FastAPI()
     problems.install(api)
     api.include_router(graph.router(found, Streams(found)))
     api.include_router(events.router(Events(control), timeline(control)))
+    parts = breakers.BreakerParts(MeshBreakers(states), lambda: mesh, _no_policies, control)
+    api.include_router(breakers.router(parts))
     server = HttpServer(Gate(api, auth), listener)
     await server.start()
     settings, port = Settings(data=tmp_path / "data"), port_of(listener)
     with running.noted(settings, port):
-        yield Served(settings.data, f"http://127.0.0.1:{port}", auth)
+        yield Served(settings.data, f"http://127.0.0.1:{port}", auth, states)
     await server.stop()
 
 

@@ -213,4 +213,5 @@ def _breaker(edge: Figures) -> html.Section:
         )
         for words, part, whole in state
     ]
-    return section("Circuit breaker", html.Dl(rows, className="pairs"), id="edge-breaker-facts")
+    past = html.Div(id="edge-breaker-past")  # filled by assets/js/65-breakers.js
+    return section("Circuit breaker", html.Dl(rows, className="pairs"), past, id="edge-breaker-facts")

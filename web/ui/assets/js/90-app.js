@@ -71,6 +71,7 @@
     if (count) count.textContent = `${graph.nodes.size} nodes · ${graph.edges.size} edges`;
     meshui.panel.update();
     meshui.charts.update();
+    meshui.breakers.update();
     meshui.summary.update();
     meshui.table.update();
     meshui.age.update();
@@ -101,6 +102,7 @@
     }
     if (byId("panel-detail")) meshui.panel.update();
     meshui.charts.update();
+    meshui.breakers.update();
     revealAwaited();
   }
 
