@@ -54,8 +54,8 @@ class PolicyRow(Base):
     revision: Mapped[int]
     enabled: Mapped[bool]
     expires_at: Mapped[datetime | None]  # the end of its lease
-    guard: Mapped[dict[str, Any] | None]  # how far its guard is (web/verdict.py)
-    steps: Mapped[dict[str, Any] | None]  # how far its schedule is (web/schedule.py)
+    guard: Mapped[dict[str, Any] | None]  # how far its guard is (web/policies/verdict.py)
+    steps: Mapped[dict[str, Any] | None]  # how far its schedule is (web/policies/schedule.py)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

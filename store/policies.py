@@ -25,7 +25,7 @@ IN_FORCE = (APPLIED, LEASE_ENDED, GUARD_REVERTED)
 class StoredPolicy:
     """A policy at its last applied revision. `expires_at`: the end of its lease, None without one.
 
-    `guard`, `steps`: how far its guard and its schedule are, as `web.verdict` and `web.schedule` write them.
+    `guard`, `steps`: how far its guard and its schedule are, as `verdict` and `schedule` of web.policies write them.
     """
 
     name: str

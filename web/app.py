@@ -32,11 +32,11 @@ from web.api import (
     zipkin,
 )
 from web.api_docs import routes as api_docs
-from web.denials import Denials
 from web.gate import CookieNames, Gate
 from web.headers import SecurityHeaders
 from web.known import KnownPaths
 from web.parts import Parts
+from web.policies.denials import Denials
 from web.ui import app as ui
 
 _DESCRIPTION = """

@@ -12,7 +12,7 @@ from collector.breaker_edges import CALLERS, KEY, Breaker, by_edge, by_node
 from collector.breakers import COUNTED_FOR, Breakers, as_reported
 from proxy_plugin.envoy.mesh import Mesh
 from proxy_plugin.envoy.rules import limits
-from web.library_clients import LibraryClients
+from web.policies.library_clients import LibraryClients
 from web.window import rfc3339
 
 Json = dict[str, Any]

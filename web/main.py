@@ -38,16 +38,16 @@ from web.answers import Answers
 from web.api.meta import Check
 from web.app import create_app
 from web.auth import Auth
-from web.blast import CallsReader
 from web.breakers import OfLibraries
 from web.events import Events
-from web.library_clients import LibraryClients
 from web.listen import HttpServer, Ports, bind, port_of
 from web.live import Graphs
 from web.parts import LiveView, Parts
-from web.publish import Publisher
-from web.readings import Readings
-from web.rule_changes import RuleChanges
+from web.policies.blast import CallsReader
+from web.policies.library_clients import LibraryClients
+from web.policies.publish import Publisher
+from web.policies.readings import Readings
+from web.policies.rule_changes import RuleChanges
 from web.settings import Settings
 from web.stream import Streams
 from web.timeline import Timeline

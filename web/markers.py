@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from collector.grouping import NO_NAMESPACE
 from store.events import Event
-from web.rule_changes import RuleChange
+from web.policies.rule_changes import RuleChange
 from web.timeline import RULED, Each, Happening, Timeline, Wanted
 
 Json = dict[str, Any]

@@ -13,10 +13,10 @@ from store.layouts import Layouts
 from web.answers import Answers
 from web.auth import Auth
 from web.events import Events
-from web.library_clients import LibraryClients
 from web.listen import Ports
 from web.live import Graphs, Question
-from web.publish import Publisher
+from web.policies.library_clients import LibraryClients
+from web.policies.publish import Publisher
 from web.settings import Settings
 from web.stream import Streams
 from web.timeline import Timeline

@@ -13,8 +13,8 @@ import polars as pl
 
 from store.events import Asked, Event
 from web.events import Events
+from web.policies.rule_changes import RuleChange, RuleChanges
 from web.problems import FieldError, Problem
-from web.rule_changes import RuleChange, RuleChanges
 from web.topology import Topology
 from web.window import moment
 

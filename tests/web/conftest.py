@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from tests.web.clock import Clock
 from tests.web.mesh import Mesh, small_mesh
-from web.publish import Publisher
+from web.policies.publish import Publisher
 
 
 @pytest.fixture

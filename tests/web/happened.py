@@ -14,7 +14,7 @@ from proxy_plugin.policy import TrafficPolicy
 from store import policies
 from store.engines import writes
 from web.events import Events, Report
-from web.rule_changes import RuleChanges
+from web.policies.rule_changes import RuleChanges
 from web.timeline import Timeline
 from web.topology import Topology
 

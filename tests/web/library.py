@@ -12,10 +12,10 @@ from tests.web.mesh import Mesh
 from web.api import library, policies, proxies
 from web.auth import Auth
 from web.gate import Gate
-from web.library_clients import LibraryClients
 from web.listen import HttpServer, bind, port_of
+from web.policies.library_clients import LibraryClients
+from web.policies.publish import Publisher
 from web.problems import install
-from web.publish import Publisher
 
 
 @dataclass

@@ -25,8 +25,8 @@ from proxy_plugin.envoy.xds import SERVICE
 from tests.collector.notation import calls
 from tests.web.clock import Clock
 from web.live import Graphs
-from web.publish import Publisher
-from web.readings import Readings
+from web.policies.publish import Publisher
+from web.policies.readings import Readings
 
 Behaviour = Literal["ack", "nack", "silent"]
 

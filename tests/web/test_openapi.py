@@ -35,10 +35,10 @@ from web.api import (
     traces,
 )
 from web.events import Events
-from web.library_clients import LibraryClients
 from web.live import Graphs
+from web.policies.library_clients import LibraryClients
+from web.policies.publish import Publisher
 from web.problems import MEDIA_TYPE
-from web.publish import Publisher
 from web.stream import Streams
 
 FREE = ("/healthz", "/readyz")

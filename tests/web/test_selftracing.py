@@ -29,8 +29,8 @@ from tests.collector.messages import poison, spans
 from tests.collector.notation import request
 from tests.web.mesh import Mesh
 from web.listen import HttpServer, bind, port_of
+from web.policies.publish import Publisher
 from web.problems import Problem
-from web.publish import Publisher
 from web.selftracing import SelfTracing
 
 pytestmark = pytest.mark.anyio

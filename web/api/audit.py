@@ -10,10 +10,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from web.api.pages import Cursor, Limit, Name, below
-from web.audit_export import csv_lines, json_lines
 from web.auth import Reader
+from web.policies.audit_export import csv_lines, json_lines
+from web.policies.publish import Publisher
 from web.problems import known_query_only, problem_responses
-from web.publish import Publisher
 
 Outcome = Literal["applied", "refused", "denied", "failed", "reverted"]
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

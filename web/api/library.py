@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from web.api.bodies import JSON_TYPES, read_mapping
 from web.api.node_ids import before
 from web.auth import Reader, Reporter
-from web.library_clients import LibraryBreaker, LibraryClients, Told, Who
+from web.policies.library_clients import LibraryBreaker, LibraryClients, Told, Who
 from web.problems import FieldError, Problem, field_path, known_query_only, problem_responses
 from web.stream import EventStream, while_admitted
 

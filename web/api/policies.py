@@ -36,8 +36,8 @@ from web.api.policy_views import (
     revision_view,
 )
 from web.auth import Reader, Writer
+from web.policies.publish import Publisher
 from web.problems import FieldError, Problem, known_query_only, problem_responses
-from web.publish import Publisher
 
 IfMatch = Annotated[
     str | None,

@@ -13,8 +13,8 @@ from web.api.bodies import JSON_TYPES, YAML_TYPES, read_mapping
 from web.api.policy_parts import APPLIED, WRITE_ERRORS, Name, Reason, Wait, answer, etag, wait_seconds
 from web.api.policy_views import PolicyView, policy_view
 from web.auth import Writer
+from web.policies.publish import Publisher
 from web.problems import FieldError, Problem, field_path, known_query_only
-from web.publish import Publisher
 
 
 class LeaseBody(BaseModel):

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse, Response
 
 from proxy_plugin.policy import Duration
 from web.api.policy_views import AppliedView, applied_view
+from web.policies.rollout import Applied
 from web.problems import FieldError, Problem, problem_responses
-from web.rollout import Applied
 
 LONGEST_WAIT = 60.0
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from store.policies import Revision, StoredPolicy
-from web.plan import Plan
-from web.rollout import Applied
+from web.policies.plan import Plan
+from web.policies.rollout import Applied
 
 _STORED = ("revision", "expires_at", "created_at", "updated_at")
 READ_ONLY = (*_STORED, "guard_state", "steps_state")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from proxy_plugin.envoy.control import ControlPlane
 from proxy_plugin.envoy.status import ProxyStatus, TypeState
 from web.auth import Reader
-from web.library_clients import LibraryClients, LibraryStatus
+from web.policies.library_clients import LibraryClients, LibraryStatus
 from web.problems import known_query_only, problem_responses
 
 

@@ -12,8 +12,8 @@ from tests.web.mesh import Mesh
 from web.api import meta, policies, proxies
 from web.auth import Auth
 from web.gate import Gate
+from web.policies.publish import Publisher
 from web.problems import install
-from web.publish import Publisher
 
 
 def make_app(publisher: Publisher, mesh: Mesh, auth: Auth | None) -> FastAPI:

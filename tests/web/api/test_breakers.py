@@ -26,7 +26,7 @@ from tests.proxy_plugin.values import policy
 from tests.web.api.graphs import client
 from web.api import breakers
 from web.breakers import LibraryState, MeshBreakers, OfLibraries
-from web.library_clients import LibraryBreaker, LibraryClients, Told, Who
+from web.policies.library_clients import LibraryBreaker, LibraryClients, Told, Who
 
 pytestmark = pytest.mark.anyio
 

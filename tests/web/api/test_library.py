@@ -10,7 +10,7 @@ import pytest
 
 from tests.web.library import Console, console
 from tests.web.mesh import Mesh
-from web.publish import Publisher
+from web.policies.publish import Publisher
 
 pytestmark = pytest.mark.anyio
 SERVICE = "/api/v1/library/shop%2Fcheckout"

@@ -16,7 +16,7 @@ from tests.web.mesh import Mesh
 from tests.web.terminal.conftest import Run
 from web.auth import Auth
 from web.listen import HttpServer, bind, port_of
-from web.publish import Publisher
+from web.policies.publish import Publisher
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from store.layouts import Layouts
 from tests.web.mesh import Mesh
 from web.auth import ANONYMOUS
 from web.listen import Ports
-from web.publish import Publisher
+from web.policies.publish import Publisher
 from web.settings import Settings
 from web.ui.app import create_ui, warm_up
 

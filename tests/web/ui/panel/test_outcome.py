@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from proxy_plugin.envoy.status import ProxyOutcome
 from tests.web.ui.tree import having, properties, text
+from web.policies.rollout import Applied
 from web.problems import FieldError, Problem
-from web.rollout import Applied
 from web.ui.panel.outcome import applied, refused
 
 SAID = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 from proxy_plugin.policy import Finding
 from tests.web.ui.panel.world import SOURCE, TARGET, proxy
 from tests.web.ui.tree import having, kind, properties, text
-from web.plan import BlastRadius, Plan
+from web.policies.plan import BlastRadius, Plan
 from web.ui.panel.preview import diff, preview
 
 NODE = proxy().node_id

@@ -1,0 +1,1 @@
+"""Policies: planned, published, watched, taken back, written down. ``publish`` is the one write path."""
