@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import typer
 
 from web.terminal.api import Api, ApiError, Data, Token, Url, connected
 from web.terminal.looks import width
+
+if TYPE_CHECKING:
+    from web.terminal.policy_files import Draft
 
 _PATH: Final = "/api/v1/policies"
 Document = dict[str, Any]
@@ -76,25 +79,35 @@ def show(name: Name, as_json: AsJson = False, data: Data = None, url: Url = "", 
 @policies.command()
 def export(
     names: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    form: Annotated[
+        Literal["policy", "httproute"],
+        typer.Option("--as", help="httproute: Gateway API, as far as it has words."),
+    ] = "policy",
     as_json: AsJson = False,
     data: Data = None,
     url: Url = "",
     token: Token = "",
 ) -> None:
-    """Policies as YAML, a document each, as `apply -f` reads them."""
+    """Policies as YAML, a document each, as `apply -f` reads them; 1 where one of them cannot be said."""
     import yaml
 
     with _Server(data, url, token).api() as api:
         wanted = names or [each["name"] for each in api.get(_PATH, {})["items"]]
         texts = [api.yaml(_at(name)) for name in wanted]
+    complete = True
+    if form == "httproute":
+        texts, complete = _routes(texts)
     _print(json.dumps([yaml.safe_load(text) for text in texts]) if as_json else "---\n".join(texts).rstrip())
+    raise typer.Exit(0 if complete else 1)
 
 
 @policies.command()
 def plan(files: Files, as_json: AsJson = False, data: Data = None, url: Url = "", token: Token = "") -> None:
     """What the policies of a file would change, and what is wrong with them; changes nothing."""
+    from web.terminal.policy_files import drafts
+
     with _Server(data, url, token).api(otherwise=3) as api:
-        plans = _plans(api, files)
+        plans = _plans(api, drafts(files))
     if as_json:
         _print(json.dumps([{"name": name} | told for name, told in plans]))
     else:
@@ -105,8 +118,10 @@ def plan(files: Files, as_json: AsJson = False, data: Data = None, url: Url = ""
 @policies.command()
 def diff(files: Files, data: Data = None, url: Url = "", token: Token = "") -> None:
     """What differs between a file and what is stored, as a unified diff."""
+    from web.terminal.policy_files import drafts
+
     with _Server(data, url, token).api(otherwise=3) as api:
-        plans = _plans(api, files)
+        plans = _plans(api, drafts(files))
     differing = [told["diff"] for _, told in plans if told["diff"]]
     wrong = [(name, told) for name, told in plans if not told["valid"] and not told["diff"]]
     for name, told in wrong:
@@ -132,14 +147,15 @@ def apply(
     from web.terminal.policy_files import drafts
 
     with _Server(data, url, token).api() as api:
-        plans = _plans(api, files)
+        wanted = drafts(files)
+        plans = _plans(api, wanted)
         if any(not told["valid"] for _, told in plans):
             print(
                 "\n\n".join(planned(name, told) for name, told in plans if not told["valid"]), file=sys.stderr
             )
             raise typer.Exit(1)
         asked = {"wait": wait} | ({"reason": reason} if reason else {})
-        for draft in drafts(files):
+        for draft in wanted:
             _told(api.send("PUT", _at(draft.name), asked, draft.text), as_json)
 
 
@@ -268,13 +284,22 @@ def planned(name: str, told: Document) -> str:
     return "\n".join([*map(written, lines), *told["diff"].splitlines()])
 
 
-def _plans(api: Api, files: list[str]) -> list[tuple[str, Document]]:
-    from web.terminal.policy_files import drafts
+def _plans(api: Api, wanted: list[Draft]) -> list[tuple[str, Document]]:
+    return [(draft.name, api.send("POST", f"{_at(draft.name)}/plan", {}, draft.text)[1]) for draft in wanted]
 
-    return [
-        (draft.name, api.send("POST", f"{_at(draft.name)}/plan", {}, draft.text)[1])
-        for draft in drafts(files)
-    ]
+
+def _routes(texts: list[str]) -> tuple[list[str], bool]:
+    """Policies as HTTPRoutes, and whether each could be said; what is left out is said on stderr."""
+    import yaml
+
+    from proxy_plugin.gateway_api.writing import write_routes
+    from proxy_plugin.policy import TrafficPolicy
+
+    found = write_routes(TrafficPolicy.model_validate(yaml.safe_load(text)) for text in texts)
+    for each in found.findings:
+        print(f"{each.severity}: {each.field}: {each.message} {each.fix}", file=sys.stderr)
+    written = [yaml.safe_dump(route, sort_keys=False, allow_unicode=True) for route in found.items]
+    return written, all(each.severity != "error" for each in found.findings)
 
 
 def _do(

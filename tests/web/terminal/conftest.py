@@ -89,7 +89,8 @@ async def served(control: Engine, tmp_path: Path) -> AsyncIterator[Served]:
 def run() -> Run:
     """A command, beside the loop that serves it."""
 
-    async def command(*arguments: str, **environment: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), env=environment)
+    async def command(*arguments: str, given: str = "", **environment: str) -> Result:
+        invoke = CliRunner().invoke
+        return await asyncio.to_thread(invoke, cli, list(arguments), input=given, env=environment)
 
     return command

@@ -37,11 +37,11 @@ class Terminal:
     file: Path
     environment: dict[str, str]
 
-    async def __call__(self, *arguments: str) -> Result:
-        return await self.run("policy", *arguments, **self.environment)
+    async def __call__(self, *arguments: str, given: str = "") -> Result:
+        return await self.run("policy", *arguments, given=given, **self.environment)
 
-    async def ok(self, *arguments: str) -> str:
-        done = await self(*arguments)
+    async def ok(self, *arguments: str, given: str = "") -> str:
+        done = await self(*arguments, given=given)
         assert done.exit_code == 0, done.output
         return done.stdout
 
@@ -146,3 +146,43 @@ async def test_a_server_that_is_not_there(policy: Terminal) -> None:
     policy.environment["MESHSCOPE_URL"] = "http://127.0.0.1:9"
     assert (await policy("diff", "-f", policy.write(TWO))).exit_code == 3
     assert (await policy("list")).exit_code == 1
+
+
+ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: canary, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: payments}]
+  rules:
+  - timeouts: {request: 2s}
+    backendRefs: [{name: payments, port: 80}]
+"""
+
+
+async def test_a_route_of_the_gateway_api_is_a_policy_and_back(policy: Terminal, mesh: Mesh) -> None:
+    await policy.ok("apply", "-f", policy.write(ROUTE))
+    assert yaml.safe_load(await policy.ok("export", "canary")) == {
+        "name": "canary",
+        "target": {"service": "shop/payments", "route": {"path_prefix": "/", "headers": {}}},
+        "timeout": "2s",
+    }
+    (route,) = yaml.safe_load_all(await policy.ok("export", "--as", "httproute"))
+    assert (route["kind"], route["spec"]["rules"][0]["timeouts"]) == ("HTTPRoute", {"request": "2s"})
+
+
+async def test_what_a_route_cannot_say_is_said(policy: Terminal) -> None:
+    text = ROUTE.replace("- timeouts: {request: 2s}", "- sessionPersistence: {type: Cookie}")
+    done = await policy("apply", "-f", policy.write(text))
+    assert (done.exit_code, "sessionPersistence" in done.stderr) == (2, True)
+    await policy.ok(
+        "apply", "-f", policy.write("{name: limit, target: {service: shop/payments}, access: {}}")
+    )
+    done = await policy("export", "--as", "httproute")
+    assert (done.exit_code, done.stderr.split(":")[:2]) == (1, ["error", " limit."])
+
+
+async def test_policies_are_read_from_standard_input(policy: Terminal, mesh: Mesh) -> None:
+    await policy.ok("apply", "-f", "-", given=TWO)
+    named = [each["name"] for each in json.loads(await policy.ok("list", "--json"))["items"]]
+    assert sorted(named) == ["retries", "slow"]
