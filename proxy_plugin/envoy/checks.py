@@ -15,7 +15,7 @@ from proxy_plugin.envoy.resources.values import SOURCE_HEADER
 from proxy_plugin.envoy.rules import EDGE_FIELDS
 from proxy_plugin.policy import RULES, Finding, TrafficPolicy
 
-_NOT_YET = ("mtls",)
+_NOT_YET: tuple[str, ...] = ()
 _SHORTEST_LEASE = 1.0
 
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 import structlog
 
-from proxy_plugin.envoy.api import EDS
+from proxy_plugin.envoy.api import CDS, EDS
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
 from proxy_plugin.envoy.goodbye import goodbye_handler
+from proxy_plugin.envoy.identity import Identities
 from proxy_plugin.envoy.mesh import LOOPBACK, Mesh, Sidecar
+from proxy_plugin.envoy.mtls import held, required_anew, steps
 from proxy_plugin.envoy.ports import PortBusyError
-from proxy_plugin.envoy.push import Concern, Progress, progress
+from proxy_plugin.envoy.push import Concern, Progress, outcome, progress
 from proxy_plugin.envoy.registry import Registry
 from proxy_plugin.envoy.rendering import Comparison, comparisons, drafts
 from proxy_plugin.envoy.roster import Roster
 from proxy_plugin.envoy.snapshot import Snapshot, snapshots
-from proxy_plugin.envoy.status import Change, ProxyStatus, PushResult, Rendering, Verdict
+from proxy_plugin.envoy.status import Change, ProxyOutcome, ProxyStatus, PushResult, Rendering, Verdict
 from proxy_plugin.envoy.validate import Validator
 from proxy_plugin.envoy.xds import TYPE_NAMES, AdsServer, Stream
 from proxy_plugin.policy import TrafficPolicy
@@ -31,6 +34,7 @@ SETTLE = RECONNECT_WITHIN + 0.2
 what they have: told now, they would forget the endpoints of those that are still on their way."""
 
 _DEBOUNCE = 0.03
+_MOST_STEPS = 10
 _RESTORE_AT_LEAST, _RESTORE_AT_MOST = 1.0, 3.0
 _GOODBYE_WITHIN = 1.0
 _OPTIONS = (
@@ -43,14 +47,24 @@ _OPTIONS = (
 class ControlPlane:
     """Joins sidecars, renders, validates, pushes. Everything runs on the event loop that called `start`."""
 
-    def __init__(self, *, telemetry: TelemetryTarget, envoy: Path | None = None, grace: float = 10.0) -> None:
-        """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out."""
+    def __init__(
+        self,
+        *,
+        telemetry: TelemetryTarget,
+        envoy: Path | None = None,
+        grace: float = 10.0,
+        identities: Identities | None = None,
+    ) -> None:
+        """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out;
+        `identities`: who issues their certificates (None: an authority that ends with this)."""
         self._ads = AdsServer(self)
         self._registry = Registry(self._refresh_soon, grace)
         self._roster = Roster()
         self._validator = Validator(envoy or envoy_binary(), telemetry)
+        self._identities = identities or Identities()
         self._policies: tuple[TrafficPolicy, ...] | None = None
         self._libraries: tuple[tuple[str, tuple[str, ...]], ...] = ()
+        self._underway: tuple[tuple[str, int], ...] = ()
         self._snapshots: dict[str, Snapshot] = {}
         self._revision = 0
         self._listeners: list[Callable[[], None]] = []
@@ -74,6 +88,7 @@ class ControlPlane:
         await server.start()
         self._server = server
         self._after(SETTLE, "settle", self._end_settling)
+        self._after(self._identities.look_every, "renew", self._renew)
         return self._port
 
     async def stop(self) -> None:
@@ -101,7 +116,7 @@ class ControlPlane:
         return self._policies or ()
 
     def mesh(self) -> Mesh:
-        return Mesh(self._registry.sidecars(), self.policies(), self._libraries)
+        return Mesh(self._registry.sidecars(), self.policies(), self._libraries, self._underway)
 
     def set_libraries(self, libraries: Mapping[str, Iterable[str]]) -> None:
         """Services without a sidecar, and whom they call: for plans only, they are pushed nothing here."""
@@ -147,22 +162,17 @@ class ControlPlane:
             started = time.monotonic()
             if validate and (words := (await self.render(policies)).refusals()):
                 return PushResult(refused=words, seconds=time.monotonic() - started)
-            concerns = await self._concerns(policies)
-            before, self._policies = self.policies(), tuple(policies)
+            before = self.policies()
             try:
-                await self._publish()
-                if published is not None:
-                    published.set()
-                seen = await self._outcome(concerns, wait)
+                seen = await self._enforce(policies, wait, published)
             except BaseException:  # who asked is gone and will not know what stands: then nothing does
-                self._policies = before
-                self._publish_soon()
+                self._hold(before)
+                self._spawn(self._return())
                 raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            self._policies = before
-            await self._publish()
-            restored = (await self._outcome(concerns, _restore_within(wait))).over
+            self._hold(before)
+            restored = (await self._enforce(before, _restore_within(wait), insist=True)).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
 
@@ -172,10 +182,7 @@ class ControlPlane:
         Whether all of them confirmed it within `wait` seconds; the others are told as soon as they listen.
         """
         async with self._one_push:
-            concerns = await self._concerns(policies)
-            self._policies = tuple(policies)
-            await self._publish()
-            return (await self._outcome(concerns, _restore_within(wait))).over
+            return (await self._enforce(policies, _restore_within(wait), insist=True)).over
 
     # What the streams tell (xds.Events)
 
@@ -205,8 +212,16 @@ class ControlPlane:
         self._settled.set()
         self._publish_soon()
 
+    def _renew(self) -> None:
+        """Certificates that are old are made anew by whoever asks for them."""
+        self._after(self._identities.look_every, "renew", self._renew)
+        self._publish_soon()
+
     def _publish_soon(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._publish(), name="publish")
+        self._spawn(self._publish())
+
+    def _spawn(self, publishing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(publishing, name="publish")
         self._publishing.add(task)
         task.add_done_callback(self._published)
 
@@ -228,8 +243,10 @@ class ControlPlane:
             self._revision = max(self._revision + 1, int(time.time() * 1000))
             streams = [each for each in self._ads.streams() if self._settled.is_set() or not each.returning]
             sidecars = [stream.sidecar for stream in streams]
-            made = await asyncio.to_thread(snapshots, sidecars, mesh, self._revision, self._snapshots)
+            secrets = self._identities.secrets
+            made = await asyncio.to_thread(snapshots, sidecars, mesh, self._revision, self._snapshots, secrets)
             there = {sidecar.node_id for sidecar in mesh.sidecars}
+            self._identities.keep(there)
             kept = self._snapshots | made
             self._snapshots = {node_id: found for node_id, found in kept.items() if node_id in there}
             for stream in streams:
@@ -250,14 +267,64 @@ class ControlPlane:
             return Verdict(False, draft.fault)
         return await self._validator.verdict(draft.sidecar, draft.after)
 
-    async def _concerns(self, policies: Sequence[TrafficPolicy]) -> list[Concern]:
-        """Connected proxies whose resources change with `policies`."""
+    async def _concerns(self, after: Mesh) -> list[Concern]:
+        """Connected proxies whose resources change with `after`."""
         mesh = self.mesh()
-        found = await asyncio.to_thread(drafts, mesh.sidecars, mesh, mesh.with_policies(policies))
+        found = await asyncio.to_thread(drafts, mesh.sidecars, mesh, after)
         return [
             Concern(draft.sidecar, stream, types)
             for draft in found
-            if (types := draft.types()) and (stream := self._ads.stream(draft.sidecar.node_id))
+            if (types := draft.asked()) and (stream := self._ads.stream(draft.sidecar.node_id))
+        ]
+
+    def _hold(self, policies: Sequence[TrafficPolicy]) -> None:
+        """These policies again, with TLS where it is now; `_enforce` then leads it back."""
+        mesh = self.mesh()
+        after = held(mesh, mesh.with_policies(policies))
+        self._policies, self._underway = after.policies, after.underway
+
+    async def _return(self) -> None:
+        """After `_hold`: to what the policies say, by and by."""
+        async with self._one_push:
+            await self._enforce(self.policies(), _RESTORE_AT_MOST, insist=True)
+
+    async def _enforce(
+        self,
+        policies: Sequence[TrafficPolicy],
+        wait: float,
+        published: asyncio.Event | None = None,
+        insist: bool = False,
+    ) -> Progress:
+        """Publishes step after step (mostly there is one), each when all have acknowledged the one before.
+
+        Ends early with what is not acknowledged in time; `insist`: goes on all the same.
+        """
+        seen = Progress()
+        until = time.monotonic() + wait
+        for number in range(_MOST_STEPS):  # the mesh may change meanwhile: the way is looked up again
+            mesh = self.mesh()
+            step, *more = steps(mesh, mesh.with_policies(policies))
+            seen.pending = [] if insist else self._not_told(mesh, step)
+            if seen.pending:
+                return seen
+            concerns = await self._concerns(step)
+            self._policies, self._underway = step.policies, step.underway
+            await self._publish()
+            if published is not None:
+                published.set()
+            seen = seen.then(await self._outcome(concerns, max(until - time.monotonic(), 0)))
+            if not more or not (insist or seen.over) or seen.nacked:
+                break
+        return seen
+
+    def _not_told(self, mesh: Mesh, step: Mesh) -> list[ProxyOutcome]:
+        """Callers that may not speak TLS yet, where it is to be required."""
+        return [
+            outcome(sidecar, CDS, "it is not connected, so it may not speak TLS yet")
+            for target in required_anew(mesh, step)
+            for caller in mesh.callers(target)
+            for sidecar in mesh.instances(caller)
+            if self._ads.stream(sidecar.node_id) is None
         ]
 
     async def _outcome(self, concerns: Sequence[Concern], wait: float) -> Progress:
