@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import structlog
 
-from proxy_plugin.envoy.api import CDS, EDS
+from proxy_plugin.envoy.api import CDS, EDS, SDS
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
 from proxy_plugin.envoy.goodbye import goodbye_handler
@@ -171,7 +172,6 @@ class ControlPlane:
                 raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            self._hold(before)
             restored = (await self._enforce(before, _restore_within(wait), insist=True)).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
@@ -244,7 +244,9 @@ class ControlPlane:
             streams = [each for each in self._ads.streams() if self._settled.is_set() or not each.returning]
             sidecars = [stream.sidecar for stream in streams]
             secrets = self._identities.secrets
-            made = await asyncio.to_thread(snapshots, sidecars, mesh, self._revision, self._snapshots, secrets)
+            made = await asyncio.to_thread(
+                snapshots, sidecars, mesh, self._revision, self._snapshots, secrets
+            )
             there = {sidecar.node_id for sidecar in mesh.sidecars}
             self._identities.keep(there)
             kept = self._snapshots | made
@@ -265,6 +267,8 @@ class ControlPlane:
     async def _verdict(self, draft: Comparison) -> Verdict:
         if draft.fault:
             return Verdict(False, draft.fault)
+        if draft.after[SDS] and (words := await asyncio.to_thread(self._identities.trouble)):
+            return Verdict(False, words)
         return await self._validator.verdict(draft.sidecar, draft.after)
 
     async def _concerns(self, after: Mesh) -> list[Concern]:
@@ -297,7 +301,8 @@ class ControlPlane:
     ) -> Progress:
         """Publishes step after step (mostly there is one), each when all have acknowledged the one before.
 
-        Ends early with what is not acknowledged in time; `insist`: goes on all the same.
+        The rules change with the last one. Ends early with what is not acknowledged in time. `insist`, the way
+        back: goes on all the same, and the rules change at once.
         """
         seen = Progress()
         until = time.monotonic() + wait
@@ -307,6 +312,8 @@ class ControlPlane:
             seen.pending = [] if insist else self._not_told(mesh, step)
             if seen.pending:
                 return seen
+            if insist:
+                step = replace(step, policies=tuple(policies))
             concerns = await self._concerns(step)
             self._policies, self._underway = step.policies, step.underway
             await self._publish()

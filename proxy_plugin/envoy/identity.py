@@ -111,7 +111,9 @@ class Authority:
         """PEM: what the proxies trust."""
         return self._certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, service: str, lifetime: timedelta = LIFETIME, renew_after: timedelta | None = None) -> Issued:
+    def issue(
+        self, service: str, lifetime: timedelta = LIFETIME, renew_after: timedelta | None = None
+    ) -> Issued:
         """A new key and its certificate for a service (id), as server and as client."""
         key = ec.generate_private_key(ec.SECP256R1())
         identity = x509.UniformResourceIdentifier(spiffe_id(service))
@@ -126,7 +128,8 @@ class Authority:
             .add_extension(usages, critical=False)
         )
         certificate = builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
-        return Issued(certificate, _pem(key), datetime.now(UTC) + (renew_after or lifetime / 2))
+        renew_after = lifetime / 2 if renew_after is None else renew_after
+        return Issued(certificate, _pem(key), datetime.now(UTC) + renew_after)
 
 
 class Identities:
@@ -141,9 +144,10 @@ class Identities:
         lifetime: timedelta = LIFETIME,
         renew_after: timedelta | None = None,
     ) -> None:
-        self._folder, self._lifetime, self._renew_after = folder, lifetime, renew_after
+        self._folder, self._lifetime = folder, lifetime
+        self._renew_after = lifetime / 2 if renew_after is None else renew_after
         self._authority: Authority | None = None
-        self._issued: dict[str, Issued] = {}
+        self._issued: dict[tuple[str, str], Issued] = {}
 
     def authority(self) -> Authority:
         """AuthorityError when it cannot be used."""
@@ -151,17 +155,26 @@ class Identities:
             self._authority = Authority.kept_in(self._folder) if self._folder else Authority.new()
         return self._authority
 
+    def trouble(self) -> str:
+        """Why no certificate can be issued; empty when all is well."""
+        try:
+            self.authority()
+        except AuthorityError as error:
+            return str(error)
+        return ""
+
     @property
     def look_every(self) -> float:
         """Seconds within which to ask for the certificates again, so that none grows too old."""
-        return (self._renew_after or self._lifetime / 2).total_seconds() / 12
+        return max(self._renew_after.total_seconds() / 12, 0.1)
 
     def secrets(self, sidecar: Sidecar) -> dict[str, Json]:
         """SDS resources by name. With a private key in them: for the proxy only."""
-        found = self._issued.get(sidecar.node_id)
+        known = sidecar.node_id, sidecar.id
+        found = self._issued.get(known)
         if found is None or datetime.now(UTC) >= found.renew_at:
             found = self.authority().issue(sidecar.id, self._lifetime, self._renew_after)
-            self._issued[sidecar.node_id] = found
+            self._issued[known] = found
         own = {"certificate_chain": _inline(found.certificate), "private_key": _inline(found.key)}
         trusted = {"trusted_ca": _inline(self.authority().certificate())}
         return {
@@ -171,10 +184,12 @@ class Identities:
 
     def keep(self, node_ids: Collection[str]) -> None:
         """Forget all others."""
-        self._issued = {node: issued for node, issued in self._issued.items() if node in node_ids}
+        self._issued = {known: each for known, each in self._issued.items() if known[0] in node_ids}
 
 
-def _builder(subject: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

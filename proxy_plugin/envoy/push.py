@@ -43,8 +43,7 @@ class Progress:
     def then(self, later: Progress) -> Progress:
         """With what the next step brought; what a proxy says later of a type takes the place of the earlier."""
         newer = {
-            (each.node_id, each.type)
-            for each in (*later.acked, *later.nacked, *later.pending, *later.gone)
+            (each.node_id, each.type) for each in (*later.acked, *later.nacked, *later.pending, *later.gone)
         }
         earlier = [each for each in self.acked if (each.node_id, each.type) not in newer]
         gone = [each for each in self.gone if (each.node_id, each.type) not in newer]

@@ -108,6 +108,7 @@ def dry_run_config(sidecar: Sidecar, resources: Resources, telemetry: TelemetryT
         _no_secrets(_inline_endpoints(cluster, resources[EDS])) for cluster in resources[CDS].values()
     ]
     config = base(sidecar, telemetry, static_clusters=clusters)
+    config["node"] = {"id": sidecar.node_id, "cluster": sidecar.id}  # whoever uses SDS must have a name
     config["static_resources"]["listeners"] = [
         _no_secrets(_inline_routes(listener, resources[RDS])) for listener in resources[LDS].values()
     ]
@@ -140,9 +141,7 @@ def _no_secrets(tree: Any) -> Any:
         return [_no_secrets(each) for each in tree]
     if not isinstance(tree, dict):
         return tree
-    return {
-        name: _NOWHERE if name == "sds_config" else _no_secrets(each) for name, each in tree.items()
-    }
+    return {name: _NOWHERE if name == "sds_config" else _no_secrets(each) for name, each in tree.items()}
 
 
 def _without(mapping: Json, key: str) -> Json:

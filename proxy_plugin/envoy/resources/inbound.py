@@ -63,7 +63,11 @@ def _route(sidecar: Sidecar, rules: CallerRules, route: RouteRules, proven: bool
             **({"rate_limits": _takes_from(route.deciding["rate_limit"])} if route.rate_limit else {}),
         },
         **(
-            {"typed_per_filter_config": {ACCESS_FILTER: _access(route.deciding["access"], route.access, proven)}}
+            {
+                "typed_per_filter_config": {
+                    ACCESS_FILTER: _access(route.deciding["access"], route.access, proven)
+                }
+            }
             if route.access
             else {}
         ),

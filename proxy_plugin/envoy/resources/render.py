@@ -32,7 +32,10 @@ def render(sidecar: Sidecar, mesh: Mesh) -> Resources:
         CDS: {LOCAL_APP: clusters.local_app(sidecar)} | {cluster["name"]: cluster for cluster in outward},
         EDS: {found["cluster_name"]: found for found in endpoints},
         SDS: tls.secrets(sidecar, mesh),
-        LDS: {INBOUND: listeners.inbound(sidecar, stage(mesh, sidecar.id)), OUTBOUND: listeners.outbound(sidecar)},
+        LDS: {
+            INBOUND: listeners.inbound(sidecar, stage(mesh, sidecar.id)),
+            OUTBOUND: listeners.outbound(sidecar),
+        },
         RDS: {
             INBOUND: _gateway_routes(sidecar) if sidecar.role == "router" else _app_routes(sidecar, mesh),
             OUTBOUND: _outbound_routes(sidecar, mesh, list(upstreams)),
