@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import structlog
 
-from proxy_plugin.envoy.api import CDS, EDS, SDS
+from proxy_plugin.envoy.api import EDS, SDS
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
+from proxy_plugin.envoy.enforce import Enforcer
 from proxy_plugin.envoy.goodbye import goodbye_handler
 from proxy_plugin.envoy.identity import Identities
 from proxy_plugin.envoy.mesh import LOOPBACK, Mesh, Sidecar
-from proxy_plugin.envoy.mtls import held, required_anew, steps
+from proxy_plugin.envoy.mtls import held
 from proxy_plugin.envoy.ports import PortBusyError
-from proxy_plugin.envoy.push import Concern, Progress, outcome, progress
+from proxy_plugin.envoy.push import Concern
 from proxy_plugin.envoy.registry import Registry
-from proxy_plugin.envoy.rendering import Comparison, comparisons, drafts
+from proxy_plugin.envoy.rendering import Comparison, comparisons
 from proxy_plugin.envoy.roster import Roster
 from proxy_plugin.envoy.snapshot import Snapshot, snapshots
-from proxy_plugin.envoy.status import Change, ProxyOutcome, ProxyStatus, PushResult, Rendering, Verdict
+from proxy_plugin.envoy.status import Change, ProxyStatus, PushResult, Rendering, Verdict
 from proxy_plugin.envoy.validate import Validator
 from proxy_plugin.envoy.xds import TYPE_NAMES, AdsServer, Stream
 from proxy_plugin.policy import TrafficPolicy
@@ -35,7 +35,6 @@ SETTLE = RECONNECT_WITHIN + 0.2
 what they have: told now, they would forget the endpoints of those that are still on their way."""
 
 _DEBOUNCE = 0.03
-_MOST_STEPS = 10
 _RESTORE_AT_LEAST, _RESTORE_AT_MOST = 1.0, 3.0
 _GOODBYE_WITHIN = 1.0
 _OPTIONS = (
@@ -59,6 +58,7 @@ class ControlPlane:
         """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out;
         `identities`: who issues their certificates (None: an authority that ends with this)."""
         self._ads = AdsServer(self)
+        self._enforcer = Enforcer(self, self._ads)
         self._registry = Registry(self._refresh_soon, grace)
         self._roster = Roster()
         self._validator = Validator(envoy or envoy_binary(), telemetry)
@@ -69,7 +69,6 @@ class ControlPlane:
         self._snapshots: dict[str, Snapshot] = {}
         self._revision = 0
         self._listeners: list[Callable[[], None]] = []
-        self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._one_push, self._one_publish = asyncio.Lock(), asyncio.Lock()
         self._publishing: set[asyncio.Task[None]] = set()
@@ -165,14 +164,14 @@ class ControlPlane:
                 return PushResult(refused=words, seconds=time.monotonic() - started)
             before = self.policies()
             try:
-                seen = await self._enforce(policies, wait, published)
+                seen = await self._enforcer.forward(policies, wait, published)
             except BaseException:  # who asked is gone and will not know what stands: then nothing does
                 self._hold(before)
                 self._spawn(self._return())
                 raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            restored = (await self._enforce(before, _restore_within(wait), insist=True)).over
+            restored = (await self._enforcer.back(before, _restore_within(wait))).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
 
@@ -182,7 +181,7 @@ class ControlPlane:
         Whether all of them confirmed it within `wait` seconds; the others are told as soon as they listen.
         """
         async with self._one_push:
-            return (await self._enforce(policies, _restore_within(wait), insist=True)).over
+            return (await self._enforcer.back(policies, _restore_within(wait))).over
 
     # What the streams tell (xds.Events)
 
@@ -198,11 +197,16 @@ class ControlPlane:
         self.answered()
 
     def answered(self) -> None:
-        self._news.set()
+        self._enforcer.heard()
         for callback in self._listeners:
             callback()
 
     # Publishing
+
+    async def put(self, mesh: Mesh) -> None:
+        """Publish these rules and stages of mTLS, for the sidecars that are there (enforce.State)."""
+        self._policies, self._underway = mesh.policies, mesh.underway
+        await self._publish()
 
     def _refresh_soon(self) -> None:
         if self._server is not None and "refresh" not in self._timers:
@@ -271,18 +275,8 @@ class ControlPlane:
             return Verdict(False, words)
         return await self._validator.verdict(draft.sidecar, draft.after)
 
-    async def _concerns(self, after: Mesh) -> list[Concern]:
-        """Connected proxies whose resources change with `after`."""
-        mesh = self.mesh()
-        found = await asyncio.to_thread(drafts, mesh.sidecars, mesh, after)
-        return [
-            Concern(draft.sidecar, stream, types)
-            for draft in found
-            if (types := draft.asked()) and (stream := self._ads.stream(draft.sidecar.node_id))
-        ]
-
     def _hold(self, policies: Sequence[TrafficPolicy]) -> None:
-        """These policies again, with TLS where it is now; `_enforce` then leads it back."""
+        """These policies again, with TLS where it is now; `_return` then leads it back."""
         mesh = self.mesh()
         after = held(mesh, mesh.with_policies(policies))
         self._policies, self._underway = after.policies, after.underway
@@ -290,60 +284,7 @@ class ControlPlane:
     async def _return(self) -> None:
         """After `_hold`: to what the policies say, by and by."""
         async with self._one_push:
-            await self._enforce(self.policies(), _RESTORE_AT_MOST, insist=True)
-
-    async def _enforce(
-        self,
-        policies: Sequence[TrafficPolicy],
-        wait: float,
-        published: asyncio.Event | None = None,
-        insist: bool = False,
-    ) -> Progress:
-        """Publishes step after step (mostly there is one), each when all have acknowledged the one before.
-
-        The rules change with the last one. Ends early with what is not acknowledged in time. `insist`, the way
-        back: goes on all the same, and the rules change at once.
-        """
-        seen = Progress()
-        until = time.monotonic() + wait
-        for number in range(_MOST_STEPS):  # the mesh may change meanwhile: the way is looked up again
-            mesh = self.mesh()
-            step, *more = steps(mesh, mesh.with_policies(policies))
-            seen.pending = [] if insist else self._not_told(mesh, step)
-            if seen.pending:
-                return seen
-            if insist:
-                step = replace(step, policies=tuple(policies))
-            concerns = await self._concerns(step)
-            self._policies, self._underway = step.policies, step.underway
-            await self._publish()
-            if published is not None:
-                published.set()
-            seen = seen.then(await self._outcome(concerns, max(until - time.monotonic(), 0)))
-            if not more or not (insist or seen.over) or seen.nacked:
-                break
-        return seen
-
-    def _not_told(self, mesh: Mesh, step: Mesh) -> list[ProxyOutcome]:
-        """Callers that may not speak TLS yet, where it is to be required."""
-        return [
-            outcome(sidecar, CDS, "it is not connected, so it may not speak TLS yet")
-            for target in required_anew(mesh, step)
-            for caller in mesh.callers(target)
-            for sidecar in mesh.instances(caller)
-            if self._ads.stream(sidecar.node_id) is None
-        ]
-
-    async def _outcome(self, concerns: Sequence[Concern], wait: float) -> Progress:
-        """What the proxies say, as soon as it is decided or the time is over."""
-        try:
-            async with asyncio.timeout(wait):
-                while not (seen := progress(concerns, self._ads)).over:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            seen = progress(concerns, self._ads)
-        return seen
+            await self._enforcer.back(self.policies(), _RESTORE_AT_MOST)
 
     async def _goodbye(self, node_id: str) -> None:
         """Takes a sidecar out and returns when its callers know, or nearly so."""
@@ -355,7 +296,7 @@ class ControlPlane:
         ]
         self._registry.remove(node_id)
         await self._publish()
-        await self._outcome(callers, _GOODBYE_WITHIN)
+        await self._enforcer.outcome(callers, _GOODBYE_WITHIN)
 
 
 def _change(draft: Comparison, verdict: Verdict) -> Change:

@@ -46,7 +46,7 @@ def speaking(mesh: Mesh, target: str) -> Json:
             "validation_context_sds_secret_config": _TRUSTED,
         },
     }
-    return _socket("UpstreamTlsContext", {"common_tls_context": context})
+    return {"transport_socket": _socket("UpstreamTlsContext", {"common_tls_context": context})}
 
 
 def secrets(sidecar: Sidecar, mesh: Mesh) -> dict[str, Json]:
@@ -64,9 +64,9 @@ def _accepting() -> Json:
         "validation_context_sds_secret_config": _TRUSTED,
     }
     config = {"require_client_certificate": True, "common_tls_context": context}
-    return _socket("DownstreamTlsContext", config)["transport_socket"]
+    return _socket("DownstreamTlsContext", config)
 
 
 def _socket(kind: str, config: Json) -> Json:
     typed = {"@type": f"{EXTENSIONS}transport_sockets.tls.v3.{kind}", **config}
-    return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": typed}}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": typed}

@@ -87,7 +87,7 @@ def test_a_broken_file_is_named_and_not_replaced(tmp_path: Path, content: bytes)
     path = tmp_path / "authority.pem"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(AuthorityError, match="authority.pem"):
+    with pytest.raises(AuthorityError, match=r"authority\.pem"):
         Authority.kept_in(tmp_path)
     assert path.read_bytes() == content
 
@@ -102,7 +102,7 @@ def test_a_key_beside_a_strange_certificate_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(AuthorityError, match="authority.pem"):
+    with pytest.raises(AuthorityError, match=r"authority\.pem"):
         Authority.kept_in(tmp_path / "file")
 
 
