@@ -111,6 +111,14 @@ def _mtls(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
         )
     elif policy.mtls != "off" and not mesh.instances(service):
         yield Finding("error", "mtls", f"{service} has no sidecar to take TLS.", "Run it with one.")
+    plain = [caller for caller in mesh.callers(service) if not mesh.instances(caller)]
+    if policy.mtls == "strict" and plain:
+        yield Finding(
+            "error",
+            "mtls",
+            f"{', '.join(plain)} calls without a sidecar, so it has no certificate of the mesh.",
+            "Run it with a sidecar, or use permissive.",
+        )
     if not policy.target.route.everything or policy.target.callers:
         yield Finding(
             "error",

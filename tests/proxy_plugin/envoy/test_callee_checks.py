@@ -73,3 +73,10 @@ def test_a_limit_says_what_all_instances_take_together() -> None:
 def test_who_is_locked_out_is_named() -> None:
     (locked,) = problems(policy(access={"deny": ["shop/checkout"]}), mesh())
     assert CHECKOUT.id in locked.message
+
+
+def test_strict_is_more_than_a_library_can_do() -> None:
+    there = Mesh(mesh().sidecars, (), (("shop/loyalty", ("shop/payments",)),))
+    (error,) = problems(policy(mtls="strict"), there)
+    assert (error.severity, error.field, "shop/loyalty" in error.message) == ("error", "mtls", True)
+    assert problems(policy(mtls="permissive"), there) == []
