@@ -14,7 +14,7 @@ import structlog
 from proxy_plugin.envoy.api import EDS, SDS
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
-from proxy_plugin.envoy.enforce import Enforcer
+from proxy_plugin.envoy.enforce import BACK_AT_MOST, Enforcer
 from proxy_plugin.envoy.goodbye import goodbye_handler
 from proxy_plugin.envoy.identity import Identities
 from proxy_plugin.envoy.mesh import LOOPBACK, Mesh, Sidecar
@@ -35,7 +35,6 @@ SETTLE = RECONNECT_WITHIN + 0.2
 what they have: told now, they would forget the endpoints of those that are still on their way."""
 
 _DEBOUNCE = 0.03
-_RESTORE_AT_LEAST, _RESTORE_AT_MOST = 1.0, 3.0
 _GOODBYE_WITHIN = 1.0
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -56,7 +55,7 @@ class ControlPlane:
         identities: Identities | None = None,
     ) -> None:
         """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out;
-        `identities`: who issues their certificates (None: an authority that ends with this)."""
+        `identities`: who issues certificates (None: an authority that ends with this)."""
         self._ads = AdsServer(self)
         self._enforcer = Enforcer(self, self._ads)
         self._registry = Registry(self._refresh_soon, grace)
@@ -171,7 +170,7 @@ class ControlPlane:
                 raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            restored = (await self._enforcer.back(before, _restore_within(wait))).over
+            restored = (await self._enforcer.back(before, wait)).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
 
@@ -181,7 +180,7 @@ class ControlPlane:
         Whether all of them confirmed it within `wait` seconds; the others are told as soon as they listen.
         """
         async with self._one_push:
-            return (await self._enforcer.back(policies, _restore_within(wait))).over
+            return (await self._enforcer.back(policies, wait)).over
 
     # What the streams tell (xds.Events)
 
@@ -284,7 +283,7 @@ class ControlPlane:
     async def _return(self) -> None:
         """After `_hold`: to what the policies say, by and by."""
         async with self._one_push:
-            await self._enforcer.back(self.policies(), _RESTORE_AT_MOST)
+            await self._enforcer.back(self.policies(), BACK_AT_MOST)
 
     async def _goodbye(self, node_id: str) -> None:
         """Takes a sidecar out and returns when its callers know, or nearly so."""
@@ -302,7 +301,3 @@ class ControlPlane:
 def _change(draft: Comparison, verdict: Verdict) -> Change:
     types = tuple(TYPE_NAMES[kind] for kind in draft.types)
     return Change(draft.sidecar.node_id, draft.sidecar.id, types, draft.diff, verdict)
-
-
-def _restore_within(wait: float) -> float:
-    return min(max(wait, _RESTORE_AT_LEAST), _RESTORE_AT_MOST)

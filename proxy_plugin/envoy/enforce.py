@@ -18,6 +18,9 @@ from proxy_plugin.envoy.push import Concern, Progress, Streams, outcome, progres
 from proxy_plugin.envoy.rendering import drafts
 from proxy_plugin.policy import TrafficPolicy
 
+_BACK_AT_LEAST, BACK_AT_MOST = 1.0, 3.0
+"""Seconds."""
+
 
 class State(Protocol):
     """What is in force, and how that is changed."""
@@ -58,7 +61,8 @@ class Enforcer:
 
     async def back(self, policies: Sequence[TrafficPolicy], wait: float) -> Progress:
         """To policies that were in force before, whatever the proxies say. The rules change at once."""
-        seen, until = Progress(), time.monotonic() + wait
+        seen = Progress()
+        until = time.monotonic() + min(max(wait, _BACK_AT_LEAST), BACK_AT_MOST)
         while True:
             mesh = self._state.mesh()
             step, *more = steps(mesh, mesh.with_policies(policies))
