@@ -165,7 +165,8 @@ class ControlPlane:
             try:
                 seen = await self._enforcer.forward(policies, wait, published)
             except BaseException:  # who asked is gone and will not know what stands: then nothing does
-                self._hold(before)
+                here = held(self.mesh(), self.mesh().with_policies(before))
+                self._policies, self._underway = here.policies, here.underway
                 self._spawn(self._return())
                 raise
             if seen.over and not seen.nacked:
@@ -274,14 +275,8 @@ class ControlPlane:
             return Verdict(False, words)
         return await self._validator.verdict(draft.sidecar, draft.after)
 
-    def _hold(self, policies: Sequence[TrafficPolicy]) -> None:
-        """These policies again, with TLS where it is now; `_return` then leads it back."""
-        mesh = self.mesh()
-        after = held(mesh, mesh.with_policies(policies))
-        self._policies, self._underway = after.policies, after.underway
-
     async def _return(self) -> None:
-        """After `_hold`: to what the policies say, by and by."""
+        """From where TLS is to where the policies in force want it."""
         async with self._one_push:
             await self._enforcer.back(self.policies(), BACK_AT_MOST)
 
