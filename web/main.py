@@ -25,6 +25,7 @@ from collector.telemetry import Counters
 from collector.trim import Limits
 from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
+from proxy_plugin.envoy.identity import Identities
 from store import retention, transitions
 from store.anchor import Anchor
 from store.collectors import collector_id
@@ -140,7 +141,10 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         grpc_port = await _receive(settings, pipeline, counters, otlp, stack)
         if tracing is not None:
             stack.push_async_callback(tracing.stop)
-        control = ControlPlane(telemetry=TelemetryTarget(settings.host, grpc_port))
+        control = ControlPlane(
+            telemetry=TelemetryTarget(settings.host, grpc_port),
+            identities=Identities(settings.data / "identity"),
+        )
         topology = Topology(telemetry, directory, Horizon(settings.retention_calls, settings.vanished_after))
         kept, health = _kept(settings), settings.health
         noted = partial(transitions.at, telemetry)

@@ -24,7 +24,8 @@ CDS = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 EDS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LDS = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 RDS = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
-ORDER = (CDS, EDS, LDS, RDS)
+SDS = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+ORDER = (CDS, EDS, SDS, LDS, RDS)
 """The order in which one stream is told: what is referred to comes before what refers to it."""
 
 

@@ -1,4 +1,4 @@
-"""What there is to say about rules that the target's own sidecars hold: rate limits and access."""
+"""What there is to say about rules that the target's own sidecars hold: rate limits, access, mTLS."""
 
 from __future__ import annotations
 
@@ -92,4 +92,40 @@ def _named(access: Access, concerned: list[str]) -> Iterator[Finding]:
                 )
 
 
-RULES = (_needs_a_sidecar, _rate_limit, _access)
+def _mtls(policy: TrafficPolicy, mesh: Mesh) -> Iterator[Finding]:
+    """It is for all connections to the target: its listeners cannot tell callers or routes apart."""
+    if policy.mtls is None:
+        return
+    service = policy.target.service
+    gateway = any(each.role == "router" for each in mesh.instances(service))
+    if policy.mtls != "off" and (gateway or ":" in service):
+        yield Finding(
+            "error",
+            "mtls",
+            f"{service} is a gateway: its clients are outside the mesh and have no certificate of it."
+            if gateway
+            else f"{service} is outside the mesh: it has no certificate of it.",
+            "Set it on the services behind it: a gateway speaks TLS to them by itself."
+            if gateway
+            else "Leave it out.",
+        )
+    elif policy.mtls != "off" and not mesh.instances(service):
+        yield Finding("error", "mtls", f"{service} has no sidecar to take TLS.", "Run it with one.")
+    plain = [caller for caller in mesh.callers(service) if not mesh.instances(caller)]
+    if policy.mtls == "strict" and plain:
+        yield Finding(
+            "error",
+            "mtls",
+            f"{', '.join(plain)} calls without a sidecar, so it has no certificate of the mesh.",
+            "Run it with a sidecar, or use permissive.",
+        )
+    if not policy.target.route.everything or policy.target.callers:
+        yield Finding(
+            "error",
+            "mtls",
+            "mtls is for all connections to the service; it cannot hold for one route or some callers.",
+            "Leave target.route and target.from out, or put it into a policy of its own.",
+        )
+
+
+RULES = (_mtls, _needs_a_sidecar, _rate_limit, _access)

@@ -15,23 +15,15 @@ from proxy_plugin.envoy.resources.values import SOURCE_HEADER
 from proxy_plugin.envoy.rules import EDGE_FIELDS
 from proxy_plugin.policy import RULES, Finding, TrafficPolicy
 
-_NOT_YET = ("mtls",)
 _SHORTEST_LEASE = 1.0
 
 
-def unsupported(policy: TrafficPolicy) -> list[tuple[str, str]]:
-    """(field, message) for what the schema knows and this release does not render."""
-    return [
-        (field, f"{field} is not supported yet") for field in _NOT_YET if getattr(policy, field) is not None
-    ]
-
-
 def problems(policy: TrafficPolicy, mesh: Mesh) -> list[Finding]:
-    """Everything that is wrong or odd in meaning, errors first; `unsupported` fields are errors as well.
+    """Everything that is wrong or odd in meaning, errors first.
 
     `mesh.policies` are the ones in force; one with the name of `policy` is the one that it replaces.
     """
-    found = [Finding("error", field, message, "Leave it out.") for field, message in unsupported(policy)]
+    found: list[Finding] = []
     for rule in (
         _target,
         _callers,

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 import structlog
 
-from proxy_plugin.envoy.api import EDS
+from proxy_plugin.envoy.api import EDS, SDS
 from proxy_plugin.envoy.binary import envoy_binary
 from proxy_plugin.envoy.bootstrap import RECONNECT_WITHIN, TelemetryTarget
+from proxy_plugin.envoy.enforce import BACK_AT_MOST, Enforcer
 from proxy_plugin.envoy.goodbye import goodbye_handler
+from proxy_plugin.envoy.identity import Identities
 from proxy_plugin.envoy.mesh import LOOPBACK, Mesh, Sidecar
+from proxy_plugin.envoy.mtls import held
 from proxy_plugin.envoy.ports import PortBusyError
-from proxy_plugin.envoy.push import Concern, Progress, progress
+from proxy_plugin.envoy.push import Concern
 from proxy_plugin.envoy.registry import Registry
-from proxy_plugin.envoy.rendering import Comparison, comparisons, drafts
+from proxy_plugin.envoy.rendering import Comparison, comparisons
 from proxy_plugin.envoy.roster import Roster
 from proxy_plugin.envoy.snapshot import Snapshot, snapshots
 from proxy_plugin.envoy.status import Change, ProxyStatus, PushResult, Rendering, Verdict
@@ -31,7 +35,6 @@ SETTLE = RECONNECT_WITHIN + 0.2
 what they have: told now, they would forget the endpoints of those that are still on their way."""
 
 _DEBOUNCE = 0.03
-_RESTORE_AT_LEAST, _RESTORE_AT_MOST = 1.0, 3.0
 _GOODBYE_WITHIN = 1.0
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -43,18 +46,28 @@ _OPTIONS = (
 class ControlPlane:
     """Joins sidecars, renders, validates, pushes. Everything runs on the event loop that called `start`."""
 
-    def __init__(self, *, telemetry: TelemetryTarget, envoy: Path | None = None, grace: float = 10.0) -> None:
-        """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out."""
+    def __init__(
+        self,
+        *,
+        telemetry: TelemetryTarget,
+        envoy: Path | None = None,
+        grace: float = 10.0,
+        identities: Identities | None = None,
+    ) -> None:
+        """`telemetry`: where proxies report (for dry runs); `grace`: seconds until a lost sidecar is out;
+        `identities`: who issues certificates (None: an authority that ends with this)."""
         self._ads = AdsServer(self)
+        self._enforcer = Enforcer(self, self._ads)
         self._registry = Registry(self._refresh_soon, grace)
         self._roster = Roster()
         self._validator = Validator(envoy or envoy_binary(), telemetry)
+        self._identities = identities or Identities()
         self._policies: tuple[TrafficPolicy, ...] | None = None
         self._libraries: tuple[tuple[str, tuple[str, ...]], ...] = ()
+        self._underway: tuple[tuple[str, int], ...] = ()
         self._snapshots: dict[str, Snapshot] = {}
         self._revision = 0
         self._listeners: list[Callable[[], None]] = []
-        self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._one_push, self._one_publish = asyncio.Lock(), asyncio.Lock()
         self._publishing: set[asyncio.Task[None]] = set()
@@ -74,6 +87,7 @@ class ControlPlane:
         await server.start()
         self._server = server
         self._after(SETTLE, "settle", self._end_settling)
+        self._after(self._identities.look_every, "renew", self._renew)
         return self._port
 
     async def stop(self) -> None:
@@ -101,7 +115,7 @@ class ControlPlane:
         return self._policies or ()
 
     def mesh(self) -> Mesh:
-        return Mesh(self._registry.sidecars(), self.policies(), self._libraries)
+        return Mesh(self._registry.sidecars(), self.policies(), self._libraries, self._underway)
 
     def set_libraries(self, libraries: Mapping[str, Iterable[str]]) -> None:
         """Services without a sidecar, and whom they call: for plans only, they are pushed nothing here."""
@@ -147,22 +161,17 @@ class ControlPlane:
             started = time.monotonic()
             if validate and (words := (await self.render(policies)).refusals()):
                 return PushResult(refused=words, seconds=time.monotonic() - started)
-            concerns = await self._concerns(policies)
-            before, self._policies = self.policies(), tuple(policies)
+            before = self.policies()
             try:
-                await self._publish()
-                if published is not None:
-                    published.set()
-                seen = await self._outcome(concerns, wait)
+                seen = await self._enforcer.forward(policies, wait, published)
             except BaseException:  # who asked is gone and will not know what stands: then nothing does
-                self._policies = before
-                self._publish_soon()
+                here = held(self.mesh(), self.mesh().with_policies(before))
+                self._policies, self._underway = here.policies, here.underway
+                self._spawn(self._return())
                 raise
             if seen.over and not seen.nacked:
                 return seen.result(seconds=time.monotonic() - started)
-            self._policies = before
-            await self._publish()
-            restored = (await self._outcome(concerns, _restore_within(wait))).over
+            restored = (await self._enforcer.back(before, wait)).over
             self._log.warning("push_reverted", nacked=len(seen.nacked), pending=len(seen.pending))
             return seen.result(reverted=True, restored=restored, seconds=time.monotonic() - started)
 
@@ -172,10 +181,7 @@ class ControlPlane:
         Whether all of them confirmed it within `wait` seconds; the others are told as soon as they listen.
         """
         async with self._one_push:
-            concerns = await self._concerns(policies)
-            self._policies = tuple(policies)
-            await self._publish()
-            return (await self._outcome(concerns, _restore_within(wait))).over
+            return (await self._enforcer.back(policies, wait)).over
 
     # What the streams tell (xds.Events)
 
@@ -191,11 +197,16 @@ class ControlPlane:
         self.answered()
 
     def answered(self) -> None:
-        self._news.set()
+        self._enforcer.heard()
         for callback in self._listeners:
             callback()
 
     # Publishing
+
+    async def put(self, mesh: Mesh) -> None:
+        """Publish these rules and stages of mTLS, for the sidecars that are there (enforce.State)."""
+        self._policies, self._underway = mesh.policies, mesh.underway
+        await self._publish()
 
     def _refresh_soon(self) -> None:
         if self._server is not None and "refresh" not in self._timers:
@@ -205,8 +216,16 @@ class ControlPlane:
         self._settled.set()
         self._publish_soon()
 
+    def _renew(self) -> None:
+        """Certificates that are old are made anew by whoever asks for them."""
+        self._after(self._identities.look_every, "renew", self._renew)
+        self._publish_soon()
+
     def _publish_soon(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._publish(), name="publish")
+        self._spawn(self._publish())
+
+    def _spawn(self, publishing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(publishing, name="publish")
         self._publishing.add(task)
         task.add_done_callback(self._published)
 
@@ -228,8 +247,12 @@ class ControlPlane:
             self._revision = max(self._revision + 1, int(time.time() * 1000))
             streams = [each for each in self._ads.streams() if self._settled.is_set() or not each.returning]
             sidecars = [stream.sidecar for stream in streams]
-            made = await asyncio.to_thread(snapshots, sidecars, mesh, self._revision, self._snapshots)
+            secrets = self._identities.secrets
+            made = await asyncio.to_thread(
+                snapshots, sidecars, mesh, self._revision, self._snapshots, secrets
+            )
             there = {sidecar.node_id for sidecar in mesh.sidecars}
+            self._identities.keep(there)
             kept = self._snapshots | made
             self._snapshots = {node_id: found for node_id, found in kept.items() if node_id in there}
             for stream in streams:
@@ -248,28 +271,14 @@ class ControlPlane:
     async def _verdict(self, draft: Comparison) -> Verdict:
         if draft.fault:
             return Verdict(False, draft.fault)
+        if draft.after[SDS] and (words := await asyncio.to_thread(self._identities.trouble)):
+            return Verdict(False, words)
         return await self._validator.verdict(draft.sidecar, draft.after)
 
-    async def _concerns(self, policies: Sequence[TrafficPolicy]) -> list[Concern]:
-        """Connected proxies whose resources change with `policies`."""
-        mesh = self.mesh()
-        found = await asyncio.to_thread(drafts, mesh.sidecars, mesh, mesh.with_policies(policies))
-        return [
-            Concern(draft.sidecar, stream, types)
-            for draft in found
-            if (types := draft.types()) and (stream := self._ads.stream(draft.sidecar.node_id))
-        ]
-
-    async def _outcome(self, concerns: Sequence[Concern], wait: float) -> Progress:
-        """What the proxies say, as soon as it is decided or the time is over."""
-        try:
-            async with asyncio.timeout(wait):
-                while not (seen := progress(concerns, self._ads)).over:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            seen = progress(concerns, self._ads)
-        return seen
+    async def _return(self) -> None:
+        """From where TLS is to where the policies in force want it."""
+        async with self._one_push:
+            await self._enforcer.back(self.policies(), BACK_AT_MOST)
 
     async def _goodbye(self, node_id: str) -> None:
         """Takes a sidecar out and returns when its callers know, or nearly so."""
@@ -281,13 +290,9 @@ class ControlPlane:
         ]
         self._registry.remove(node_id)
         await self._publish()
-        await self._outcome(callers, _GOODBYE_WITHIN)
+        await self._enforcer.outcome(callers, _GOODBYE_WITHIN)
 
 
 def _change(draft: Comparison, verdict: Verdict) -> Change:
     types = tuple(TYPE_NAMES[kind] for kind in draft.types)
     return Change(draft.sidecar.node_id, draft.sidecar.id, types, draft.diff, verdict)
-
-
-def _restore_within(wait: float) -> float:
-    return min(max(wait, _RESTORE_AT_LEAST), _RESTORE_AT_MOST)

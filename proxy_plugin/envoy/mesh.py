@@ -15,6 +15,7 @@ from proxy_plugin.policy import TrafficPolicy
 Role = Literal["sidecar", "router"]
 METADATA_KEY = "meshscope"
 LOOPBACK = "127.0.0.1"
+TRUST_DOMAIN = "mesh.local"
 
 
 class UnknownProxyError(ValueError):
@@ -100,7 +101,7 @@ class Sidecar:
 
     @property
     def node_id(self) -> str:
-        return f"{self.role}~{self.address}~{self.instance}.{self.namespace or 'default'}~mesh.local"
+        return f"{self.role}~{self.address}~{self.instance}.{self.namespace or 'default'}~{TRUST_DOMAIN}"
 
     def targets(self) -> tuple[Upstream, ...]:
         return tuple(Upstream.parse(text, self.namespace) for text in self.upstreams)
@@ -144,15 +145,19 @@ class Sidecar:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Who is there and which rules are in force. Services are named by their ids."""
+    """Who is there and which rules are in force. Services are named by their ids.
+
+    `underway`: targets that are not yet where `mtls` of the policies wants them, and their stages (`mtls`).
+    """
 
     sidecars: tuple[Sidecar, ...] = ()
     policies: tuple[TrafficPolicy, ...] = ()
     libraries: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Services without a sidecar and whom they call: callers as any other."""
+    underway: tuple[tuple[str, int], ...] = ()
 
     def with_policies(self, policies: Iterable[TrafficPolicy]) -> Mesh:
-        return replace(self, policies=tuple(policies))
+        return replace(self, policies=tuple(policies), underway=())
 
     @cached_property
     def _by_service(self) -> dict[str, tuple[Sidecar, ...]]:
@@ -200,6 +205,12 @@ class Mesh:
         """Enabled policies in force for one edge, by name."""
         found = (policy for policy in self.policies if policy.applies_to(source, target))
         return tuple(sorted(found, key=lambda policy: policy.name))
+
+
+def spiffe_id(service: str) -> str:
+    """The identity that certificates prove, of a service id."""
+    namespace, _, name = service.rpartition("/")
+    return f"spiffe://{TRUST_DOMAIN}/ns/{namespace or 'default'}/sa/{name}"
 
 
 def _host_port(text: str) -> tuple[str, int]:

@@ -24,7 +24,11 @@ from proxy_plugin.envoy.resources.telemetry import FLUSH
 from proxy_plugin.envoy.resources.values import INBOUND, OUTBOUND
 
 DRAIN_SECONDS = 5
-"""How long requests in flight may go on when Envoy stops or a listener changes."""
+"""How long requests in flight may go on when Envoy stops."""
+
+CHAIN_DRAIN_SECONDS = 20
+"""How long they may go on when mTLS takes the filter chain of their connection away: longer than a call
+without a rule may take (`rules.DEFAULT_TIMEOUT`)."""
 
 _POLL = 0.03
 _STOP_WITHIN = 3.0
@@ -108,7 +112,7 @@ class EnvoyProcess:
                 ),  # so `ps` tells them apart
                 *("--concurrency", "1", "--disable-hot-restart", "-l", "warning"),
                 *("--file-flush-interval-msec", str(EVENTS_WITHIN_MS)),
-                *("--drain-time-s", str(DRAIN_SECONDS), "--drain-strategy", "immediate"),
+                *("--drain-time-s", str(CHAIN_DRAIN_SECONDS), "--drain-strategy", "immediate"),
                 stdin=config,
                 stdout=self._words,
                 stderr=self._words,

@@ -40,6 +40,15 @@ class Progress:
         """All or none: the first refusal decides."""
         return bool(self.nacked) or not self.pending
 
+    def then(self, later: Progress) -> Progress:
+        """With what the next step brought; what a proxy says later of a type takes the place of the earlier."""
+        newer = {
+            (each.node_id, each.type) for each in (*later.acked, *later.nacked, *later.pending, *later.gone)
+        }
+        earlier = [each for each in self.acked if (each.node_id, each.type) not in newer]
+        gone = [each for each in self.gone if (each.node_id, each.type) not in newer]
+        return Progress([*earlier, *later.acked], later.nacked, later.pending, [*gone, *later.gone])
+
     def result(self, **facts: float | bool) -> PushResult:
         return PushResult(
             acked=tuple(self.acked),
@@ -60,17 +69,17 @@ def progress(concerns: Iterable[Concern], ads: Streams) -> Progress:
         for kind in concern.types:
             status = statuses[TYPE_NAMES[kind]]
             if not there:
-                found.gone.append(_outcome(concern.sidecar, kind, "disconnected"))
+                found.gone.append(outcome(concern.sidecar, kind, "disconnected"))
             elif status.state == "synced":
-                found.acked.append(_outcome(concern.sidecar, kind, ""))
+                found.acked.append(outcome(concern.sidecar, kind, ""))
             elif status.state == "nacked":
-                found.nacked.append(_outcome(concern.sidecar, kind, status.error or ""))
+                found.nacked.append(outcome(concern.sidecar, kind, status.error or ""))
             else:
-                found.pending.append(_outcome(concern.sidecar, kind, "no answer yet"))
+                found.pending.append(outcome(concern.sidecar, kind, "no answer yet"))
     return found
 
 
-def _outcome(sidecar: Sidecar, kind: str, message: str) -> ProxyOutcome:
+def outcome(sidecar: Sidecar, kind: str, message: str) -> ProxyOutcome:
     return ProxyOutcome(
         sidecar.node_id, sidecar.id, sidecar.version, sidecar.instance, TYPE_NAMES[kind], message
     )

@@ -8,7 +8,7 @@ from difflib import unified_diff
 
 import yaml
 
-from proxy_plugin.envoy.api import ORDER, InvalidResourceError, envoy_api
+from proxy_plugin.envoy.api import ORDER, SDS, InvalidResourceError, envoy_api
 from proxy_plugin.envoy.mesh import Mesh, Sidecar
 from proxy_plugin.envoy.resources.render import Resources, render
 from proxy_plugin.envoy.resources.values import Json
@@ -29,6 +29,10 @@ class Draft:
     def types(self) -> tuple[str, ...]:
         """Type URLs that change."""
         return tuple(kind for kind in ORDER if self.before[kind] != self.after[kind])
+
+    def asked(self) -> tuple[str, ...]:
+        """Type URLs that the proxy is to acknowledge: it is not told that it needs no secrets any more."""
+        return tuple(kind for kind in self.types() if kind != SDS or self.after[SDS])
 
     def diff(self) -> str:
         """Unified diff as YAML, one file for each resource that changes."""

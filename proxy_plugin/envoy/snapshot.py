@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from google.protobuf.message import Message
 
-from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, InvalidResourceError, envoy_api
+from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, SDS, InvalidResourceError, envoy_api
 from proxy_plugin.envoy.mesh import Mesh, Sidecar
 from proxy_plugin.envoy.resources.render import Resources, render
 from proxy_plugin.envoy.resources.values import Json
@@ -23,10 +23,10 @@ from proxy_plugin.envoy.resources.values import Json
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource as it was rendered and as it is sent (`Any`)."""
+    """One resource as it was rendered and as it is sent (`Any`). A secret holds a key: it is not shown."""
 
-    body: Json
-    packed: Message
+    body: Json = field(repr=False)
+    packed: Message = field(repr=False)
     digest: str
 
     @classmethod
@@ -59,13 +59,22 @@ class Snapshot:
 
 
 def snapshots(
-    sidecars: Iterable[Sidecar], mesh: Mesh, revision: int, before: Mapping[str, Snapshot]
+    sidecars: Iterable[Sidecar],
+    mesh: Mesh,
+    revision: int,
+    before: Mapping[str, Snapshot],
+    secrets: Callable[[Sidecar], dict[str, Json]],
 ) -> dict[str, Snapshot]:
-    """Node id → what it is to have; none for a sidecar that cannot be rendered. Call it in a thread."""
+    """Node id → what it is to have; none for a sidecar that cannot be rendered. Call it in a thread.
+
+    `secrets`: what SDS is to give to a sidecar that needs it.
+    """
     made: dict[str, Snapshot] = {}
     for sidecar in sidecars:
         try:
             resources = render(sidecar, mesh)
+            if resources[SDS]:
+                resources[SDS] = secrets(sidecar)
             made[sidecar.node_id] = Snapshot.of(resources, revision, before.get(sidecar.node_id))
         except InvalidResourceError as error:
             structlog.get_logger().exception("render_failed", node=sidecar.node_id, error=str(error))
@@ -84,6 +93,9 @@ def _version(named: Mapping[str, Resource], revision: int, kind: str, before: Sn
     return known if known.endswith(f"/{digest}") else f"{revision}/{digest}"
 
 
+_OWN, _TRUSTED = "tls_certificate_sds_secret_configs", "validation_context_sds_secret_config"
+
+
 def consistent(resources: Resources) -> list[str]:
     """What is referred to and not there, or there and not referred to; empty when all fits together.
 
@@ -96,7 +108,11 @@ def consistent(resources: Resources) -> list[str]:
     weighted = {
         str(each["name"]) for found in _values(routes, "weighted_clusters") for each in found["clusters"]
     }
+    users = [clusters, resources[LDS]]
+    secrets = {str(each["name"]) for each in _values(users, _TRUSTED)}
+    secrets |= {str(each["name"]) for found in _values(users, _OWN) for each in found}
     return [
+        *(f"secret {name} is missing" for name in sorted(secrets - set(resources[SDS]))),
         *(f"cluster {name} has no endpoints resource" for name in sorted(eds_clusters - set(resources[EDS]))),
         *(f"endpoints {name} belong to no cluster" for name in sorted(set(resources[EDS]) - eds_clusters)),
         *(f"route configuration {name} is missing" for name in sorted(listened - set(routes))),

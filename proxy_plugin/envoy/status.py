@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TypeState = Literal["synced", "stale", "nacked", "not_sent", "not_requested", "disconnected"]
-TypeName = Literal["CDS", "EDS", "LDS", "RDS"]
+TypeName = Literal["CDS", "EDS", "SDS", "LDS", "RDS"]
 
 
 @dataclass(frozen=True, slots=True)

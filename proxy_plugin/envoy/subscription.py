@@ -7,6 +7,7 @@ other names it is (also) a new subscription. An older nonce answers nothing.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from time import time
 from typing import Any
@@ -29,6 +30,8 @@ class Subscription:
         self.type_url = type_url
         self.error = ""
         self._names: frozenset[str] = frozenset()
+        self._told: frozenset[str] = frozenset()
+        self._holds: frozenset[str] = frozenset()
         self._asked = False
         self._again = False
         self._in_flight = False
@@ -46,6 +49,7 @@ class Subscription:
         if not self._asked or names != self._names:
             self._asked = self._again = True
             self._names = names
+            self._holds &= names
         return answer
 
     def _answer(self, request: Any) -> Answer:
@@ -58,6 +62,7 @@ class Subscription:
             self._nacked, self.error = self._sent, request.error_detail.message
             return Answer.NACK
         self._acked, self._nacked, self.error = self._sent, "", ""
+        self._holds = self._told & self._names
         return Answer.ACK
 
     def send_again(self) -> None:
@@ -72,14 +77,20 @@ class Subscription:
     def sending(self, snapshot: Snapshot, nonce: str) -> list[Resource]:
         """The resources of the response that bears `nonce`; from now on it is in flight."""
         self._sent, self._nonce, self._sent_at = snapshot.versions[self.type_url], nonce, time()
-        self._in_flight, self._again = True, False
+        self._in_flight, self._again, self._told = True, False, self._names
         known = snapshot.resources[self.type_url]
         return [resource for name, resource in known.items() if self._wildcard() or name in self._names]
 
-    def status(self, version: str) -> TypeStatus:
-        """Where the proxy is with `version`, the one that it should have."""
+    def status(self, version: str, needs: AbstractSet[str] = frozenset()) -> TypeStatus:
+        """Where the proxy is with `version`, the one that it should have.
+
+        `needs`: names that it will ask for; it has not got the version before it has got them.
+        """
         error = self.error if self._nacked and self._nacked == version else None
-        return TypeStatus(self._state(version), version, error, self._sent_at, self._answered_at)
+        state = self._state(version)
+        if state == "synced" and not needs <= self._holds:
+            state = "stale"
+        return TypeStatus(state, version, error, self._sent_at, self._answered_at)
 
     def _state(self, version: str) -> TypeState:
         if not self._wants_any():

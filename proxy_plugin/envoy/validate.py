@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS
 from proxy_plugin.envoy.bootstrap import TelemetryTarget, base
@@ -23,6 +24,7 @@ from proxy_plugin.envoy.status import Verdict
 
 DEADLINE = 20.0
 _AT_ONCE = 2
+_NOWHERE: Json = {"path_config_source": {"path": "/dev/null"}, "resource_api_version": "V3"}
 _REMEMBERED = 512
 _ERROR = re.compile(r"error initializing configuration '[^']*': (.*?)(?=\n\[|\Z)", re.DOTALL)
 
@@ -91,16 +93,24 @@ class Validator:
 def rules_digest(resources: Resources) -> str:
     """The same for two proxies that differ only in their own ports and names and in who is there."""
     clusters = {name: cluster for name, cluster in resources[CDS].items() if name != LOCAL_APP}
-    text = json.dumps([clusters, resources[RDS]], sort_keys=True)
+    chains = [
+        (chain.get("name"), "transport_socket" in chain)
+        for listener in resources[LDS].values()
+        for chain in listener["filter_chains"]
+    ]
+    text = json.dumps([clusters, chains, resources[RDS]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def dry_run_config(sidecar: Sidecar, resources: Resources, telemetry: TelemetryTarget) -> Json:
     """A bootstrap that holds all resources inline: Envoy's dry run asks no control plane."""
-    clusters = [_inline_endpoints(cluster, resources[EDS]) for cluster in resources[CDS].values()]
+    clusters = [
+        _no_secrets(_inline_endpoints(cluster, resources[EDS])) for cluster in resources[CDS].values()
+    ]
     config = base(sidecar, telemetry, static_clusters=clusters)
+    config["node"] = {"id": sidecar.node_id, "cluster": sidecar.id}  # whoever uses SDS must have a name
     config["static_resources"]["listeners"] = [
-        _inline_routes(listener, resources[RDS]) for listener in resources[LDS].values()
+        _no_secrets(_inline_routes(listener, resources[RDS])) for listener in resources[LDS].values()
     ]
     return config
 
@@ -123,6 +133,15 @@ def _inline_routes(listener: Json, routes: Mapping[str, Json]) -> Json:
         name = manager.pop("rds")["route_config_name"]
         manager["route_config"] = _without(routes[name], "@type")
     return copy
+
+
+def _no_secrets(tree: Any) -> Any:
+    """Where certificates come from is a file that never tells: a dry run is given no key."""
+    if isinstance(tree, list):
+        return [_no_secrets(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {name: _NOWHERE if name == "sds_config" else _no_secrets(each) for name, each in tree.items()}
 
 
 def _without(mapping: Json, key: str) -> Json:

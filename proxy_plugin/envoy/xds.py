@@ -13,14 +13,14 @@ import structlog
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from proxy_plugin.envoy.api import CDS, EDS, LDS, ORDER, RDS, envoy_api
+from proxy_plugin.envoy.api import CDS, EDS, LDS, ORDER, RDS, SDS, envoy_api
 from proxy_plugin.envoy.mesh import Sidecar, UnknownProxyError
 from proxy_plugin.envoy.snapshot import Snapshot
 from proxy_plugin.envoy.status import TypeName, TypeStatus
 from proxy_plugin.envoy.subscription import Answer, Subscription
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-TYPE_NAMES: Mapping[str, TypeName] = {CDS: "CDS", EDS: "EDS", LDS: "LDS", RDS: "RDS"}
+TYPE_NAMES: Mapping[str, TypeName] = {CDS: "CDS", EDS: "EDS", SDS: "SDS", LDS: "LDS", RDS: "RDS"}
 
 
 class Events(Protocol):
@@ -84,6 +84,8 @@ class Stream:
         subscription, snapshot = self._subscriptions.get(kind), self.snapshot
         if subscription is None or snapshot is None or not subscription.due(snapshot):
             return
+        if kind == SDS and not self._secrets():  # what used them is draining
+            return
         nonce = str(next(self._nonces))
         resources = subscription.sending(snapshot, nonce)
         if kind == CDS and (endpoints := self._subscriptions.get(EDS)):
@@ -98,6 +100,10 @@ class Stream:
             )
         )
 
+    def _secrets(self) -> frozenset[str]:
+        """What SDS has for the proxy."""
+        return frozenset(self.snapshot.resources[SDS]) if self.snapshot else frozenset()
+
     def status(self) -> dict[TypeName, TypeStatus]:
         versions = self.snapshot.versions if self.snapshot else {}
         found: dict[TypeName, TypeStatus] = {}
@@ -105,7 +111,9 @@ class Stream:
             version = versions.get(kind, "")
             subscription = self._subscriptions.get(kind)
             found[name] = (
-                subscription.status(version) if subscription else TypeStatus("not_requested", version)
+                subscription.status(version, self._secrets() if kind == SDS else frozenset())
+                if subscription and (kind != SDS or self._secrets())
+                else TypeStatus("not_requested", version)
             )
         return found
 

@@ -106,5 +106,6 @@ def policy(name: str) -> st.SearchStrategy[TrafficPolicy]:
             "rate_limit": st.fixed_dictionaries({"requests": st.integers(1, 2**32 - 1), "per": TIMES}),
             "access": some(allow=lists(CALLERS), deny=lists(CALLERS)),
             "load_balancer": BALANCERS,
+            "mtls": st.sampled_from(["off", "permissive", "strict"]),
         },
     ).map(TrafficPolicy.model_validate)

@@ -11,6 +11,7 @@ import httpx
 
 from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
 from proxy_plugin.envoy.control import ControlPlane
+from proxy_plugin.envoy.identity import Identities
 from proxy_plugin.envoy.mesh import Sidecar
 from proxy_plugin.envoy.process import EnvoyProcess
 from proxy_plugin.envoy.sidecar import plan_sidecar
@@ -36,7 +37,10 @@ async def until(condition: Callable[[], Any], within: float = 8.0, what: str = "
 
 
 class World:
-    def __init__(self, telemetry: TelemetryTarget | None = None) -> None:
+    def __init__(
+        self, telemetry: TelemetryTarget | None = None, identities: Identities | None = None
+    ) -> None:
+        self.identities = identities
         self.telemetry = telemetry or TelemetryTarget(port=9)  # nobody listens on the discard port
         self.control = self.new_control()
         self.control_port = 0  # 0: that of `control`
@@ -46,9 +50,11 @@ class World:
 
     @classmethod
     @asynccontextmanager
-    async def small(cls, telemetry: TelemetryTarget | None = None) -> AsyncIterator[Self]:
+    async def small(
+        cls, telemetry: TelemetryTarget | None = None, identities: Identities | None = None
+    ) -> AsyncIterator[Self]:
         """front → checkout → payments v1, v2; namespace shop."""
-        world = cls(telemetry)
+        world = cls(telemetry, identities)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(world.close)
             await world.start()
@@ -60,7 +66,7 @@ class World:
             yield world
 
     def new_control(self, policies: Sequence[TrafficPolicy] = ()) -> ControlPlane:
-        control = ControlPlane(telemetry=self.telemetry, grace=GRACE)
+        control = ControlPlane(telemetry=self.telemetry, grace=GRACE, identities=self.identities)
         control.set_policies(policies)
         return control
 

@@ -157,7 +157,7 @@ class ProxyOutcomeView(BaseModel):
     service: str = Field(description="Service id", examples=["shop/checkout"])
     version: str = Field(description="Version of the service", examples=["v1"])
     instance: str = Field(description="Its instance", examples=["checkout-1"])
-    type: str = Field(description="CDS EDS LDS RDS", examples=["RDS"])
+    type: str = Field(description="CDS EDS SDS LDS RDS", examples=["RDS"])
     message: str = Field(description="The proxy's own words when it refused", examples=[""])
 
 

@@ -105,7 +105,12 @@ def findings(policy: TrafficPolicy, mesh: Mesh, seen: Observed | None) -> list[F
                 "Look whether it is called at all; nothing can be predicted.",
             ),
         ]
-    return [*_timeout(policy, seen), *_retry(policy, seen), *_versions(policy, mesh, seen)]
+    return [
+        *_timeout(policy, seen),
+        *_retry(policy, seen),
+        *_versions(policy, mesh, seen),
+        *_mtls(policy, mesh, seen),
+    ]
 
 
 def _timeout(policy: TrafficPolicy, seen: Observed) -> Iterator[Finding]:
@@ -134,6 +139,19 @@ def _retry(policy: TrafficPolicy, seen: Observed) -> Iterator[Finding]:
             f"At today's failures retries would add up to {added:.3g} calls/s, {added / seen.rate:.1%} "
             f"of the {seen.rate:.3g} calls/s.",
             "Look at the failures first, or allow fewer attempts.",
+        )
+
+
+def _mtls(policy: TrafficPolicy, mesh: Mesh, seen: Observed) -> Iterator[Finding]:
+    """Callers that are in no mesh; that those in a library cannot is an error of its own (``envoy``)."""
+    known = {*mesh.services(), *mesh.callers(policy.target.service)}
+    without = sorted({edge.source for edge in seen.edges} - known)
+    if policy.mtls == "strict" and without:
+        yield Finding(
+            "warning",
+            "mtls",
+            f"{', '.join(without)} called in the last 15 minutes without a sidecar: strict refuses that.",
+            "Let it call through a sidecar or a gateway first, or use permissive.",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy_plugin.envoy.api import CDS, EDS
 from proxy_plugin.envoy.mesh import External, Mesh, Sidecar, Upstream
+from proxy_plugin.envoy.resources.tls import speaking
 from proxy_plugin.envoy.resources.values import (
     ADS,
     LOCAL_APP,
@@ -45,6 +46,7 @@ def clusters(sidecar: Sidecar, upstream: Upstream, mesh: Mesh) -> list[Json]:
             **_cluster(cluster_name(upstream.id, version), upstream.id),
             "type": "EDS",
             "eds_cluster_config": {"eds_config": ADS},
+            **speaking(mesh, upstream.id),
             **rules,
         }
         for version in ("*", *_versions(sidecar, upstream, mesh))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from proxy_plugin.envoy.mesh import Mesh, Sidecar
+from proxy_plugin.envoy.mesh import Mesh, Sidecar, spiffe_id
+from proxy_plugin.envoy.mtls import Stage, stage
 from proxy_plugin.envoy.resources.routes import match
 from proxy_plugin.envoy.resources.values import (
     EXTENSIONS,
@@ -31,20 +32,23 @@ _BUCKET = "policy"
 def app_host(sidecar: Sidecar, mesh: Mesh) -> Json:
     """The virtual host of everything that comes in; the rules for named callers are tried first."""
     rules = caller_rules(mesh, sidecar.id)
+    proven = stage(mesh, sidecar.id) == Stage.REQUIRED
     return {
         "name": INBOUND,
         "domains": ["*"],
-        "routes": [_route(sidecar, each, found) for each in rules for found in each.routes],
+        "routes": [_route(sidecar, each, found, proven) for each in rules for found in each.routes],
         **_buckets([route for each in rules for route in each.routes]),
     }
 
 
-def principal(caller: str) -> Json:
-    """How RBAC knows a caller (a service id): by what its sidecar says, until connections prove it."""
+def principal(caller: str, proven: bool) -> Json:
+    """How RBAC knows a caller (a service id): by its certificate where all have one, else by what it says."""
+    if proven:
+        return {"authenticated": {"principal_name": {"exact": spiffe_id(caller)}}}
     return {"header": _from([caller])}
 
 
-def _route(sidecar: Sidecar, rules: CallerRules, route: RouteRules) -> Json:
+def _route(sidecar: Sidecar, rules: CallerRules, route: RouteRules, proven: bool) -> Json:
     found = match(route.route)
     if rules.callers:
         found["headers"] = [*found.get("headers", []), _from(rules.callers)]
@@ -59,7 +63,11 @@ def _route(sidecar: Sidecar, rules: CallerRules, route: RouteRules) -> Json:
             **({"rate_limits": _takes_from(route.deciding["rate_limit"])} if route.rate_limit else {}),
         },
         **(
-            {"typed_per_filter_config": {ACCESS_FILTER: _access(route.deciding["access"], route.access)}}
+            {
+                "typed_per_filter_config": {
+                    ACCESS_FILTER: _access(route.deciding["access"], route.access, proven)
+                }
+            }
             if route.access
             else {}
         ),
@@ -74,11 +82,11 @@ def _from(callers: Sequence[str]) -> Json:
     return {"name": SOURCE_HEADER, "string_match": {"safe_regex": {"regex": either}}}
 
 
-def _access(policy: str, access: Access) -> Json:
+def _access(policy: str, access: Access, proven: bool) -> Json:
     """Denies who is denied, and, where some are allowed, everybody else: so Envoy names the policy (403)."""
-    unwanted = [principal(caller) for caller in access.deny]
+    unwanted = [principal(caller, proven) for caller in access.deny]
     if access.allow:
-        wanted = {"or_ids": {"ids": [principal(caller) for caller in access.allow]}}
+        wanted = {"or_ids": {"ids": [principal(caller, proven) for caller in access.allow]}}
         unwanted.append({"not_id": wanted})
     rules = {"action": "DENY", "policies": {policy: {"permissions": [{"any": True}], "principals": unwanted}}}
     kind = EXTENSIONS + "filters.http.rbac.v3.RBACPerRoute"

@@ -1,10 +1,15 @@
-"""The two listeners of a sidecar. No policy touches them: a changed listener drains its connections."""
+"""The two listeners of a sidecar. A changed listener drains its connections, so only mTLS changes anything.
+
+And that changes filter chains alone, which Envoy does in place: only connections of a chain that goes drain.
+"""
 
 from __future__ import annotations
 
 from proxy_plugin.envoy.api import LDS
 from proxy_plugin.envoy.mesh import Sidecar
+from proxy_plugin.envoy.mtls import Stage
 from proxy_plugin.envoy.resources.telemetry import access_log, tracing
+from proxy_plugin.envoy.resources.tls import filter_chains, inspector
 from proxy_plugin.envoy.resources.values import ADS, EXTENSIONS, INBOUND, METADATA, OUTBOUND, Json, address
 
 _ATTEMPTS = {"envoy.response_code_details": "%RESPONSE_CODE_DETAILS%"}
@@ -14,14 +19,24 @@ _CHOSEN = {
 }
 
 
-def inbound(sidecar: Sidecar) -> Json:
+def inbound(sidecar: Sidecar, at: Stage = Stage.OFF) -> Json:
     """From the mesh (at a gateway: from anywhere) to the app. Access and rate limits go here, by routes."""
     manager = {
         **_connection_manager(sidecar, INBOUND, [_filter("rbac", "RBAC"), _rate_limit()], {}),
         # A gateway is the edge of the mesh: what comes from outside is not believed there.
         "use_remote_address": sidecar.role == "router",
     }
-    return _listener(INBOUND, "INBOUND", sidecar.address, sidecar.inbound_port, manager)
+    listener = _listener(INBOUND, "INBOUND", sidecar.address, sidecar.inbound_port, manager)
+    if sidecar.role == "router":
+        return listener
+    (chain,) = listener["filter_chains"]
+    return {
+        **listener,
+        "listener_filters": [inspector()],
+        # Who connects and waits is not thrown out, as it was not before anybody looked at the first bytes.
+        "continue_on_listener_filters_timeout": True,
+        "filter_chains": filter_chains(at, chain),
+    }
 
 
 def outbound(sidecar: Sidecar) -> Json:

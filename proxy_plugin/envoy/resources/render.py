@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS
+from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, SDS
 from proxy_plugin.envoy.mesh import Mesh, Sidecar, Upstream
-from proxy_plugin.envoy.resources import clusters, listeners
+from proxy_plugin.envoy.mtls import stage
+from proxy_plugin.envoy.resources import clusters, listeners, tls
 from proxy_plugin.envoy.resources.inbound import app_host
 from proxy_plugin.envoy.resources.routes import match, virtual_host
 from proxy_plugin.envoy.resources.values import (
@@ -30,7 +31,11 @@ def render(sidecar: Sidecar, mesh: Mesh) -> Resources:
     return {
         CDS: {LOCAL_APP: clusters.local_app(sidecar)} | {cluster["name"]: cluster for cluster in outward},
         EDS: {found["cluster_name"]: found for found in endpoints},
-        LDS: {INBOUND: listeners.inbound(sidecar), OUTBOUND: listeners.outbound(sidecar)},
+        SDS: tls.secrets(sidecar, mesh),
+        LDS: {
+            INBOUND: listeners.inbound(sidecar, stage(mesh, sidecar.id)),
+            OUTBOUND: listeners.outbound(sidecar),
+        },
         RDS: {
             INBOUND: _gateway_routes(sidecar) if sidecar.role == "router" else _app_routes(sidecar, mesh),
             OUTBOUND: _outbound_routes(sidecar, mesh, list(upstreams)),

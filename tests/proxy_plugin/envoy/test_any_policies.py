@@ -13,6 +13,7 @@ from proxy_plugin.envoy.bootstrap import TelemetryTarget
 from proxy_plugin.envoy.checks import problems
 from proxy_plugin.envoy.matching import covers
 from proxy_plugin.envoy.resources.render import render
+from proxy_plugin.envoy.resources.values import Json
 from proxy_plugin.envoy.rules import caller_rules, effective, route_rules
 from proxy_plugin.envoy.snapshot import consistent
 from proxy_plugin.envoy.validate import Validator
@@ -25,17 +26,23 @@ QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 @QUIET
 @given(policies())
-def test_what_is_rendered_is_what_the_api_knows_and_no_listener_changes(
+def test_what_is_rendered_is_what_the_api_knows_and_listeners_change_by_mtls_alone(
     drafts: tuple[TrafficPolicy, ...],
 ) -> None:
+    """And then only in their filter chains: anything else would drain every connection."""
     for each in (CHECKOUT, PAYMENTS_V1):
         found = render(each, mesh(*drafts))
         assert consistent(found) == []
-        assert found[LDS] == render(each, mesh())[LDS]
-        for kind, named in found.items():
-            if kind != LDS:
-                for body in named.values():
-                    envoy_api().pack(body)
+        bare = render(each, mesh(*(draft.model_copy(update={"mtls": None}) for draft in drafts)))
+        assert bare[LDS] == render(each, mesh())[LDS]
+        assert _without_chains(found[LDS]) == _without_chains(bare[LDS])
+        for named in found.values():
+            for body in named.values():
+                envoy_api().pack(body)
+
+
+def _without_chains(listeners: dict[str, Json]) -> dict[str, Json]:
+    return {name: {**body, "filter_chains": []} for name, body in listeners.items()}
 
 
 @QUIET

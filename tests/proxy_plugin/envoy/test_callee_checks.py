@@ -28,6 +28,11 @@ def found(**fields: Any) -> list[Finding]:
         ({"rate_limit": {"requests": 1, "per": "49ms"}}, "error", "rate_limit.per"),
         ({"rate_limit": {"requests": 10, "per": "1s"}}, "info", "rate_limit.requests"),
         ({"access": {}}, "warning", "access"),
+        ({"service": "shop/edge", "mtls": "strict"}, "error", "mtls"),
+        ({"service": "shop/edge", "mtls": "permissive"}, "error", "mtls"),
+        ({"service": "psp.example:8443", "mtls": "permissive"}, "error", "mtls"),
+        ({"mtls": "strict", "route": {"path_prefix": "/pay"}}, "error", "mtls"),
+        ({"mtls": "off", "callers": ["shop/cart"]}, "error", "mtls"),
         ({"access": {"allow": ["shop/front"]}}, "warning", "access"),
         ({"access": {"deny": ["shop/cart", "shop/checkout"]}}, "warning", "access"),
         ({"access": {"allow": ["shop/cart"]}, "callers": ["shop/checkout"]}, "warning", "access"),
@@ -49,6 +54,9 @@ def test_what_is_odd_is_named_by_its_field(fields: dict[str, Any], severity: str
     [
         {"access": {"allow": ["shop/cart"]}},
         {"access": {"deny": ["shop/cart"]}},
+        {"mtls": "off"},
+        {"mtls": "permissive"},
+        {"mtls": "strict"},
         {"service": "shop/checkout", "rate_limit": {"requests": 10, "per": "50ms"}},
     ],
 )
@@ -65,3 +73,10 @@ def test_a_limit_says_what_all_instances_take_together() -> None:
 def test_who_is_locked_out_is_named() -> None:
     (locked,) = problems(policy(access={"deny": ["shop/checkout"]}), mesh())
     assert CHECKOUT.id in locked.message
+
+
+def test_strict_is_more_than_a_library_can_do() -> None:
+    there = Mesh(mesh().sidecars, (), (("shop/loyalty", ("shop/payments",)),))
+    (error,) = problems(policy(mtls="strict"), there)
+    assert (error.severity, error.field, "shop/loyalty" in error.message) == ("error", "mtls", True)
+    assert problems(policy(mtls="permissive"), there) == []

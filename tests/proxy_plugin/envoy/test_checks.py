@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy_plugin.envoy.checks import problems, unsupported
+from proxy_plugin.envoy.checks import problems
 from proxy_plugin.envoy.rules import route_count
 from proxy_plugin.policy import TrafficPolicy
 from tests.proxy_plugin.envoy.test_rules import by_headers
@@ -106,18 +106,6 @@ def test_what_makes_sense_has_no_problems(fields: dict[str, Any]) -> None:
 )
 def test_what_makes_no_sense_is_named_by_its_field(fields: dict[str, Any], expected: tuple[str, str]) -> None:
     assert expected in found(policy(**fields))
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"mtls": "strict"}, "mtls"),
-    ],
-)
-def test_what_is_not_rendered_is_refused(fields: dict[str, Any], field: str) -> None:
-    draft = policy(**fields)
-    assert [each for each, _ in unsupported(draft)] == [field]
-    assert ("error", field) in found(draft)
 
 
 def test_a_forced_breaker_needs_a_lease() -> None:

@@ -44,9 +44,10 @@ async def test_proxies_tell_where_each_type_is(world: World) -> None:
     assert (checkout.role, checkout.connected) == ("sidecar", True)
     assert checkout.address == f"127.0.0.1:{sidecar.inbound_port}"
     assert time.time() - 30 < checkout.connected_at <= checkout.last_seen <= time.time()
-    assert {name: kind.state for name, kind in checkout.types.items()} == dict.fromkeys(
-        ("CDS", "EDS", "LDS", "RDS"), "synced"
-    )
+    assert {name: kind.state for name, kind in checkout.types.items()} == {
+        **dict.fromkeys(("CDS", "EDS", "LDS", "RDS"), "synced"),
+        "SDS": "not_requested",  # nobody speaks TLS
+    }
 
 
 async def test_a_new_instance_gets_its_share(world: World) -> None:

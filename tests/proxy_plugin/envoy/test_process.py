@@ -15,8 +15,9 @@ from proxy_plugin.envoy.api import RDS
 from proxy_plugin.envoy.bootstrap import ControlAddress, TelemetryTarget
 from proxy_plugin.envoy.mesh import Mesh, Sidecar
 from proxy_plugin.envoy.ports import PortBusyError, is_free
-from proxy_plugin.envoy.process import EnvoyFailedError, EnvoyProcess
+from proxy_plugin.envoy.process import CHAIN_DRAIN_SECONDS, EnvoyFailedError, EnvoyProcess
 from proxy_plugin.envoy.resources.render import render
+from proxy_plugin.envoy.rules import DEFAULT_TIMEOUT
 from proxy_plugin.envoy.sidecar import plan_sidecar
 from proxy_plugin.envoy.snapshot import Snapshot
 from proxy_plugin.envoy.xds import AdsServer, Stream
@@ -155,3 +156,7 @@ async def test_no_envoy_outlives_a_parent_that_was_killed() -> None:
     parent.kill()
     await parent.wait()
     await until(lambda: not runs(pid), within=3, what="Envoy is gone")
+
+
+def test_a_call_without_a_rule_outlasts_the_drain_of_its_connection() -> None:
+    assert DEFAULT_TIMEOUT.seconds < CHAIN_DRAIN_SECONDS

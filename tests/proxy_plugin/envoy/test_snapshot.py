@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, InvalidResourceError
+from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, SDS, InvalidResourceError
 from proxy_plugin.envoy.resources.render import Resources, render
 from proxy_plugin.envoy.snapshot import Snapshot, consistent
 from tests.proxy_plugin.values import CHECKOUT, mesh, policy
@@ -16,7 +16,7 @@ def rendered() -> Resources:
 
 def test_versions_name_the_revision_and_the_content() -> None:
     snapshot = Snapshot.of(rendered(), 7)
-    assert set(snapshot.versions) == {CDS, EDS, LDS, RDS}
+    assert set(snapshot.versions) == {CDS, EDS, SDS, LDS, RDS}
     assert all(version.startswith("7/") and len(version) == 14 for version in snapshot.versions.values())
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy_plugin.envoy.api import CDS, EDS, RDS, envoy_api
+from proxy_plugin.envoy.api import CDS, EDS, RDS, SDS, envoy_api
 from proxy_plugin.envoy.resources.render import render
 from proxy_plugin.envoy.snapshot import Snapshot
 from proxy_plugin.envoy.subscription import Answer, Subscription
@@ -113,3 +113,23 @@ def test_who_unsubscribed_from_all_is_sent_nothing() -> None:
     endpoints.read(request(EDS, ()))
     assert not endpoints.due(FIRST)
     assert endpoints.status(FIRST.versions[EDS]).state == "not_requested"
+
+
+def test_a_secret_is_there_when_it_was_acknowledged_and_not_when_another_was() -> None:
+    """A listener waits for the second one, although the version has been acknowledged once."""
+    snapshot = Snapshot.of(render(CHECKOUT, mesh(policy(mtls="permissive"))), 1)
+    version, needs = snapshot.versions[SDS], set(snapshot.resources[SDS])
+    assert needs == {"workload_cert", "mesh_ca"}
+    secrets = Subscription(SDS)
+    secrets.read(request(SDS, ("mesh_ca",)))
+    assert [each.body["name"] for each in secrets.sending(snapshot, "1")] == ["mesh_ca"]
+    secrets.read(request(SDS, ("mesh_ca",), nonce="1", version=version))
+    assert secrets.status(version, needs).state == "stale"
+    secrets.read(request(SDS, tuple(needs), nonce="1", version=version))
+    assert secrets.due(snapshot)
+    secrets.sending(snapshot, "2")
+    assert secrets.status(version, needs).state == "stale"
+    secrets.read(request(SDS, tuple(needs), nonce="2", version=version))
+    assert secrets.status(version, needs).state == "synced"
+    secrets.read(request(SDS, ("mesh_ca",), nonce="2", version=version))
+    assert secrets.status(version, needs).state == "stale"

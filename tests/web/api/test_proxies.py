@@ -20,7 +20,7 @@ async def test_proxies_and_what_they_run(api: httpx.AsyncClient) -> None:
     assert (first["role"], first["connected"]) == ("sidecar", True)
     assert first["address"].startswith("127.0.0.1")
     assert first["connected_at"].endswith("Z")
-    assert first["types"].keys() == {"CDS", "EDS", "LDS", "RDS"}
+    assert first["types"].keys() == {"CDS", "EDS", "SDS", "LDS", "RDS"}
     assert first["types"]["RDS"].keys() == {"state", "version", "error"}
     assert [each["instance"] for each in answer["items"]] == [
         "checkout-1",

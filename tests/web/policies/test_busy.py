@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from proxy_plugin.envoy import control
+from proxy_plugin.envoy import control, enforce
 from tests.aside import Aside
 from tests.proxy_plugin.envoy.test_rules import by_headers
 from tests.web.mesh import Mesh
@@ -21,9 +21,10 @@ async def test_the_event_loop_is_free_while_much_is_rendered(
     mesh: Mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundred routes take seconds to render, compare and try; everybody else is served meanwhile."""
-    steps = {name: Aside(getattr(control, name)) for name in ("comparisons", "drafts", "snapshots")}
+    places = {"comparisons": control, "drafts": enforce, "snapshots": control}
+    steps = {name: Aside(getattr(place, name)) for name, place in places.items()}
     for name, aside in steps.items():
-        monkeypatch.setattr(control, name, aside)
+        monkeypatch.setattr(places[name], name, aside)
     rendering = await mesh.control.render(by_headers(4))
     assert (await mesh.control.push(by_headers(4), validate=False)).ok
     assert len(rendering.changes) == 2

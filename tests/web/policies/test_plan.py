@@ -46,7 +46,10 @@ async def test_planning_changes_nothing(publisher: Publisher, mesh: Mesh) -> Non
         ({"target": {"service": "shop/nowhere"}, "timeout": "1s"}, "target.service"),
         ({"target": {"service": "shop/payments'; DROP TABLE policies; --"}}, "target.service"),
         ({"target": []}, "target"),
-        ({"mtls": "strict"}, "mtls"),
+        (
+            {"mtls": "strict", "target": {"service": "shop/payments", "route": {"path_prefix": "/pay"}}},
+            "mtls",
+        ),
     ],
 )
 async def test_what_is_wrong_is_found_with_its_field(
@@ -124,3 +127,19 @@ async def test_only_the_chosen_callers_are_touched(publisher: Publisher, mesh: M
     radius = (await publisher.plan(draft(target=target, timeout="100ms"))).blast_radius
     assert (radius["callers"], radius["calls_per_second"]) == (["shop/checkout"], 30.0)
     assert radius["predicted_cut_share"] is None
+
+
+async def test_who_has_no_sidecar_is_named_before_strict_shuts_them_out(
+    publisher: Publisher, mesh: Mesh
+) -> None:
+    mesh.calls.edges = [Seen("shop/checkout", "shop/payments", 30.0), Seen("user", "shop/payments", 10.0)]
+    plan = await publisher.plan(draft(mtls="strict"))
+    assert plan.valid
+    (warning,) = [each for each in plan.findings if each.severity == "warning"]
+    assert (warning.field, "user" in warning.message, "shop/checkout" in warning.message) == (
+        "mtls",
+        True,
+        False,
+    )
+    assert not (await publisher.plan(draft(mtls="permissive"))).findings
+    assert "inline_bytes" not in str(plan.resources)

@@ -20,7 +20,7 @@ from web.ui.wire import on
 
 REFRESH = 2000
 """Milliseconds."""
-TYPES = ("LDS", "RDS", "CDS", "EDS")
+TYPES = ("LDS", "RDS", "CDS", "EDS", "SDS")
 STATES: dict[str, tuple[str, str]] = {
     "synced": ("in sync", "ok"),
     "stale": ("waiting", "warn"),

@@ -32,10 +32,20 @@ def test_without_rules_one_route_leads_to_the_app() -> None:
 def test_who_is_denied_and_who_is_not_allowed_is_unwanted() -> None:
     assert access(deny=["a"])["rules"] == {
         "action": "DENY",
-        "policies": {"gate": {"permissions": [{"any": True}], "principals": [principal("a")]}},
+        "policies": {"gate": {"permissions": [{"any": True}], "principals": [principal("a", False)]}},
     }
     found = access(allow=["a", "b"], deny=["c"])["rules"]["policies"]["gate"]["principals"]
-    assert found == [principal("c"), {"not_id": {"or_ids": {"ids": [principal("a"), principal("b")]}}}]
+    wanted = {"ids": [principal("a", False), principal("b", False)]}
+    assert found == [principal("c", False), {"not_id": {"or_ids": wanted}}]
+
+
+def test_where_tls_is_required_a_caller_is_who_its_certificate_says() -> None:
+    doors = policy("gate", access={"deny": ["shop/a"]})
+    for mode, proven in (("permissive", False), ("strict", True)):
+        (route,) = host(doors, policy("tls", mtls=mode))["routes"]
+        rules = route["typed_per_filter_config"][ACCESS_FILTER]["rbac"]["rules"]
+        assert rules["policies"]["gate"]["principals"] == [principal("shop/a", proven)]
+    assert "spiffe://mesh.local/ns/shop/sa/a" in str(principal("shop/a", True))
 
 
 def test_access_that_names_nobody_refuses_nobody() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS
+from proxy_plugin.envoy.api import CDS, EDS, LDS, RDS, SDS
 from proxy_plugin.envoy.resources.render import render
 from proxy_plugin.envoy.snapshot import consistent
 from tests.proxy_plugin.values import CHECKOUT, FRONT, PAYMENTS_V1, mesh, sidecar
@@ -18,6 +18,7 @@ def test_a_sidecar_knows_only_what_it_calls() -> None:
     assert names == {
         CDS: {"local_app", "shop/checkout|*", "shop/checkout|v1"},
         EDS: {"shop/checkout|*", "shop/checkout|v1"},
+        SDS: set(),
         LDS: {"inbound", "outbound"},
         RDS: {"inbound", "outbound"},
     }
