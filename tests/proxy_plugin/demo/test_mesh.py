@@ -127,7 +127,7 @@ async def test_a_port_that_is_taken_meanwhile_is_left_alone(tmp_path: Path) -> N
 
 
 PROGRAM = """
-import asyncio, json, sys
+import asyncio, json, signal, sys
 from pathlib import Path
 import uvloop
 from proxy_plugin.demo.mesh import DemoMesh
@@ -137,6 +137,7 @@ async def main():
         print("pids", json.dumps(list(mesh.pids.values())), flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 uvloop.run(main())  # as the command line does
 """
 
