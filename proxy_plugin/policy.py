@@ -327,7 +327,7 @@ class TrafficPolicy(_Part):
     )
     guard: Guard | None = None
     steps: Steps | None = None
-    enabled: bool = True
+    enabled: Annotated[bool, Field(strict=True)] = True
 
     def document(self) -> dict[str, Any]:
         """As a person would write it: only what was set, durations as given, JSON types."""

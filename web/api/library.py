@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from web.api.bodies import JSON_TYPES, read_mapping
 from web.api.node_ids import before
+from web.api.policy_schema import inlined
 from web.auth import Reader, Reporter
 from web.policies.library_clients import LibraryBreaker, LibraryClients, Told, Who
 from web.problems import FieldError, Problem, field_path, known_query_only, problem_responses
@@ -31,7 +32,7 @@ Version = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Rejected(_Part):
@@ -77,7 +78,7 @@ _EXAMPLE = {
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {kind: {"schema": Report.model_json_schema(), "example": _EXAMPLE} for kind in JSON_TYPES},
+        "content": {kind: {"schema": inlined(Report), "example": _EXAMPLE} for kind in JSON_TYPES},
     }
 }
 

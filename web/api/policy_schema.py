@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from proxy_plugin.policy import TrafficPolicy
 from web.api.bodies import JSON_TYPES, YAML_TYPES
 from web.api.policy_views import EXAMPLE
@@ -108,9 +110,15 @@ _FIELDS: dict[str, tuple[str, Any]] = {
 
 def policy_schema() -> dict[str, Any]:
     """The JSON schema of a policy without references, every field described."""
-    whole = TrafficPolicy.model_json_schema()
-    schema: dict[str, Any] = _described(_inlined(whole, whole.pop("$defs", {})), "")
+    schema: dict[str, Any] = _described(inlined(TrafficPolicy), "")
     return schema | {"title": "Policy", "examples": [EXAMPLE]}
+
+
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a body without references: where OpenAPI has it, theirs would lead nowhere."""
+    whole = model.model_json_schema()
+    schema: dict[str, Any] = _inlined(whole, whole.pop("$defs", {}))
+    return schema
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
